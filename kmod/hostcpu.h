@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * All contact with the host CPU's state outside of the vendor folders: FPU,
+ * XCR0, XSS, TSC_AUX, debug registers, SPEC_CTRL, prediction barriers, raw MSRs.
+ *
+ * A stay in the fast loop is
+ *
+ *	kernel_fpu_begin_mask(0);		interrupts on
+ *	local_irq_disable();
+ *	husk_fpu_load(vcpu);			false: the VM is dead; load is complete and safe
+ *	husk_guest_state_load(vcpu);		after the FPU: XRSTOR wants the host's XCR0
+ *	vendor->open, enter, leaf exits, vendor->close
+ *	husk_guest_state_put(vcpu);
+ *	husk_fpu_save(vcpu);
+ *	local_irq_enable();
+ *	kernel_fpu_end();			interrupts on
+ *
+ * and husk_guest_sched_in()/husk_guest_sched_out() around all stays on one CPU.
+ */
+#ifndef HUSK_HOSTCPU_H
+#define HUSK_HOSTCPU_H
+
+#include <linux/types.h>
+#include <asm/asm.h>
+#include <asm/msr-index.h>
+
+#include "husk.h"
+
+/* Fills husk_host. 0, or -EOPNOTSUPP after one line that says why. Process context. */
+int husk_host_setup(void);
+
+/*
+ * The vCPU's FPU registers in and out. Inside kernel_fpu_begin_mask(0), interrupts
+ * off, host's XCR0. false: vcpu->fpu was not loadable (a bug of husk: it is checked
+ * when set); the initial state was loaded instead, so nothing of the host leaks.
+ */
+bool husk_fpu_load(struct husk_vcpu *vcpu);
+void husk_fpu_save(struct husk_vcpu *vcpu);
+/* The power-on image in vcpu->fpu */
+void husk_fpu_reset(struct husk_vcpu *vcpu);
+/* May len bytes at area, as a user gave them, be loaded? 0 or -EINVAL */
+int husk_fpu_check(const void *area, u32 len);
+/* Bytes of a standard-format (compacted: false) or compacted XSAVE area for these XCR0 bits. Any context, no CPUID. */
+u32 husk_xsave_bytes(u64 xcr0, bool compacted);
+
+/* What is swapped for a stay in the guest. Interrupts off. */
+void husk_guest_state_load(struct husk_vcpu *vcpu);
+void husk_guest_state_put(struct husk_vcpu *vcpu);
+
+/* The vCPU's thread came to, or leaves, this CPU: prediction barriers, DR6. Preemption off. */
+void husk_guest_sched_in(struct husk_vcpu *vcpu);
+void husk_guest_sched_out(struct husk_vcpu *vcpu);
+
+/* Does the host let guests have IA32_SPEC_CTRL; and the bits of it that this CPU knows */
+bool husk_host_has_spec_ctrl(void);
+u64 husk_host_spec_ctrl_bits(void);
+/* IBPB on behalf of a guest. Any context. */
+void husk_host_ibpb(void);
+
+/*
+ * Raw MSR access, under the same names on all kernels. The safe forms answer
+ * -EIO if the CPU raises #GP.
+ */
+static __always_inline u64 husk_host_rdmsr(u32 index)
+{
+	u32 low, high;
+
+	asm volatile("rdmsr" : "=a" (low), "=d" (high) : "c" (index));
+	return low | (u64)high << 32;
+}
+
+static __always_inline void husk_host_wrmsr(u32 index, u64 value)
+{
+	asm volatile("wrmsr" : : "c" (index), "a" ((u32)value), "d" ((u32)(value >> 32)) : "memory");
+}
+
+static inline int husk_host_rdmsr_safe(u32 index, u64 *value)
+{
+	u32 low = 0, high = 0;
+	int error = -EIO;
+
+	asm volatile("1:	rdmsr\n"
+		     "	xor	%[error], %[error]\n"
+		     "2:\n"
+		     _ASM_EXTABLE(1b, 2b)
+		     : [error] "+r" (error), "+a" (low), "+d" (high) : "c" (index) : "cc");
+	*value = low | (u64)high << 32;
+	return error;
+}
+
+static inline int husk_host_wrmsr_safe(u32 index, u64 value)
+{
+	int error = -EIO;
+
+	asm volatile("1:	wrmsr\n"
+		     "	xor	%[error], %[error]\n"
+		     "2:\n"
+		     _ASM_EXTABLE(1b, 2b)
+		     : [error] "+r" (error)
+		     : "c" (index), "a" ((u32)value), "d" ((u32)(value >> 32)) : "cc", "memory");
+	return error;
+}
+
+#endif
