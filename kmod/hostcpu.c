@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The host CPU's state: what husk takes for a guest and how it is given back.
+ *
+ * Not swapped, on purpose: PKRU and the protection-key rights in it. Guests see
+ * no PKU, CR4.PKE and XCR0.PKRU are refused, so neither WRPKRU nor XRSTOR of a
+ * guest can change it, and with CR4.PKE clear it does not act on a guest.
+ * XFD: guest_xcr0 has none of its components. PAT, EFER: in the vendor's
+ * guest state.
+ */
+#define pr_fmt(fmt) "husk: " fmt
+
+#include <linux/cpu.h>
+#include <linux/kernel.h>
+#include <linux/percpu.h>
+#include <linux/string.h>
+#include <asm/cpufeature.h>
+#include <asm/debugreg.h>
+#include <asm/fpu/api.h>
+#include <asm/fpu/types.h>
+#include <asm/fpu/xcr.h>
+#include <asm/nospec-branch.h>
+#include <asm/processor.h>
+#include <asm/tsc.h>
+
+#include "hostcpu.h"
+#include "irqchip/irqchip.h"
+#include "msr.h"
+
+#define HUSK_XSAVE_HEADER	512	/* offset of the header, SDM 1 13.4.2 */
+#define HUSK_XSAVE_MIN		576	/* legacy region and header */
+#define HUSK_FPU_MXCSR		24	/* offsets in the legacy region, SDM 1 table 10-2 */
+#define HUSK_FPU_MXCSR_MASK	28
+#define HUSK_FPU_FCW_INIT	0x37f
+#define HUSK_FPU_MXCSR_INIT	0x1f80
+
+struct husk_host husk_host;
+
+/* Components of guest_xcr0 as CPUID 0xD describes them; immutable after load */
+struct husk_xsave_part {
+	u32 size, offset;
+	bool aligned;
+};
+static struct husk_xsave_part husk_xsave_part[8];
+static u32 husk_mxcsr_mask = 0xffbf;	/* SDM 1 11.6.6: the default if FXSAVE says 0 */
+static bool husk_has_tsc_aux;
+static u64 husk_spec_ctrl_bits;
+static u8 husk_fpu_image[HUSK_XSAVE_MIN] __aligned(64);	/* the initial state */
+
+/* This CPU's values while a guest has the registers, and the last guest it had */
+struct husk_host_cpu {
+	u64 xcr0_loaded;
+	u64 tsc_aux, tsc_aux_loaded;
+	u64 spec_ctrl, spec_ctrl_loaded;
+	unsigned long dr[4];
+	bool dr_saved;
+	u64 last_vcpu;
+};
+static DEFINE_PER_CPU(struct husk_host_cpu, husk_host_cpu);
+
+/* ---- FPU ---- */
+
+static void husk_fpu_xsave(void *area, u64 mask)
+{
+	asm volatile("xsave64 (%0)" : : "r" (area), "a" ((u32)mask), "d" ((u32)(mask >> 32)) : "memory");
+}
+
+static bool husk_fpu_xrstor(const void *area, u64 mask)
+{
+	int error = -EIO;
+
+	asm volatile("1:	xrstor64 (%[area])\n"
+		     "	xor	%[error], %[error]\n"
+		     "2:\n"
+		     _ASM_EXTABLE(1b, 2b)
+		     : [error] "+r" (error)
+		     : [area] "r" (area), "a" ((u32)mask), "d" ((u32)(mask >> 32)) : "cc", "memory");
+	return !error;
+}
+
+static bool husk_fpu_fxrstor(const void *area)
+{
+	int error = -EIO;
+
+	asm volatile("1:	fxrstor64 (%[area])\n"
+		     "	xor	%[error], %[error]\n"
+		     "2:\n"
+		     _ASM_EXTABLE(1b, 2b)
+		     : [error] "+r" (error) : [area] "r" (area) : "cc", "memory");
+	return !error;
+}
+
+static bool husk_fpu_restore(const void *area)
+{
+	if (husk_host.guest_xcr0)
+		return husk_fpu_xrstor(area, husk_host.guest_xcr0);
+	return husk_fpu_fxrstor(area);
+}
+
+bool husk_fpu_load(struct husk_vcpu *vcpu)
+{
+	/*
+	 * Such CPUs restore the x87 instruction and data pointers only if an
+	 * exception is pending: overwrite the host process's, as the kernel
+	 * does between processes.
+	 */
+	if (static_cpu_has_bug(X86_BUG_FXSAVE_LEAK))
+		asm volatile("fnclex\n\temms\n\tfildl %0" : : "m" (husk_mxcsr_mask));
+
+	/* All of guest_xcr0, whatever vcpu->xcr0 says: nothing of the host stays in the registers. */
+	if (likely(husk_fpu_restore(vcpu->fpu)))
+		return true;
+	WARN_ON_ONCE(!husk_fpu_restore(husk_fpu_image));
+	return false;
+}
+
+void husk_fpu_save(struct husk_vcpu *vcpu)
+{
+	if (husk_host.guest_xcr0)
+		husk_fpu_xsave(vcpu->fpu, husk_host.guest_xcr0);
+	else
+		asm volatile("fxsave64 (%0)" : : "r" (vcpu->fpu) : "memory");
+}
+
+void husk_fpu_reset(struct husk_vcpu *vcpu)
+{
+	memset(vcpu->fpu, 0, husk_host.xsave_size);
+	memcpy(vcpu->fpu, husk_fpu_image, HUSK_XSAVE_HEADER);
+}
+
+/*
+ * XRSTOR raises #GP for a component outside of XCR0, a compacted or reserved
+ * header, or reserved MXCSR bits (SDM 1 13.8.1); FXRSTOR for the last.
+ */
+int husk_fpu_check(const void *area, u32 len)
+{
+	const u64 *header = area + HUSK_XSAVE_HEADER;
+	u32 mxcsr;
+	int i;
+
+	if (len != husk_host.xsave_size)
+		return -EINVAL;
+	memcpy(&mxcsr, area + HUSK_FPU_MXCSR, sizeof(mxcsr));
+	if (mxcsr & ~husk_mxcsr_mask)
+		return -EINVAL;
+	if (!husk_host.guest_xcr0)
+		return 0;
+	if (header[0] & ~husk_host.guest_xcr0)
+		return -EINVAL;
+	for (i = 1; i < 8; i++)
+		if (header[i])
+			return -EINVAL;
+	return 0;
+}
+
+u32 husk_xsave_bytes(u64 xcr0, bool compacted)
+{
+	u32 bytes = HUSK_XSAVE_MIN;
+	unsigned int i;
+
+	for (i = 2; i < ARRAY_SIZE(husk_xsave_part); i++) {
+		const struct husk_xsave_part *part = &husk_xsave_part[i];
+
+		if (!(xcr0 & BIT_ULL(i)))
+			continue;
+		if (!compacted)
+			bytes = max(bytes, part->offset + part->size);
+		else
+			bytes = (part->aligned ? ALIGN(bytes, 64) : bytes) + part->size;
+	}
+	return bytes;
+}
+
+/* ---- debug registers ---- */
+
+#define husk_get_dr(n) ({ unsigned long v_; asm volatile("mov %%db" #n ", %0" : "=r" (v_)); v_; })
+#define husk_set_dr(n, value) asm volatile("mov %0, %%db" #n : : "r" ((unsigned long)(value)) : "memory")
+
+static noinline void husk_guest_dr_load(struct husk_vcpu *vcpu, struct husk_host_cpu *host)
+{
+	const u64 *dr = vcpu->sys.dr;
+
+	if (hw_breakpoint_active()) {
+		host->dr[0] = husk_get_dr(0);
+		host->dr[1] = husk_get_dr(1);
+		host->dr[2] = husk_get_dr(2);
+		host->dr[3] = husk_get_dr(3);
+		host->dr_saved = true;
+		/* a guest's address must not trap the host on its way to the entry */
+		husk_set_dr(7, DR_CONTROL_RESERVED & 0x400);
+	}
+	husk_set_dr(0, dr[0]);
+	husk_set_dr(1, dr[1]);
+	husk_set_dr(2, dr[2]);
+	husk_set_dr(3, dr[3]);
+}
+
+static noinline void husk_guest_dr_save(struct husk_vcpu *vcpu)
+{
+	vcpu->sys.dr[0] = husk_get_dr(0);
+	vcpu->sys.dr[1] = husk_get_dr(1);
+	vcpu->sys.dr[2] = husk_get_dr(2);
+	vcpu->sys.dr[3] = husk_get_dr(3);
+}
+
+/* The exit left DR7 with all breakpoints off and the guest's DR6 in place (APM2 15.6.1). */
+static noinline void husk_host_dr_restore(struct husk_host_cpu *host)
+{
+	if (host->dr_saved) {
+		host->dr_saved = false;
+		husk_set_dr(0, host->dr[0]);
+		husk_set_dr(1, host->dr[1]);
+		husk_set_dr(2, host->dr[2]);
+		husk_set_dr(3, host->dr[3]);
+	}
+	husk_set_dr(6, DR6_RESERVED);
+	husk_set_dr(7, __this_cpu_read(cpu_dr7));
+}
+
+/* ---- the window ---- */
+
+void husk_guest_state_load(struct husk_vcpu *vcpu)
+{
+	struct husk_host_cpu *host = this_cpu_ptr(&husk_host_cpu);
+	u64 want;
+
+	if (husk_host.guest_xcr0) {
+		host->xcr0_loaded = vcpu->xcr0;
+		if (vcpu->xcr0 != husk_host.xcr0)
+			xsetbv(XCR_XFEATURE_ENABLED_MASK, vcpu->xcr0);
+	}
+	/* A guest can execute XSAVES although it does not see it: let it save nothing of supervisor state. */
+	if (unlikely(husk_host.xss))
+		husk_host_wrmsr(MSR_IA32_XSS, 0);
+	/*
+	 * Read each time: KVM may have left its guest's value here until the
+	 * next return to user mode and expects to find just that again.
+	 */
+	if (husk_has_tsc_aux) {
+		host->tsc_aux = husk_host_rdmsr(MSR_TSC_AUX);
+		host->tsc_aux_loaded = vcpu->tsc_aux;
+		if (host->tsc_aux != vcpu->tsc_aux)
+			husk_host_wrmsr(MSR_TSC_AUX, vcpu->tsc_aux);
+	}
+	if (unlikely(vcpu->dr_live))
+		husk_guest_dr_load(vcpu, host);
+	/*
+	 * Guest and host share the register for the whole stay, handlers of
+	 * leaf exits included: never fewer protections than the host has. This
+	 * is what the hardware's own virtualization of it does (APM2 15.37).
+	 */
+	host->spec_ctrl = this_cpu_read(x86_spec_ctrl_current);
+	want = host->spec_ctrl | vcpu->misc_msrs[HUSK_MISC_SPEC_CTRL];
+	host->spec_ctrl_loaded = want;
+	if (unlikely(want != host->spec_ctrl))
+		husk_host_wrmsr(MSR_IA32_SPEC_CTRL, want);
+}
+
+void husk_guest_state_put(struct husk_vcpu *vcpu)
+{
+	struct husk_host_cpu *host = this_cpu_ptr(&husk_host_cpu);
+
+	if (unlikely(host->spec_ctrl_loaded != host->spec_ctrl))
+		husk_host_wrmsr(MSR_IA32_SPEC_CTRL, host->spec_ctrl);
+	if (unlikely(vcpu->dr_live))
+		husk_guest_dr_save(vcpu);
+	if (unlikely(hw_breakpoint_active()))
+		husk_host_dr_restore(host);
+	if (husk_has_tsc_aux && host->tsc_aux_loaded != host->tsc_aux)
+		husk_host_wrmsr(MSR_TSC_AUX, host->tsc_aux);
+	if (unlikely(husk_host.xss))
+		husk_host_wrmsr(MSR_IA32_XSS, husk_host.xss);
+	if (husk_host.guest_xcr0 && host->xcr0_loaded != husk_host.xcr0)
+		xsetbv(XCR_XFEATURE_ENABLED_MASK, husk_host.xcr0);
+	/*
+	 * VMSCAPE: the guest's branch history must not steer the worker, which
+	 * runs in the same process as the thread that was the guest. The kernel
+	 * issues the barrier when it really returns to user mode.
+	 */
+	if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))
+		this_cpu_write(x86_ibpb_exit_to_user, true);
+}
+
+void husk_guest_sched_in(struct husk_vcpu *vcpu)
+{
+	struct husk_host_cpu *host = this_cpu_ptr(&husk_host_cpu);
+	u64 key = (u64)vcpu->vm->id << 32 | (vcpu->id + 1);
+
+	/*
+	 * Between two vCPUs: branches of this guest must not be steered by what
+	 * another guest trained on this CPU. VM ids are never used twice, so a
+	 * new VM can't be taken for an old one. Between the guests of different
+	 * processes, KVM's too, the kernel's own barrier at the switch of address
+	 * spaces acts if the worker asked for it (PR_SPEC_INDIRECT_BRANCH).
+	 */
+	if (host->last_vcpu == key)
+		return;
+	host->last_vcpu = key;
+	if (boot_cpu_has(X86_FEATURE_IBPB) && !cpu_mitigations_off())
+		husk_host_ibpb();
+}
+
+void husk_guest_sched_out(struct husk_vcpu *vcpu)
+{
+	/* The guest's DR6 stayed in the register; the host's #DB handler expects none of its sticky bits. */
+	if (husk_get_dr(6) != DR6_RESERVED)
+		husk_set_dr(6, DR6_RESERVED);
+}
+
+void husk_host_ibpb(void)
+{
+	husk_host_wrmsr(MSR_IA32_PRED_CMD, PRED_CMD_IBPB);
+}
+
+bool husk_host_has_spec_ctrl(void)
+{
+	return husk_spec_ctrl_bits;
+}
+
+u64 husk_host_spec_ctrl_bits(void)
+{
+	return husk_spec_ctrl_bits;
+}
+
+/**
+ * husk_guest_tsc - the guest's TSC now
+ * @vcpu: any vCPU; any context
+ */
+u64 husk_guest_tsc(struct husk_vcpu *vcpu)
+{
+	return rdtsc() + READ_ONCE(vcpu->tsc_offset);
+}
+
+/* ---- set-up ---- */
+
+static void husk_host_setup_xsave(void)
+{
+	u64 xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
+	u32 eax, ebx, ecx, edx;
+	unsigned int i;
+
+	husk_host.xcr0 = xcr0;
+	/* CPUID 0xD.1 EAX[3]: XSAVES and IA32_XSS (SDM 1 13.2) */
+	cpuid_count(0xd, 1, &eax, &ebx, &ecx, &edx);
+	if ((eax & BIT(3)) && husk_host_rdmsr_safe(MSR_IA32_XSS, &husk_host.xss))
+		husk_host.xss = 0;
+	if (!husk_mode(HUSK_MODE_XSAVE))
+		return;
+
+	/* AVX-512's three only together, and only with AVX (SDM 1 13.3) */
+	xcr0 &= XFEATURE_MASK_FPSSE | XFEATURE_MASK_YMM | XFEATURE_MASK_AVX512;
+	if (!(xcr0 & XFEATURE_MASK_YMM) || (xcr0 & XFEATURE_MASK_AVX512) != XFEATURE_MASK_AVX512)
+		xcr0 &= ~(u64)XFEATURE_MASK_AVX512;
+	for (i = 2; i < ARRAY_SIZE(husk_xsave_part); i++) {
+		if (!(xcr0 & BIT_ULL(i)))
+			continue;
+		cpuid_count(0xd, i, &eax, &ebx, &ecx, &edx);
+		husk_xsave_part[i] = (struct husk_xsave_part){ .size = eax, .offset = ebx, .aligned = ecx & BIT(1) };
+	}
+	husk_host.guest_xcr0 = xcr0;
+	husk_host.xsave_size = husk_xsave_bytes(xcr0, false);
+}
+
+static void husk_host_setup_mxcsr(void)
+{
+	static u8 area[512] __aligned(16);
+	u32 mask;
+
+	kernel_fpu_begin_mask(0);
+	asm volatile("fxsave64 %0" : "=m" (area));
+	kernel_fpu_end();
+	memcpy(&mask, area + HUSK_FPU_MXCSR_MASK, sizeof(mask));
+	if (mask)
+		husk_mxcsr_mask = mask;
+	memset(area, 0, sizeof(area));
+}
+
+/* Bits that a guest may set without #GP: found by CPUID (SDM 4 table 2-2; APM2 3.2.9) */
+static void husk_host_setup_spec_ctrl(void)
+{
+	if (!boot_cpu_has(X86_FEATURE_MSR_SPEC_CTRL))
+		return;
+	if (boot_cpu_has(X86_FEATURE_IBRS))
+		husk_spec_ctrl_bits |= SPEC_CTRL_IBRS;
+	if (boot_cpu_has(X86_FEATURE_STIBP))
+		husk_spec_ctrl_bits |= SPEC_CTRL_STIBP;
+	if (boot_cpu_has(X86_FEATURE_SPEC_CTRL_SSBD) || boot_cpu_has(X86_FEATURE_AMD_SSBD))
+		husk_spec_ctrl_bits |= SPEC_CTRL_SSBD;
+}
+
+int husk_host_setup(void)
+{
+	const u16 fcw = HUSK_FPU_FCW_INIT;
+	const u32 mxcsr = HUSK_FPU_MXCSR_INIT;
+
+	husk_host.xsave_size = HUSK_XSAVE_HEADER;
+	if (boot_cpu_has(X86_FEATURE_OSXSAVE))
+		husk_host_setup_xsave();
+	if (husk_host.xsave_size > sizeof_field(struct husk_fpu, data)) {
+		pr_err("the XSAVE area of this CPU (%u bytes) is larger than husk knows: load with mask=xsave\n",
+		       husk_host.xsave_size);
+		return -EOPNOTSUPP;
+	}
+	husk_host_setup_mxcsr();
+	memcpy(husk_fpu_image, &fcw, sizeof(fcw));
+	memcpy(husk_fpu_image + HUSK_FPU_MXCSR, &mxcsr, sizeof(mxcsr));
+
+	husk_has_tsc_aux = boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID);
+	husk_host_setup_spec_ctrl();
+	/* A second-level table of four levels reaches 48 bits. */
+	husk_host.phys_bits = min_t(u32, cpuid_eax(0x80000008) & 0xff, 48);
+	return 0;
+}

@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Places in vcpu->misc_msrs: MSRs that husk keeps and no hardware does. */
+#ifndef HUSK_MSR_H
+#define HUSK_MSR_H
+
+#define HUSK_MTRR_VARIABLE	8
+
+enum {
+	HUSK_MISC_SPEC_CTRL,
+	HUSK_MISC_HWCR,
+	HUSK_MISC_MISC_ENABLE,
+	HUSK_MISC_MCG_STATUS,
+	HUSK_MISC_MTRR_FIX64K,
+	HUSK_MISC_MTRR_FIX16K,		/* 2 */
+	HUSK_MISC_MTRR_FIX4K = HUSK_MISC_MTRR_FIX16K + 2,	/* 8 */
+	HUSK_MISC_MTRR_VARIABLE = HUSK_MISC_MTRR_FIX4K + 8,	/* pairs of base and mask */
+	HUSK_MISC_COUNT = HUSK_MISC_MTRR_VARIABLE + 2 * HUSK_MTRR_VARIABLE,
+};
+
+#endif
