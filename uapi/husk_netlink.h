@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * husk's generic-netlink family: commands on live VMs, and lifecycle events.
+ * husk.yaml is its specification; a test compares the two.
+ *
+ * Requests
+ *
+ *	vm-get		do: id or name; answers the VM
+ *			dump: nothing; answers each VM the caller may see
+ *	vcpu-get	dump: id or name; answers each vCPU of that VM
+ *	vm-pause	id or name
+ *	vm-resume	id or name
+ *	vm-stop		id or name, timeout-ms (30000 if absent)
+ *	vm-kill		id or name
+ *	caps-get	nothing; answers the host's limits and mode table
+ *
+ * A VM is listed for and commanded by its owner (the same effective uid, also
+ * of whoever opened the socket) and whoever has CAP_SYS_ADMIN in the VM's user
+ * namespace.
+ *
+ * Errors, each with a message and the attribute in the extended
+ * acknowledgement: EINVAL bad or missing attribute, ERANGE number out of range,
+ * EOPNOTSUPP no such command, ENOENT no such VM, EPERM not yours, EBUSY wrong
+ * state, EIO the VM is dead.
+ *
+ * Answers and events
+ *
+ *	vm	id name uuid owner-uid owner-pid control state vcpus memory
+ *		created-ns mapped-pages table-pages
+ *	vcpu	id cpu mp-state entries user-returns injections halted-ns
+ *		exits { reason level count }...
+ *	caps	abi-version max-vms max-vcpus max-slots event-seq
+ *		mode { id name present usable }...
+ *	event	seq kind vm-id vm-name vm-uuid detail
+ *
+ * Events go to the group "lifecycle", to be joined with CAP_NET_ADMIN. Their
+ * sequence numbers have no gaps: who sees one has lost events, and finds the
+ * present state by a dump of vm-get.
+ */
+#ifndef _UAPI_HUSK_NETLINK_H
+#define _UAPI_HUSK_NETLINK_H
+
+#define HUSK_FAMILY_NAME	"husk"
+#define HUSK_FAMILY_VERSION	1
+#define HUSK_MCGRP_LIFECYCLE	"lifecycle"
+
+#define HUSK_STOP_TIMEOUT_MS		30000	/* what vm-stop gives a guest unless told */
+#define HUSK_STOP_TIMEOUT_MAX_MS	86400000	/* at most: a day */
+
+/*
+ * Kinds of lifecycle events. Append only.
+ * X(constant, "name", what happened and what "detail" is)
+ */
+#define HUSK_EVENTS(X) \
+	X(CREATED,	"created",	"the VM exists") \
+	X(VCPU_CREATED,	"vcpu-created",	"detail: the vCPU's id") \
+	X(RUNNING,	"running",	"its first vCPU entered the guest for the first time") \
+	X(PAUSED,	"paused",	"no vCPU runs") \
+	X(RESUMED,	"resumed",	"vCPUs run again") \
+	X(STOP_REQUESTED, "stop-requested", "the guest is asked to power off; detail: timeout in ms") \
+	X(KILLED,	"killed",	"it will not run again") \
+	X(CRASHED,	"crashed",	"the guest can't go on; detail: HUSK_REASON_x of the last exit") \
+	X(DESTROYED,	"destroyed",	"the last reference is gone")
+
+enum husk_life {
+#define X(id, name, what) HUSK_LIFE_##id,
+	HUSK_EVENTS(X)
+#undef X
+	HUSK_LIFE_COUNT
+};
+
+/* X(constant, "name", what) */
+#define HUSK_VM_STATES(X) \
+	X(RUNNING,	"running",	"vCPUs run when their threads call HUSK_VCPU_RUN") \
+	X(PAUSED,	"paused",	"vCPUs wait") \
+	X(DEAD,		"dead",		"killed or crashed; its process still holds it")
+
+enum husk_vm_state {
+#define X(id, name, what) HUSK_VM_STATE_##id,
+	HUSK_VM_STATES(X)
+#undef X
+	HUSK_VM_STATE_COUNT
+};
+
+enum husk_cmd {
+	HUSK_CMD_VM_GET = 1,
+	HUSK_CMD_VCPU_GET,
+	HUSK_CMD_VM_PAUSE,
+	HUSK_CMD_VM_RESUME,
+	HUSK_CMD_VM_STOP,
+	HUSK_CMD_VM_KILL,
+	HUSK_CMD_CAPS_GET,
+	HUSK_CMD_EVENT,
+
+	__HUSK_CMD_MAX,
+	HUSK_CMD_MAX = __HUSK_CMD_MAX - 1
+};
+
+enum husk_a_vm {
+	HUSK_A_VM_PAD = 1,
+	HUSK_A_VM_ID,			/* u32, from 1 */
+	HUSK_A_VM_NAME,			/* string, 1..63 bytes */
+	HUSK_A_VM_UUID,			/* 16 bytes, RFC 4122 order */
+	HUSK_A_VM_OWNER_UID,		/* u32, in the caller's user namespace */
+	HUSK_A_VM_OWNER_PID,		/* u32, in the caller's pid namespace; 0: not in it */
+	HUSK_A_VM_CONTROL,		/* string, path of the control socket; may be absent */
+	HUSK_A_VM_STATE,		/* u32, enum husk_vm_state */
+	HUSK_A_VM_VCPUS,		/* u32 */
+	HUSK_A_VM_MEMORY,		/* u64, bytes in all slots */
+	HUSK_A_VM_CREATED_NS,		/* u64, CLOCK_BOOTTIME */
+	HUSK_A_VM_MAPPED_PAGES,		/* u64, 4 KiB units in the second-level tables */
+	HUSK_A_VM_TABLE_PAGES,		/* u64, pages that the tables take */
+	HUSK_A_VM_TIMEOUT_MS,		/* u32, request vm-stop only */
+
+	__HUSK_A_VM_MAX,
+	HUSK_A_VM_MAX = __HUSK_A_VM_MAX - 1
+};
+
+enum husk_a_vcpu {
+	HUSK_A_VCPU_PAD = 1,
+	HUSK_A_VCPU_ID,			/* u32 */
+	HUSK_A_VCPU_CPU,		/* s32, host CPU it is loaded on, -1: none */
+	HUSK_A_VCPU_MP_STATE,		/* u32, HUSK_MP_x */
+	HUSK_A_VCPU_ENTRIES,		/* u64 */
+	HUSK_A_VCPU_USER_RETURNS,	/* u64 */
+	HUSK_A_VCPU_INJECTIONS,		/* u64 */
+	HUSK_A_VCPU_HALTED_NS,		/* u64 */
+	HUSK_A_VCPU_EXITS,		/* nest enum husk_a_exits, repeated, count > 0 only */
+
+	__HUSK_A_VCPU_MAX,
+	HUSK_A_VCPU_MAX = __HUSK_A_VCPU_MAX - 1
+};
+
+enum husk_a_exits {
+	HUSK_A_EXITS_PAD = 1,
+	HUSK_A_EXITS_REASON,		/* u32, HUSK_REASON_x */
+	HUSK_A_EXITS_LEVEL,		/* u32, HUSK_LEVEL_x */
+	HUSK_A_EXITS_COUNT,		/* u64 */
+
+	__HUSK_A_EXITS_MAX,
+	HUSK_A_EXITS_MAX = __HUSK_A_EXITS_MAX - 1
+};
+
+enum husk_a_caps {
+	HUSK_A_CAPS_PAD = 1,
+	HUSK_A_CAPS_ABI_VERSION,	/* u32, HUSK_ABI_VERSION */
+	HUSK_A_CAPS_MAX_VMS,		/* u32 */
+	HUSK_A_CAPS_MAX_VCPUS,		/* u32, of a VM */
+	HUSK_A_CAPS_MAX_SLOTS,		/* u32, of a VM */
+	HUSK_A_CAPS_EVENT_SEQ,		/* u64, of the last event sent; 0: none yet */
+	HUSK_A_CAPS_MODE,		/* nest enum husk_a_mode, repeated */
+
+	__HUSK_A_CAPS_MAX,
+	HUSK_A_CAPS_MAX = __HUSK_A_CAPS_MAX - 1
+};
+
+enum husk_a_mode {
+	HUSK_A_MODE_ID = 1,		/* u32, HUSK_MODE_x */
+	HUSK_A_MODE_NAME,		/* string */
+	HUSK_A_MODE_PRESENT,		/* flag: the CPU has it */
+	HUSK_A_MODE_USABLE,		/* flag: and the module may use it */
+
+	__HUSK_A_MODE_MAX,
+	HUSK_A_MODE_MAX = __HUSK_A_MODE_MAX - 1
+};
+
+enum husk_a_event {
+	HUSK_A_EVENT_PAD = 1,
+	HUSK_A_EVENT_SEQ,		/* u64, from 1 */
+	HUSK_A_EVENT_KIND,		/* u32, enum husk_life */
+	HUSK_A_EVENT_VM_ID,		/* u32 */
+	HUSK_A_EVENT_VM_NAME,		/* string */
+	HUSK_A_EVENT_VM_UUID,		/* 16 bytes */
+	HUSK_A_EVENT_DETAIL,		/* u64, by kind */
+
+	__HUSK_A_EVENT_MAX,
+	HUSK_A_EVENT_MAX = __HUSK_A_EVENT_MAX - 1
+};
+
+#endif
