@@ -25,11 +25,11 @@
  *
  * Answers and events
  *
- *	vm	id name uuid owner-uid owner-pid control state vcpus memory
+ *	vm-get	id name uuid owner-uid owner-pid control state vcpus memory
  *		created-ns mapped-pages table-pages
- *	vcpu	id cpu mp-state entries user-returns injections halted-ns
- *		exits { reason level count }...
- *	caps	abi-version max-vms max-vcpus max-slots event-seq
+ *	vcpu-get id vcpu { id cpu mp-state entries user-returns injections
+ *		halted-ns exits { reason level count }... }
+ *	caps-get abi-version max-vms max-vcpus max-slots event-seq
  *		mode { id name present usable }...
  *	event	seq kind vm-id vm-name vm-uuid detail
  *
@@ -100,6 +100,7 @@ enum husk_a_vm {
 	HUSK_A_VM_PAD = 1,
 	HUSK_A_VM_ID,			/* u32, from 1 */
 	HUSK_A_VM_NAME,			/* string, 1..63 bytes */
+	HUSK_A_VM_TIMEOUT_MS,		/* u32, only in the request vm-stop */
 	HUSK_A_VM_UUID,			/* 16 bytes, RFC 4122 order */
 	HUSK_A_VM_OWNER_UID,		/* u32, in the caller's user namespace */
 	HUSK_A_VM_OWNER_PID,		/* u32, in the caller's pid namespace; 0: not in it */
@@ -110,7 +111,7 @@ enum husk_a_vm {
 	HUSK_A_VM_CREATED_NS,		/* u64, CLOCK_BOOTTIME */
 	HUSK_A_VM_MAPPED_PAGES,		/* u64, 4 KiB units in the second-level tables */
 	HUSK_A_VM_TABLE_PAGES,		/* u64, pages that the tables take */
-	HUSK_A_VM_TIMEOUT_MS,		/* u32, request vm-stop only */
+	HUSK_A_VM_VCPU,			/* nest enum husk_a_vcpu, in answers to vcpu-get */
 
 	__HUSK_A_VM_MAX,
 	HUSK_A_VM_MAX = __HUSK_A_VM_MAX - 1

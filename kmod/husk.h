@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * husk's common objects. Vendor code (kmod/vmx, kmod/svm) embeds struct
+ * husk_vcpu and is reached only through struct husk_vendor (vendor.h).
+ *
+ * Names: gva, gpa, hva, hpa are guest virtual, guest physical, host virtual
+ * and host physical addresses; gfn is gpa >> 12.
+ *
+ * Lock order, outermost first:
+ *	husk_vms_lock > vm->lock > vcpu->mutex > mmap_lock > vm->mem.lock (rwlock)
+ *	vm->irqchip's raw locks are leaves, taken with interrupts off.
+ */
+#ifndef HUSK_H
+#define HUSK_H
+
+#include <linux/types.h>
+#include <linux/kref.h>
+#include <linux/list.h>
+#include <linux/mutex.h>
+#include <linux/preempt.h>
+#include <linux/uuid.h>
+#include <linux/wait.h>
+#include <linux/mm_types.h>
+#include <linux/uidgid.h>
+#include <linux/pid.h>
+
+#include "compat.h"
+#include "uapi/husk.h"
+#include "ept_npt/mem.h"
+#include "cpuid_table.h"
+
+#define HUSK_MAX_VCPUS	64
+#define HUSK_GSI_COUNT	24
+
+struct husk_vcpu;
+struct husk_vm;
+struct husk_irqchip;
+struct husk_lapic;
+
+/*
+ * What is to be done with an exit. Returned by leaf and table handlers, never
+ * mixed with errno values.
+ */
+enum husk_verdict {
+	HUSK_RESUME,		/* enter again at the same rip */
+	HUSK_RETIRE,		/* skip the instruction, then enter again */
+	HUSK_DISPATCH,		/* leaf only: not mine, hand to the common table */
+	HUSK_TO_USER,		/* vcpu->run is filled in; return to the worker */
+	HUSK_DEAD,		/* the VM can't go on; vcpu->run says why */
+};
+
+/* vcpu->requests: one word that the fast loop tests once. Atomic bit operations. */
+enum {
+	HUSK_REQ_EVENT,		/* look for interrupts, NMIs, exceptions to inject */
+	HUSK_REQ_FLUSH,		/* flush second-level and guest TLB entries of this vCPU */
+	HUSK_REQ_TIMER,		/* the local APIC timer fired: husk_lapic_timer_fired() */
+	HUSK_REQ_PAUSE,		/* vm->paused may have changed */
+	HUSK_REQ_STOP,		/* report HUSK_EXIT_STOP to the worker, once */
+	HUSK_REQ_KILL,		/* vm->dead is set */
+	HUSK_REQ_INIT,		/* INIT or SIPI is latched in the local APIC */
+	HUSK_REQ_RESET_TSC,	/* the TSC offset changed */
+};
+/* Requests that the fast loop serves by itself; all others leave it. */
+#define HUSK_REQ_FAST (BIT(HUSK_REQ_EVENT) | BIT(HUSK_REQ_FLUSH) | BIT(HUSK_REQ_TIMER) | BIT(HUSK_REQ_RESET_TSC))
+
+/* vcpu->mode: who may need an IPI. Written by the vCPU's thread, read by kickers. */
+enum {
+	HUSK_OUTSIDE,		/* not in the guest: a request bit is enough */
+	HUSK_INSIDE,		/* may be in the guest: request bit, then IPI */
+};
+
+/**
+ * struct husk_exit_info - one exit, decoded by the vendor into neutral terms
+ * @reason: HUSK_REASON_x
+ * @hw_reason: the hardware's exit code
+ * @info: the hardware's two information words
+ * @next_rip: rip after the instruction, 0 if the CPU did not say
+ * @insn: instruction bytes if the CPU gave them (@insn_len > 0)
+ * @pio: for PIO. @string: INS/OUTS, to be emulated
+ * @cr: for CR_ACCESS and DR_ACCESS. @gpr < 0: not a plain MOV, to be emulated
+ * @gpa: for FAULT2/MMIO, with @access
+ * @exception: for EXCEPTION
+ *
+ * RDMSR, WRMSR, CPUID, XSETBV and hypercalls take their operands from
+ * vcpu->regs.
+ */
+struct husk_exit_info {
+	u8 reason;
+	u8 insn_len;
+	u16 pad;
+	u32 pad2;
+	u64 hw_reason;
+	u64 info[2];
+	u64 next_rip;
+	u8 insn[16];
+	union {
+		struct {
+			u16 port;
+			u8 width;
+			bool write;
+			bool string;
+			bool rep;
+		} pio;
+		struct {
+			u8 number;
+			bool write;
+			s8 gpr;
+		} cr;
+		struct {
+			u64 gpa;
+			u32 access;	/* HUSK_ACCESS_x */
+		};
+		struct {
+			u8 vector;
+			bool has_error;
+			u32 error;
+		} exception;
+	};
+};
+
+/* gpa access bits, also rights in the guest page walk */
+#define HUSK_ACCESS_READ	BIT(0)
+#define HUSK_ACCESS_WRITE	BIT(1)
+#define HUSK_ACCESS_EXEC	BIT(2)
+#define HUSK_ACCESS_USER	BIT(3)	/* by CPL 3; guest page walk only */
+#define HUSK_ACCESS_WALK	BIT(4)	/* FAULT2: hit while the CPU walked the guest's tables */
+
+/* Guest state beyond the general registers, fetched from the vendor on demand */
+#define HUSK_SYS_CR	BIT(0)	/* cr0 cr2 cr3 cr4 efer, and cs, ss (for the mode and CPL) */
+#define HUSK_SYS_SEG	BIT(1)	/* the other segments and the tables */
+#define HUSK_SYS_DR	BIT(2)	/* dr6 dr7 (dr0..3 live in vcpu->sys.dr always) */
+#define HUSK_SYS_TSC	BIT(3)	/* sys_dirty only: vcpu->tsc_offset changed */
+#define HUSK_SYS_ALL	(HUSK_SYS_CR | HUSK_SYS_SEG | HUSK_SYS_DR)
+
+/* An event on its way into the guest; owned by the vCPU's thread */
+struct husk_event {
+	bool pending;
+	bool has_error;
+	u8 vector;
+	u8 type;		/* HUSK_EVENT_x */
+	u32 error;
+};
+enum { HUSK_EVENT_INTR = 0, HUSK_EVENT_NMI = 2, HUSK_EVENT_EXCEPTION = 3, HUSK_EVENT_SOFT = 4 }; /* as in EVENTINJ, APM2 15.20 */
+
+/**
+ * struct husk_vcpu - a virtual CPU
+ *
+ * Unless said otherwise a member is owned by the thread that holds @mutex.
+ */
+struct husk_vcpu {
+	/* touched on every exit */
+	struct husk_general regs;	/* always current outside of vendor->enter() */
+	unsigned long requests;		/* atomic bits HUSK_REQ_x */
+	struct husk_stats *stats;	/* immutable; page mapped read-only by the owner */
+	u32 exit_seq;
+	u8 sys_cached, sys_dirty;	/* HUSK_SYS_x: valid in @sys; to be written back */
+	u8 mode;			/* HUSK_OUTSIDE/INSIDE; READ_ONCE/WRITE_ONCE with barriers */
+	u8 level;			/* HUSK_LEVEL_x that serves the current exit */
+	struct husk_exit_info exit;
+	u64 exit_rip;
+	u64 exit_ns;			/* time of the exit, 0 unless traced */
+
+	struct husk_vm *vm;		/* immutable */
+	u32 id;				/* immutable; also the APIC id */
+	int cpu;			/* CPU it is loaded on, -1 if none; written by sched_in/out */
+	int last_cpu;
+	struct husk_run *run;		/* immutable; page shared with the worker: read once, trust never */
+	struct page *run_page, *stats_page;
+	struct mutex mutex;
+	struct preempt_notifier preempt;
+
+	struct husk_system sys;		/* see sys_cached */
+	u64 cr8;			/* not used: TPR lives in the local APIC */
+	u64 xcr0;
+	u64 tsc_offset;
+	u64 tsc_aux;
+	u64 tsc_adjust;
+	u64 pat;
+	u64 mtrr_def_type;
+	u64 misc_msrs[32];		/* msr.c; HUSK_MISC_x of msr.h */
+	bool dr_live;			/* guest uses dr0..3: they are switched */
+	bool nmi_pending, nmi_masked;	/* nmi_pending: set by the thread itself on HUSK_REQ_EVENT */
+	u8 mp_state;			/* HUSK_MP_x */
+	bool intr_window, nmi_window;	/* windows asked of the vendor */
+	struct husk_event event;	/* to be injected at the next entry */
+
+	void *fpu;			/* XSAVE area, 64-byte aligned, husk_host.xsave_size bytes */
+
+	struct husk_lapic *lapic;
+	wait_queue_head_t wait;		/* the thread sleeps here in HLT, paused, or waiting for SIPI */
+
+	struct husk_emul *emul;		/* emulator context, emulate.h */
+	u8 io_pending;			/* HUSK_IO_x: what to complete at the next RUN */
+};
+
+enum { HUSK_IO_NONE, HUSK_IO_PIO_IN, HUSK_IO_RETIRE, HUSK_IO_EMULATE };
+
+/**
+ * struct husk_vm - a virtual machine
+ * @lock: serializes memory slots, vCPU creation, cpuid
+ */
+struct husk_vm {
+	struct kref ref;
+	u32 id;				/* immutable */
+	uuid_t uuid;			/* immutable */
+	char name[HUSK_NAME_LEN];	/* immutable */
+	char control[HUSK_CONTROL_LEN];	/* immutable */
+	kuid_t owner;			/* immutable: creator's euid */
+	struct pid *pid;		/* immutable: creator's thread group */
+	struct user_namespace *user_ns;	/* immutable: creator's */
+	u64 created_ns;			/* immutable: CLOCK_BOOTTIME */
+	struct list_head node;		/* in husk_vms, by husk_vms_lock */
+	struct mm_struct *mm;		/* immutable: creator's; ioctls from another mm get EPERM */
+
+	struct mutex lock;
+	struct husk_vcpu *vcpus[HUSK_MAX_VCPUS];	/* by id; smp_store_release once, never replaced */
+	u32 nr_vcpus;			/* by lock */
+	struct husk_cpuid_table cpuid;	/* by lock until the first vCPU, then immutable */
+	struct husk_mem mem;
+	struct husk_irqchip *irqchip;	/* immutable */
+	s64 tsc_base;			/* guest TSC = host TSC + tsc_base */
+
+	bool paused;			/* READ_ONCE/WRITE_ONCE; with HUSK_REQ_PAUSE */
+	bool dead;			/* likewise; never cleared */
+	u32 stop_timeout_ms;		/* of the last stop request */
+	atomic_t running;		/* vCPU threads inside HUSK_VCPU_RUN */
+};
+
+/* ---- vm.c ---- */
+extern struct mutex husk_vms_lock;
+extern struct list_head husk_vms;
+
+struct husk_vm *husk_vm_get(u32 id);		/* a reference or NULL */
+struct husk_vm *husk_vm_get_by_name(const char *name);
+void husk_vm_put(struct husk_vm *vm);
+int husk_vm_pause(struct husk_vm *vm);		/* EBUSY if it already is */
+int husk_vm_resume(struct husk_vm *vm);		/* EBUSY if not paused */
+int husk_vm_stop(struct husk_vm *vm, u32 timeout_ms);
+void husk_vm_kill(struct husk_vm *vm);
+bool husk_vm_alive(struct husk_vm *vm);
+struct husk_vcpu *husk_vm_vcpu(struct husk_vm *vm, u32 id); /* published vCPU or NULL */
+
+#define husk_for_each_vcpu(i, vcpu, vm) \
+	for ((i) = 0; (i) < HUSK_MAX_VCPUS; (i)++) \
+		if (((vcpu) = smp_load_acquire(&(vm)->vcpus[i])))
+
+/* ---- vcpu.c ---- */
+/* Set a request bit and make sure that the vCPU sees it soon. Any context. */
+void husk_vcpu_request(struct husk_vcpu *vcpu, int req);
+/* Only make it leave the guest or wake it. Any context, interrupts on or off. */
+void husk_vcpu_kick(struct husk_vcpu *vcpu);
+/* All vCPUs of vm that are in the guest leave it before this returns. Process context, IRQs on. */
+void husk_vm_request_sync(struct husk_vm *vm, int req);
+
+/* ---- run.c ---- */
+int husk_vcpu_run(struct husk_vcpu *vcpu);
+void husk_vcpu_sched_in(struct husk_vcpu *vcpu);
+void husk_vcpu_sched_out(struct husk_vcpu *vcpu);
+/* Queue a fault for injection at the next entry; cr2 counts for #PF only. */
+void husk_inject_exception(struct husk_vcpu *vcpu, u8 vector, bool has_error, u32 error, u64 cr2);
+#define husk_inject_gp(vcpu)	husk_inject_exception(vcpu, 13, true, 0, 0)
+#define husk_inject_ud(vcpu)	husk_inject_exception(vcpu, 6, false, 0, 0)
+
+/* Make HUSK_SYS_x classes valid in vcpu->sys; mark them changed after writing. */
+void husk_fetch_slow(struct husk_vcpu *vcpu, u8 classes);
+static inline void husk_fetch(struct husk_vcpu *vcpu, u8 classes)
+{
+	if (classes & ~vcpu->sys_cached)
+		husk_fetch_slow(vcpu, classes);
+}
+static inline void husk_dirty(struct husk_vcpu *vcpu, u8 classes)
+{
+	vcpu->sys_dirty |= classes;
+}
+/* 0..3; CPL is SS.DPL (APM2 15.5.1 keeps it there) */
+static inline int husk_cpl(struct husk_vcpu *vcpu)
+{
+	husk_fetch(vcpu, HUSK_SYS_CR);
+	return (vcpu->sys.ss.attr >> 5) & 3;
+}
+
+/* Fill run->unhandled and answer HUSK_TO_USER with HUSK_EXIT_UNHANDLED. */
+enum husk_verdict husk_unhandled(struct husk_vcpu *vcpu);
+
+/* ---- exits.c, leaf.c ---- */
+/* CR and XCR0 writes with the architecture's checks; false: inject #GP */
+bool husk_write_cr0(struct husk_vcpu *vcpu, u64 value);
+bool husk_write_cr4(struct husk_vcpu *vcpu, u64 value);
+bool husk_write_efer(struct husk_vcpu *vcpu, u64 value);
+
+/* ---- cpuid.c ---- */
+void husk_cpuid_setup(void);	/* at load, after husk_host_setup(); nothing to undo */
+int husk_cpuid_supported(struct husk_cpuid_entry *out, u32 room);	/* count or -E2BIG */
+int husk_cpuid_set(struct husk_vm *vm, struct husk_cpuid_entry *entry, u32 count); /* takes over entry (kvmalloc) on success */
+void husk_cpuid_free(struct husk_vm *vm);
+/* Fast loop: no lock, no CPUID instruction. Reads regs rax, rcx; writes rax..rdx zero-extended. */
+void husk_cpuid(struct husk_vcpu *vcpu);
+bool husk_cpuid_has(struct husk_vm *vm, u32 function, u32 index, int reg, int bit); /* reg: 0 eax 1 ebx 2 ecx 3 edx */
+
+/* ---- msr.c ---- */
+/* Fast loop: both answer HUSK_RETIRE, HUSK_RESUME (fault queued) or HUSK_DISPATCH (needs interrupts on). */
+enum husk_verdict husk_rdmsr_fast(struct husk_vcpu *vcpu);
+enum husk_verdict husk_wrmsr_fast(struct husk_vcpu *vcpu);
+enum husk_verdict husk_rdmsr(struct husk_vcpu *vcpu);
+enum husk_verdict husk_wrmsr(struct husk_vcpu *vcpu);
+/* For state classes: by index, no fault. 0 or -ENOENT, -EINVAL */
+int husk_msr_get(struct husk_vcpu *vcpu, u32 index, u64 *value);
+int husk_msr_set(struct husk_vcpu *vcpu, u32 index, u64 value, bool commit);
+u32 husk_msr_list(u32 *index, u32 room);	/* the MSRs of class MSRS */
+void husk_msr_reset(struct husk_vcpu *vcpu);
+
+/* ---- state.c ---- */
+long husk_state_get(struct husk_vcpu *vcpu, struct husk_state *arg);
+long husk_state_set(struct husk_vcpu *vcpu, struct husk_state *arg);
+/* Check a whole class as a user gave it; 0 or -EINVAL */
+int husk_state_check_system(struct husk_vcpu *vcpu, const struct husk_system *sys);
+int husk_state_check_general(const struct husk_general *regs);
+void husk_state_apply_system(struct husk_vcpu *vcpu, const struct husk_system *sys);
+/* Power-on state, or the state after INIT, of everything but the local APIC (which is reset too); mp_state is the caller's */
+void husk_vcpu_reset_state(struct husk_vcpu *vcpu, bool init);
+
+/* ---- guest memory, ept_npt/access.c: by gpa, process context, may fault ---- */
+int husk_read_gpa(struct husk_vm *vm, u64 gpa, void *data, u32 len);	/* 0, -EFAULT */
+int husk_write_gpa(struct husk_vm *vm, u64 gpa, const void *data, u32 len);
+/* Interrupts off, no sleep: -EFAULT also if the page is not there right now. Only the vCPU's own thread. */
+int husk_read_gpa_atomic(struct husk_vm *vm, u64 gpa, void *data, u32 len);
+/* Atomic update of a naturally aligned word of 1, 2, 4 or 8 bytes: 0, -EAGAIN (*old was not there), -EFAULT */
+int husk_cmpxchg_gpa(struct husk_vm *vm, u64 gpa, u64 old, u64 new, u32 width);
+
+/* ---- netlink.c, events.c ---- */
+int husk_netlink_init(void);
+void husk_netlink_exit(void);
+/* Multicast a lifecycle event of vm. kind: HUSK_LIFE_x of uapi/husk_netlink.h. Any process context. */
+void husk_event_send(struct husk_vm *vm, u32 kind, u64 detail);
+
+/* ---- irqchip/: see irqchip/irqchip.h ---- */
+
+/* ---- mode.c: what this CPU has ---- */
+struct husk_modes {
+	u64 present;		/* BIT_ULL(HUSK_MODE_x) */
+	u64 usable;		/* present and not masked by the parameter mask= */
+};
+extern struct husk_modes husk_modes;
+static inline bool husk_mode(enum husk_mode m)
+{
+	return husk_modes.usable & BIT_ULL(m);
+}
+int husk_mode_probe(void);		/* 0, or -ENODEV after one line that says what is missing */
+void husk_mode_print(void);		/* the one dmesg line */
+
+/* ---- hostcpu.c: all contact with the host's CPU state ---- */
+struct husk_host {
+	u64 xcr0;		/* host's XCR0 */
+	u64 guest_xcr0;		/* bits a guest may set; 0: no XSAVE */
+	u32 xsave_size;		/* bytes of a standard-format area for guest_xcr0 (512 without XSAVE) */
+	u64 xss;		/* host's IA32_XSS */
+	u32 phys_bits;
+};
+extern struct husk_host husk_host;
+
+/* ---- limits, main.c: module parameters ---- */
+extern unsigned int husk_max_vms, husk_max_vcpus, husk_max_slots;
+
+#endif

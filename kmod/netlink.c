@@ -1,0 +1,456 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The generic-netlink family "husk": list, show and control live VMs.
+ * uapi/husk.yaml specifies it, uapi/husk_netlink.h describes it.
+ *
+ * Requests hold a reference to a VM only while they are served: a listener that
+ * does not read its dump can't keep a VM alive.
+ */
+#include <linux/cred.h>
+#include <linux/module.h>
+#include <linux/user_namespace.h>
+#include <net/sock.h>
+
+#include "husk.h"
+#include "netlink.h"
+
+static struct netlink_range_validation husk_nl_timeout_range = {
+	.max = HUSK_STOP_TIMEOUT_MAX_MS,
+};
+
+/* What requests may hold; each command stops at its own last attribute. */
+static const struct nla_policy husk_nl_policy[] = {
+	[HUSK_A_VM_ID] = NLA_POLICY_MIN(NLA_U32, 1),
+	[HUSK_A_VM_NAME] = { .type = NLA_NUL_STRING, .len = HUSK_NAME_LEN - 1 },
+	[HUSK_A_VM_TIMEOUT_MS] = NLA_POLICY_FULL_RANGE(NLA_U32, &husk_nl_timeout_range),
+};
+
+static const struct nla_policy husk_nl_policy_none[] = {
+	[HUSK_A_VM_PAD] = { .type = NLA_REJECT },
+};
+
+/* ---- who may do what to which VM ---- */
+
+/*
+ * The owner, or an administrator of the VM's user namespace. Both the sender and
+ * whoever opened the socket must be it: else a user could have a privileged
+ * program write a request to a socket that he opened.
+ */
+static bool husk_nl_may(struct sk_buff *skb, const struct husk_vm *vm)
+{
+	if (uid_eq(vm->owner, current_euid()) && uid_eq(vm->owner, READ_ONCE(NETLINK_CB(skb).sk->sk_uid)))
+		return true;
+	return netlink_ns_capable(skb, vm->user_ns, CAP_SYS_ADMIN);
+}
+
+/**
+ * husk_nl_select - find the VM that a request is about, and check the rights
+ * @skb: the request
+ * @nlh: its header; the attributes behind it passed the policy
+ * @extack: where the reason of a refusal goes
+ * @by: out, the attribute that names the VM
+ *
+ * Return: a reference, or -EINVAL, -ENOENT, -EPERM as error pointer.
+ */
+static struct husk_vm *husk_nl_select(struct sk_buff *skb, const struct nlmsghdr *nlh,
+				      struct netlink_ext_ack *extack, struct nlattr **by)
+{
+	struct nlattr *id = nlmsg_find_attr(nlh, GENL_HDRLEN, HUSK_A_VM_ID);
+	struct nlattr *name = nlmsg_find_attr(nlh, GENL_HDRLEN, HUSK_A_VM_NAME);
+	struct husk_vm *vm;
+
+	if (id && name) {
+		NL_SET_ERR_MSG_ATTR(extack, name, "id and name together: give one of them");
+		return ERR_PTR(-EINVAL);
+	}
+	if (!id && !name) {
+		NL_SET_ERR_ATTR_MISS(extack, NULL, HUSK_A_VM_ID);
+		NL_SET_ERR_MSG(extack, "id or name is missing");
+		return ERR_PTR(-EINVAL);
+	}
+	*by = id ? id : name;
+	vm = id ? husk_vm_get(nla_get_u32(id)) : husk_vm_get_by_name(nla_data(name));
+	if (!vm) {
+		NL_SET_ERR_MSG_ATTR(extack, *by, "no VM with this id or name");
+		return ERR_PTR(-ENOENT);
+	}
+	if (!husk_nl_may(skb, vm)) {
+		NL_SET_ERR_MSG_ATTR(extack, *by, "the VM with this id or name is another user's");
+		husk_vm_put(vm);
+		return ERR_PTR(-EPERM);
+	}
+	return vm;
+}
+
+/* ---- vm-get ---- */
+
+static u32 husk_nl_state(const struct husk_vm *vm)
+{
+	if (READ_ONCE(vm->dead))
+		return HUSK_VM_STATE_DEAD;
+	return READ_ONCE(vm->paused) ? HUSK_VM_STATE_PAUSED : HUSK_VM_STATE_RUNNING;
+}
+
+static int husk_nl_put_u64(struct sk_buff *skb, int type, u64 value)
+{
+	/* The pad attribute is number 1 of every set that has u64 attributes. */
+	return nla_put_u64_64bit(skb, type, value, HUSK_A_VM_PAD);
+}
+
+static int husk_nl_put_vm_labels(struct sk_buff *skb, const struct husk_vm *vm)
+{
+	if (nla_put_u32(skb, HUSK_A_VM_ID, vm->id) ||
+	    nla_put_string(skb, HUSK_A_VM_NAME, vm->name) ||
+	    nla_put(skb, HUSK_A_VM_UUID, sizeof(vm->uuid), &vm->uuid) ||
+	    nla_put_u32(skb, HUSK_A_VM_OWNER_UID, from_kuid_munged(current_user_ns(), vm->owner)) ||
+	    nla_put_u32(skb, HUSK_A_VM_OWNER_PID, pid_vnr(vm->pid)))
+		return -EMSGSIZE;
+	if (vm->control[0] && nla_put_string(skb, HUSK_A_VM_CONTROL, vm->control))
+		return -EMSGSIZE;
+	return 0;
+}
+
+static int husk_nl_put_vm(struct sk_buff *skb, struct husk_vm *vm, u32 portid, u32 seq, int flags)
+{
+	void *header = genlmsg_put(skb, portid, seq, &husk_nl_family, flags, HUSK_CMD_VM_GET);
+
+	if (!header)
+		return -EMSGSIZE;
+	if (husk_nl_put_vm_labels(skb, vm) ||
+	    nla_put_u32(skb, HUSK_A_VM_STATE, husk_nl_state(vm)) ||
+	    nla_put_u32(skb, HUSK_A_VM_VCPUS, READ_ONCE(vm->nr_vcpus)) ||
+	    husk_nl_put_u64(skb, HUSK_A_VM_MEMORY, husk_mem_bytes(vm)) ||
+	    husk_nl_put_u64(skb, HUSK_A_VM_CREATED_NS, vm->created_ns) ||
+	    husk_nl_put_u64(skb, HUSK_A_VM_MAPPED_PAGES, atomic_long_read(&vm->mem.mapped_pages)) ||
+	    husk_nl_put_u64(skb, HUSK_A_VM_TABLE_PAGES, atomic_long_read(&vm->mem.table_pages))) {
+		genlmsg_cancel(skb, header);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(skb, header);
+	return 0;
+}
+
+static int husk_nl_show(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nlattr *by;
+	struct husk_vm *vm = husk_nl_select(skb, info->nlhdr, info->extack, &by);
+	struct sk_buff *reply;
+	int ret = -ENOMEM;
+
+	if (IS_ERR(vm))
+		return PTR_ERR(vm);
+	reply = genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_KERNEL);
+	if (reply)
+		ret = husk_nl_put_vm(reply, vm, info->snd_portid, info->snd_seq, 0);
+	husk_vm_put(vm);
+	if (ret) {
+		nlmsg_free(reply);
+		return ret;
+	}
+	return genlmsg_reply(reply, info);
+}
+
+/* A reference to the first VM whose id is at least @id, or NULL. */
+static struct husk_vm *husk_nl_next_vm(u32 id)
+{
+	struct husk_vm *vm, *found = NULL;
+
+	mutex_lock(&husk_vms_lock);
+	list_for_each_entry(vm, &husk_vms, node) {
+		if (vm->id >= id && kref_get_unless_zero(&vm->ref)) {
+			found = vm;
+			break;
+		}
+	}
+	mutex_unlock(&husk_vms_lock);
+	return found;
+}
+
+static int husk_nl_list_start(struct netlink_callback *cb)
+{
+	if (!nlmsg_attrlen(cb->nlh, GENL_HDRLEN))
+		return 0;
+	NL_SET_ERR_MSG_ATTR(cb->extack, nlmsg_attrdata(cb->nlh, GENL_HDRLEN),
+				"a list takes no attribute; ask for one VM without the dump flag");
+	return -EINVAL;
+}
+
+/* cb->args[0]: the id to go on with; husk_vms is sorted by id and no id comes twice */
+static int husk_nl_list(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct husk_vm *vm;
+	int ret = 0;
+
+	while (!ret && (vm = husk_nl_next_vm(cb->args[0]))) {
+		if (husk_nl_may(cb->skb, vm))
+			ret = husk_nl_put_vm(skb, vm, NETLINK_CB(cb->skb).portid,
+					     cb->nlh->nlmsg_seq, NLM_F_MULTI);
+		if (!ret)
+			cb->args[0] = vm->id + 1;
+		husk_vm_put(vm);
+	}
+	return skb->len ? skb->len : ret;
+}
+
+/* ---- vcpu-get ---- */
+
+static int husk_nl_put_exits(struct sk_buff *skb, const struct husk_stats *stats, u32 reason, u32 level)
+{
+	u64 count = READ_ONCE(stats->exits[reason][level]);
+	struct nlattr *nest;
+
+	if (!count)
+		return 0;
+	nest = nla_nest_start(skb, HUSK_A_VCPU_EXITS);
+	if (!nest ||
+	    nla_put_u32(skb, HUSK_A_EXITS_REASON, reason) ||
+	    nla_put_u32(skb, HUSK_A_EXITS_LEVEL, level) ||
+	    husk_nl_put_u64(skb, HUSK_A_EXITS_COUNT, count))
+		return -EMSGSIZE;
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+/* A vCPU with every counter non-zero must fit into the smallest buffer of a dump. */
+static_assert(HUSK_REASON_COUNT * HUSK_LEVEL_COUNT * 32 + 256 < NLMSG_DEFAULT_SIZE);
+
+static int husk_nl_put_vcpu_attrs(struct sk_buff *skb, const struct husk_vcpu *vcpu)
+{
+	struct nlattr *nest = nla_nest_start(skb, HUSK_A_VM_VCPU);
+	const struct husk_stats *stats = vcpu->stats;
+	u32 reason, level;
+
+	if (!nest ||
+	    nla_put_u32(skb, HUSK_A_VCPU_ID, vcpu->id) ||
+	    nla_put_s32(skb, HUSK_A_VCPU_CPU, READ_ONCE(vcpu->cpu)) ||
+	    nla_put_u32(skb, HUSK_A_VCPU_MP_STATE, READ_ONCE(vcpu->mp_state)) ||
+	    husk_nl_put_u64(skb, HUSK_A_VCPU_ENTRIES, READ_ONCE(stats->entries)) ||
+	    husk_nl_put_u64(skb, HUSK_A_VCPU_USER_RETURNS, READ_ONCE(stats->user_returns)) ||
+	    husk_nl_put_u64(skb, HUSK_A_VCPU_INJECTIONS, READ_ONCE(stats->injections)) ||
+	    husk_nl_put_u64(skb, HUSK_A_VCPU_HALTED_NS, READ_ONCE(stats->halted_ns)))
+		return -EMSGSIZE;
+	for (reason = 0; reason < HUSK_REASON_COUNT; reason++)
+		for (level = 0; level < HUSK_LEVEL_COUNT; level++)
+			if (husk_nl_put_exits(skb, stats, reason, level))
+				return -EMSGSIZE;
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+static int husk_nl_put_vcpu(struct sk_buff *skb, struct netlink_callback *cb, const struct husk_vcpu *vcpu)
+{
+	void *header = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
+				   &husk_nl_family, NLM_F_MULTI, HUSK_CMD_VCPU_GET);
+
+	if (!header)
+		return -EMSGSIZE;
+	if (nla_put_u32(skb, HUSK_A_VM_ID, vcpu->vm->id) || husk_nl_put_vcpu_attrs(skb, vcpu)) {
+		genlmsg_cancel(skb, header);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(skb, header);
+	return 0;
+}
+
+/* cb->args[0]: the vCPU to go on with. args[1]: the VM's id */
+static int husk_nl_vcpus_start(struct netlink_callback *cb)
+{
+	struct nlattr *by;
+	struct husk_vm *vm = husk_nl_select(cb->skb, cb->nlh, cb->extack, &by);
+
+	if (IS_ERR(vm))
+		return PTR_ERR(vm);
+	cb->args[1] = vm->id;
+	husk_vm_put(vm);
+	return 0;
+}
+
+static int husk_nl_vcpus(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct husk_vm *vm = husk_vm_get(cb->args[1]);
+	struct husk_vcpu *vcpu;
+	int ret = 0;
+
+	if (!vm)
+		return 0;	/* gone since the dump began */
+	for (; cb->args[0] < HUSK_MAX_VCPUS; cb->args[0]++) {
+		vcpu = husk_vm_vcpu(vm, cb->args[0]);
+		if (vcpu && husk_nl_may(cb->skb, vm))
+			ret = husk_nl_put_vcpu(skb, cb, vcpu);
+		if (ret)
+			break;
+	}
+	husk_vm_put(vm);
+	return skb->len ? skb->len : ret;
+}
+
+/* ---- vm-pause, vm-resume, vm-stop, vm-kill ---- */
+
+static int husk_nl_act(struct husk_vm *vm, struct genl_info *info, const char **busy)
+{
+	struct nlattr *timeout;
+
+	switch (info->genlhdr->cmd) {
+	case HUSK_CMD_VM_PAUSE:
+		*busy = "the VM with this id or name is paused already";
+		return husk_vm_pause(vm);
+	case HUSK_CMD_VM_RESUME:
+		*busy = "the VM with this id or name is not paused";
+		return husk_vm_resume(vm);
+	case HUSK_CMD_VM_STOP:
+		*busy = "the VM with this id or name has no vCPU to ask";
+		timeout = info->attrs[HUSK_A_VM_TIMEOUT_MS];
+		return husk_vm_stop(vm, timeout ? nla_get_u32(timeout) : HUSK_STOP_TIMEOUT_MS);
+	default:	/* HUSK_CMD_VM_KILL: husk_nl_ops has no other */
+		husk_vm_kill(vm);
+		return 0;
+	}
+}
+
+static int husk_nl_control(struct sk_buff *skb, struct genl_info *info)
+{
+	struct nlattr *by;
+	struct husk_vm *vm = husk_nl_select(skb, info->nlhdr, info->extack, &by);
+	const char *busy;
+	int ret;
+
+	if (IS_ERR(vm))
+		return PTR_ERR(vm);
+	ret = husk_nl_act(vm, info, &busy);
+	husk_vm_put(vm);
+	if (ret) {
+		NL_SET_BAD_ATTR(info->extack, by);
+		if (info->extack)
+			info->extack->_msg = ret == -EBUSY ? busy : "the VM with this id or name is dead";
+	}
+	return ret;
+}
+
+/* ---- caps-get ---- */
+
+static const char * const husk_nl_mode_names[] = {
+#define X(id, name, what) [HUSK_MODE_##id] = name,
+	HUSK_MODES(X)
+#undef X
+};
+
+static int husk_nl_put_mode(struct sk_buff *skb, u32 mode)
+{
+	struct nlattr *nest = nla_nest_start(skb, HUSK_A_CAPS_MODE);
+
+	if (!nest ||
+	    nla_put_u32(skb, HUSK_A_MODE_ID, mode) ||
+	    nla_put_string(skb, HUSK_A_MODE_NAME, husk_nl_mode_names[mode]))
+		return -EMSGSIZE;
+	if (husk_modes.present & BIT_ULL(mode) && nla_put_flag(skb, HUSK_A_MODE_PRESENT))
+		return -EMSGSIZE;
+	if (husk_mode(mode) && nla_put_flag(skb, HUSK_A_MODE_USABLE))
+		return -EMSGSIZE;
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+static int husk_nl_put_caps(struct sk_buff *skb, struct genl_info *info)
+{
+	void *header = genlmsg_put_reply(skb, info, &husk_nl_family, 0, HUSK_CMD_CAPS_GET);
+	u32 mode;
+
+	if (!header ||
+	    nla_put_u32(skb, HUSK_A_CAPS_ABI_VERSION, HUSK_ABI_VERSION) ||
+	    nla_put_u32(skb, HUSK_A_CAPS_MAX_VMS, husk_max_vms) ||
+	    nla_put_u32(skb, HUSK_A_CAPS_MAX_VCPUS, husk_max_vcpus) ||
+	    nla_put_u32(skb, HUSK_A_CAPS_MAX_SLOTS, husk_max_slots) ||
+	    husk_nl_put_u64(skb, HUSK_A_CAPS_EVENT_SEQ, husk_event_last_seq()))
+		return -EMSGSIZE;
+	for (mode = 0; mode < HUSK_MODE_COUNT; mode++)
+		if (husk_nl_put_mode(skb, mode))
+			return -EMSGSIZE;
+	genlmsg_end(skb, header);
+	return 0;
+}
+
+static int husk_nl_caps(struct sk_buff *skb, struct genl_info *info)
+{
+	struct sk_buff *reply = genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_KERNEL);
+
+	if (!reply)
+		return -ENOMEM;
+	if (husk_nl_put_caps(reply, info)) {
+		nlmsg_free(reply);
+		return -EMSGSIZE;
+	}
+	return genlmsg_reply(reply, info);
+}
+
+/* ---- the family ---- */
+
+static const struct genl_ops husk_nl_ops[] = {
+	{
+		.cmd = HUSK_CMD_VM_GET,
+		.policy = husk_nl_policy,
+		.maxattr = HUSK_A_VM_NAME,
+		.doit = husk_nl_show,
+		.start = husk_nl_list_start,
+		.dumpit = husk_nl_list,
+	}, {
+		.cmd = HUSK_CMD_VCPU_GET,
+		.policy = husk_nl_policy,
+		.maxattr = HUSK_A_VM_NAME,
+		.start = husk_nl_vcpus_start,
+		.dumpit = husk_nl_vcpus,
+	}, {
+		.cmd = HUSK_CMD_VM_PAUSE,
+		.policy = husk_nl_policy,
+		.maxattr = HUSK_A_VM_NAME,
+		.doit = husk_nl_control,
+	}, {
+		.cmd = HUSK_CMD_VM_RESUME,
+		.policy = husk_nl_policy,
+		.maxattr = HUSK_A_VM_NAME,
+		.doit = husk_nl_control,
+	}, {
+		.cmd = HUSK_CMD_VM_STOP,
+		.policy = husk_nl_policy,
+		.maxattr = HUSK_A_VM_TIMEOUT_MS,
+		.doit = husk_nl_control,
+	}, {
+		.cmd = HUSK_CMD_VM_KILL,
+		.policy = husk_nl_policy,
+		.maxattr = HUSK_A_VM_NAME,
+		.doit = husk_nl_control,
+	}, {
+		.cmd = HUSK_CMD_CAPS_GET,
+		.policy = husk_nl_policy_none,
+		.maxattr = HUSK_A_VM_PAD,
+		.doit = husk_nl_caps,
+	},
+};
+
+static const struct genl_multicast_group husk_nl_groups[] = {
+	[HUSK_NL_GROUP_LIFECYCLE] = {
+		.name = HUSK_MCGRP_LIFECYCLE,
+		.flags = GENL_MCAST_CAP_NET_ADMIN,
+	},
+};
+
+struct genl_family husk_nl_family __ro_after_init = {
+	.name = HUSK_FAMILY_NAME,
+	.version = HUSK_FAMILY_VERSION,
+	.module = THIS_MODULE,
+	.ops = husk_nl_ops,
+	.n_ops = ARRAY_SIZE(husk_nl_ops),
+	.resv_start_op = HUSK_CMD_VM_GET,	/* strict checks for all commands */
+	.parallel_ops = true,			/* husk's own locks do */
+	.mcgrps = husk_nl_groups,
+	.n_mcgrps = ARRAY_SIZE(husk_nl_groups),
+};
+
+int husk_netlink_init(void)
+{
+	return genl_register_family(&husk_nl_family);
+}
+
+void husk_netlink_exit(void)
+{
+	genl_unregister_family(&husk_nl_family);
+}
