@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The kernel's own access to guest memory, by gpa, through the worker's
+ * mapping of it: the caller's mm is the VM's. So a page that is not there is
+ * an ordinary page fault, and the worker's rights hold.
+ */
+#include <linux/align.h>
+#include <linux/mm.h>
+#include <linux/rcupdate.h>
+#include <linux/uaccess.h>
+
+#include "husk.h"
+
+/*
+ * Where gpa is in the worker, and how much of len is there in one piece. Slots
+ * were checked with access_ok() when they were made.
+ */
+static void __user *access_find(struct husk_vm *vm, u64 gpa, bool write, u32 *len)
+{
+	const struct husk_slot *slot;
+	void __user *user = NULL;
+
+	rcu_read_lock();
+	slot = husk_slots_find(rcu_dereference(vm->mem.slots), gpa);
+	if (slot && !(write && slot->flags & HUSK_MEM_READONLY)) {
+		user = (void __user *)(unsigned long)husk_slot_hva(slot, gpa);
+		*len = min_t(u64, *len, slot->gpa + slot->length - gpa);
+	}
+	rcu_read_unlock();
+	return user;
+}
+
+/**
+ * husk_read_gpa - read guest memory
+ * @vm: the VM; the caller runs in vm->mm
+ * @gpa: any value; the range may cross slots
+ * @data: out
+ * @len: bytes
+ *
+ * May sleep. Return: 0 or -EFAULT.
+ */
+int husk_read_gpa(struct husk_vm *vm, u64 gpa, void *data, u32 len)
+{
+	while (len) {
+		u32 piece = len;
+		void __user *user = access_find(vm, gpa, false, &piece);
+
+		if (!user || __copy_from_user(data, user, piece))
+			return -EFAULT;
+		gpa += piece;
+		data += piece;
+		len -= piece;
+	}
+	return 0;
+}
+
+/**
+ * husk_write_gpa - write guest memory
+ * @vm: the VM; the caller runs in vm->mm
+ * @gpa: any value; the range may cross slots, of which none may be READONLY
+ * @data: what to write
+ * @len: bytes
+ *
+ * May sleep. Return: 0, or -EFAULT (a part may be written).
+ */
+int husk_write_gpa(struct husk_vm *vm, u64 gpa, const void *data, u32 len)
+{
+	while (len) {
+		u32 piece = len;
+		void __user *user = access_find(vm, gpa, true, &piece);
+
+		if (!user || __copy_to_user(user, data, piece))
+			return -EFAULT;
+		gpa += piece;
+		data += piece;
+		len -= piece;
+	}
+	return 0;
+}
+
+/**
+ * husk_read_gpa_atomic - read guest memory where sleeping is not allowed
+ * @vm: the VM; the caller is a thread of vm->mm
+ * @gpa: any value; the range lies in one slot
+ * @data: out
+ * @len: bytes
+ *
+ * Return: 0, or -EFAULT, also if the page is not there right now.
+ */
+int husk_read_gpa_atomic(struct husk_vm *vm, u64 gpa, void *data, u32 len)
+{
+	u32 piece = len;
+	void __user *user = access_find(vm, gpa, false, &piece);
+	unsigned long left;
+
+	if (!user || piece != len)
+		return -EFAULT;
+	pagefault_disable();
+	left = __copy_from_user_inatomic(data, user, len);
+	pagefault_enable();
+	return left ? -EFAULT : 0;
+}
+
+/* 0: replaced, 1: another value was there, -EFAULT. The inner macro wants a label of its own. */
+#define access_cmpxchg(type, user, old, new) ({					\
+	type access_old = (old);						\
+	__try_cmpxchg_user((type __user *)(user), &access_old, (type)(new),	\
+			   access_fault_##type);				\
+})
+
+/**
+ * husk_cmpxchg_gpa - replace a word of guest memory if it is what it was
+ * @vm: the VM; the caller runs in vm->mm
+ * @gpa: a multiple of @width
+ * @old: the value that must be there
+ * @new: the value to write
+ * @width: 1, 2, 4 or 8 bytes
+ *
+ * May sleep. Return: 0, -EAGAIN if @old was not there, -EFAULT.
+ */
+int husk_cmpxchg_gpa(struct husk_vm *vm, u64 gpa, u64 old, u64 new, u32 width)
+{
+	u32 piece = width;
+	void __user *user;
+	int ret;
+
+	if (!IS_ALIGNED(gpa, width))
+		return -EFAULT;
+	user = access_find(vm, gpa, true, &piece);
+	if (!user)
+		return -EFAULT;
+	switch (width) {
+	case 1:
+		ret = access_cmpxchg(u8, user, old, new);
+		break;
+	case 2:
+		ret = access_cmpxchg(u16, user, old, new);
+		break;
+	case 4:
+		ret = access_cmpxchg(u32, user, old, new);
+		break;
+	case 8:
+		ret = access_cmpxchg(u64, user, old, new);
+		break;
+	default:
+		ret = -EFAULT;
+	}
+	return ret > 0 ? -EAGAIN : ret;
+}

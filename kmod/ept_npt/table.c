@@ -1,0 +1,257 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The walker over second-level page tables; rules in table.h.
+ */
+#ifdef __KERNEL__
+#include <linux/bits.h>
+#include <linux/mem_encrypt.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
+#endif
+
+#include "table.h"
+
+#define PT_ENTRIES	512
+#define PT_ADDR		GENMASK_ULL(51, 12)
+
+/*
+ * Nested paging in AMD's format: as long-mode page tables, APM2 15.25.5. The
+ * CPU makes every nested access as a user access, so U/S is set in all entries.
+ */
+const struct husk_pt_format husk_npt_format = {
+	.levels = 4,
+	.present = BIT_ULL(0),
+	.table = BIT_ULL(0) | BIT_ULL(1) | BIT_ULL(2),
+	.leaf = BIT_ULL(0) | BIT_ULL(2),
+	.huge = BIT_ULL(7),
+	.write = BIT_ULL(1),
+	.accessed = BIT_ULL(5),
+	.dirty = BIT_ULL(6),
+};
+
+static unsigned int pt_index(u64 gpa, int level)
+{
+	return (gpa >> (12 + 9 * (level - 1))) & (PT_ENTRIES - 1);
+}
+
+static u64 pt_frame(u64 entry)
+{
+	return __sme_clr(entry) & PT_ADDR;
+}
+
+static u64 *pt_child(u64 entry)
+{
+	return __va(pt_frame(entry));
+}
+
+static bool pt_is_leaf(const struct husk_pt_format *format, u64 entry, int level)
+{
+	return level == 1 || entry & format->huge;
+}
+
+/**
+ * husk_pt_walk - find the entry for a guest physical address
+ * @format: of the entries
+ * @root: the table of the highest level
+ * @gpa: guest physical address below 2^48
+ * @level: of the entry wanted, 1 to 3
+ * @spare: a zeroed page or NULL inside; taken (set to NULL) if a table was missing
+ * @entry: out, the entry
+ *
+ * Tables' lock held for reading or writing.
+ *
+ * Return: HUSK_PT_OK; HUSK_PT_NEED_TABLE if a table is missing and there is no
+ * spare; HUSK_PT_CONFLICT if a leaf of a higher level is in the way.
+ */
+enum husk_pt_result husk_pt_walk(const struct husk_pt_format *format, u64 *root, u64 gpa,
+				 int level, u64 **spare, u64 **entry)
+{
+	u64 *table = root;
+	int at;
+
+	for (at = format->levels; at > level; at--) {
+		u64 *link = &table[pt_index(gpa, at)];
+		u64 old = READ_ONCE(*link);
+
+		if (!old) {
+			u64 new;
+
+			if (!*spare)
+				return HUSK_PT_NEED_TABLE;
+			new = format->table | __sme_set(__pa(*spare));
+			if (try_cmpxchg(link, &old, new)) {
+				*spare = NULL;
+				old = new;
+			}
+		}
+		if (pt_is_leaf(format, old, at))
+			return HUSK_PT_CONFLICT;
+		table = pt_child(old);
+	}
+	*entry = &table[pt_index(gpa, level)];
+	return HUSK_PT_OK;
+}
+
+/**
+ * husk_pt_leaf - make a leaf
+ * @format: of the entries
+ * @level: 1 to 3
+ * @hpa: host physical address of the frame, aligned to its size
+ * @write: with the write right
+ *
+ * Return: the entry.
+ */
+u64 husk_pt_leaf(const struct husk_pt_format *format, int level, u64 hpa, bool write)
+{
+	return format->leaf | __sme_set(hpa) | (level > 1 ? format->huge : 0) |
+	       (write ? format->write : 0);
+}
+
+/**
+ * husk_pt_set - put a leaf into an entry, or add its rights to what is there
+ * @format: of the entries
+ * @entry: as husk_pt_walk() found it
+ * @level: of @entry
+ * @leaf: from husk_pt_leaf(); accessed and dirty may be added
+ *
+ * Tables' lock held for reading or writing. An added right needs no flush: the
+ * CPU looks at the tables again before it reports a fault.
+ *
+ * Return: HUSK_PT_OK if the entry was empty, HUSK_PT_SAME or HUSK_PT_CONFLICT.
+ */
+enum husk_pt_result husk_pt_set(const struct husk_pt_format *format, u64 *entry, int level,
+				u64 leaf)
+{
+	u64 old = READ_ONCE(*entry);
+	u64 new;
+
+	do {
+		new = old | leaf;
+		if (old && (!pt_is_leaf(format, old, level) || pt_frame(old) != pt_frame(leaf)))
+			return HUSK_PT_CONFLICT;
+		if (new == old)
+			return HUSK_PT_SAME;
+	} while (!try_cmpxchg(entry, &old, new));
+	return old ? HUSK_PT_SAME : HUSK_PT_OK;
+}
+
+static bool pt_is_empty(const u64 *table)
+{
+	int i;
+
+	for (i = 0; i < PT_ENTRIES; i++)
+		if (table[i])
+			return false;
+	return true;
+}
+
+static u64 pt_zap_table(const struct husk_pt_format *format, u64 *table, int level,
+			u64 gpa, u64 end, u64 **dead)
+{
+	u64 size = husk_pt_size(level), pages = 0, next;
+
+	for (; gpa < end; gpa = next) {
+		u64 *entry = &table[pt_index(gpa, level)];
+		u64 old = READ_ONCE(*entry);
+		u64 *child;
+
+		next = min((gpa | (size - 1)) + 1, end);
+		if (!old)
+			continue;
+		if (pt_is_leaf(format, old, level)) {
+			WRITE_ONCE(*entry, 0);
+			pages += size >> 12;
+			continue;
+		}
+		child = pt_child(old);
+		pages += pt_zap_table(format, child, level - 1, gpa, next, dead);
+		if (dead && pt_is_empty(child)) {
+			WRITE_ONCE(*entry, 0);
+			/*
+			 * CPUs may still walk this table. A page-aligned
+			 * address has no present bit: an empty entry to them.
+			 */
+			WRITE_ONCE(child[0], (unsigned long)*dead);
+			*dead = child;
+		}
+	}
+	return pages;
+}
+
+/**
+ * husk_pt_zap - empty all leaves that overlap a range
+ * @format: of the entries
+ * @root: the table of the highest level
+ * @gpa: first byte
+ * @end: the byte after the range, at most 2^48
+ * @dead: NULL, or list of tables: those that became empty are unlinked and put
+ *	on it. They may be freed after a flush (husk_pt_pop_dead())
+ *
+ * Tables' lock held for writing. The caller flushes.
+ *
+ * Return: number of 4 KiB pages that were mapped by the leaves.
+ */
+u64 husk_pt_zap(const struct husk_pt_format *format, u64 *root, u64 gpa, u64 end, u64 **dead)
+{
+	return pt_zap_table(format, root, format->levels, gpa, end, dead);
+}
+
+/**
+ * husk_pt_pop_dead - take a table from the list that husk_pt_zap() made
+ * @dead: the list
+ *
+ * Return: a table without users, or NULL.
+ */
+u64 *husk_pt_pop_dead(u64 **dead)
+{
+	u64 *table = *dead;
+
+	if (table)
+		*dead = (u64 *)(unsigned long)table[0];
+	return table;
+}
+
+static bool pt_age_table(const struct husk_pt_format *format, u64 *table, int level,
+			 u64 gpa, u64 end, bool clear)
+{
+	u64 size = husk_pt_size(level), next;
+	bool young = false;
+
+	for (; gpa < end; gpa = next) {
+		u64 *entry = &table[pt_index(gpa, level)];
+		u64 old = READ_ONCE(*entry);
+
+		next = min((gpa | (size - 1)) + 1, end);
+		if (!old)
+			continue;
+		if (!pt_is_leaf(format, old, level)) {
+			young |= pt_age_table(format, pt_child(old), level - 1, gpa, next, clear);
+		} else if (old & format->accessed) {
+			young = true;
+			while (clear && !try_cmpxchg(entry, &old, old & ~format->accessed))
+				;
+		}
+		if (young && !clear)
+			return true;
+	}
+	return young;
+}
+
+/**
+ * husk_pt_age - was a range used since the last time?
+ * @format: of the entries
+ * @root: the table of the highest level
+ * @gpa: first byte
+ * @end: the byte after the range, at most 2^48
+ * @clear: start a new time
+ *
+ * Tables' lock held for reading or writing. A CPU that has the translation in
+ * its TLB sets no accessed bit until it is evicted; the host's own page tables
+ * are aged with the same error.
+ *
+ * Return: true if a leaf in the range was used; false if the CPU can't tell.
+ */
+bool husk_pt_age(const struct husk_pt_format *format, u64 *root, u64 gpa, u64 end, bool clear)
+{
+	return pt_age_table(format, root, format->levels, gpa, end, clear);
+}

@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The second-level table walker against a simple model: random maps, zaps and
+ * agings with 4 KiB, 2 MiB and 1 GiB leaves, in NPT's format and in EPT's.
+ */
+#include "unit_shim.h"
+
+#define __va(x)		((void *)(unsigned long)(x))
+#define __pa(x)		((u64)(unsigned long)(x))
+#define SME_BIT		BIT_ULL(51)	/* as on a host with memory encryption */
+#define __sme_set(x)	((u64)(x) | SME_BIT)
+#define __sme_clr(x)	((u64)(x) & ~SME_BIT)
+#define try_cmpxchg(p, old, new) \
+	__atomic_compare_exchange_n(p, old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+
+#include "../../kmod/ept_npt/table.c"
+
+/* SDM 3C 29.3.2: read, write, execute; memory type write-back; accessed and dirty */
+static const struct husk_pt_format ept_format = {
+	.levels = 4,
+	.present = 7,
+	.table = 7,
+	.leaf = BIT_ULL(0) | BIT_ULL(2) | 6 << 3,
+	.huge = BIT_ULL(7),
+	.write = BIT_ULL(1),
+	.accessed = BIT_ULL(8),
+	.dirty = BIT_ULL(9),
+};
+
+/* The model: 3 GiB from a gpa that is not the start of anything large */
+#define MODEL_BASE	((5ULL << 39) + (7ULL << 30))
+#define MODEL_PAGES	(3UL << 18)
+
+struct model_page {
+	u32 frame;		/* 0: not mapped; 4 KiB frame number otherwise */
+	u8 level;
+	bool write, young;
+};
+
+static struct model_page *model;
+static const struct husk_pt_format *format;
+static u64 *root;
+static long tables, wrong;
+
+static u64 *table_new(void)
+{
+	tables++;
+	return memset(aligned_alloc(4096, 4096), 0, 4096);
+}
+
+static void tables_free(u64 **dead)
+{
+	u64 *table;
+
+	while ((table = husk_pt_pop_dead(dead))) {
+		free(table);
+		tables--;
+	}
+}
+
+/* What a CPU sees at gpa: the leaf entry or 0, and its level */
+static u64 cpu_walk(u64 gpa, int *level)
+{
+	u64 *table = root;
+
+	for (*level = 4; *level; (*level)--) {
+		u64 entry = table[gpa >> (12 + 9 * (*level - 1)) & 511];
+
+		if (!(entry & format->present))
+			return 0;
+		if (!(entry & SME_BIT))
+			wrong++;
+		if (*level == 1 || entry & format->huge)
+			return entry;
+		table = __va(entry & ~SME_BIT & GENMASK_ULL(51, 12));
+	}
+	return 0;
+}
+
+static u64 frame_of(u64 entry, int level, u64 gpa)
+{
+	return ((entry & ~SME_BIT & GENMASK_ULL(51, 12)) + (gpa & (husk_pt_size(level) - 1))) >> 12;
+}
+
+static void check_page(unsigned long page)
+{
+	u64 gpa = MODEL_BASE + ((u64)page << 12);
+	struct model_page *m = &model[page];
+	int level;
+	u64 entry = cpu_walk(gpa, &level);
+
+	if (!entry != !m->frame) {
+		wrong++;
+	} else if (entry) {
+		wrong += frame_of(entry, level, gpa) != m->frame || level != m->level;
+		wrong += !(entry & format->write) != !m->write || !(entry & format->accessed) != !m->young;
+	}
+}
+
+static int random_level(void)
+{
+	int dice = random() % 100;
+
+	return dice < 70 ? 1 : dice < 97 ? 2 : 3;
+}
+
+static void map_random(void)
+{
+	int level = random_level();
+	unsigned long count = husk_pt_size(level) >> 12;
+	/* mostly in one corner, so that maps meet each other */
+	unsigned long page = (random() % (random() & 1 ? 2048 : MODEL_PAGES)) & ~(count - 1);
+	u64 gpa = MODEL_BASE + ((u64)page << 12);
+	u32 frame = (0x100000 + page) ^ (random() % 20 ? 0 : 1U << 27);
+	bool write = random() & 1, clash = false, fresh = true;
+	enum husk_pt_result ret;
+	u64 *spare = NULL, *entry;
+
+	for (unsigned long i = page; i < page + count; i++) {
+		fresh &= !model[i].frame;
+		clash |= model[i].frame && (model[i].level != level || model[i].frame != frame + i - page);
+	}
+	while ((ret = husk_pt_walk(format, root, gpa, level, &spare, &entry)) == HUSK_PT_NEED_TABLE)
+		spare = table_new();
+	if (spare)
+		wrong++;	/* asked for a table and did not take it */
+	if (ret == HUSK_PT_OK)
+		ret = husk_pt_set(format, entry, level,
+				  husk_pt_leaf(format, level, (u64)frame << 12, write) | format->accessed);
+	if (ret == HUSK_PT_CONFLICT) {
+		/* An empty table is in the way of a huge leaf, too: not a clash of the model. */
+		wrong += !clash && level == 1;
+		return;
+	}
+	wrong += clash || (ret == HUSK_PT_OK) != fresh;
+	for (unsigned long i = page; i < page + count; i++) {
+		model[i] = (struct model_page){ .frame = frame + i - page, .level = level, .young = true,
+						.write = write || model[i].write };
+	}
+}
+
+static void zap_random(bool prune)
+{
+	unsigned long page = random() % (random() & 1 ? 2048 : MODEL_PAGES);
+	unsigned long last = page + 1 + random() % (random() & 3 ? 700 : 300000);
+	u64 *dead = NULL, pages = 0, zapped;
+
+	if (last > MODEL_PAGES)
+		last = MODEL_PAGES;
+	for (unsigned long i = page; i < last; i++) {
+		unsigned long count, first;
+
+		if (!model[i].frame)
+			continue;
+		count = husk_pt_size(model[i].level) >> 12;
+		first = i & ~(count - 1);
+		memset(&model[first], 0, count * sizeof(*model));
+		pages += count;
+	}
+	zapped = husk_pt_zap(format, root, MODEL_BASE + ((u64)page << 12), MODEL_BASE + ((u64)last << 12),
+			     prune ? &dead : NULL);
+	wrong += zapped != pages;
+	tables_free(&dead);
+}
+
+static void age_random(void)
+{
+	unsigned long page = random() % (random() & 1 ? 2048 : MODEL_PAGES);
+	unsigned long last = page + 1 + random() % 2000;
+	bool clear = random() & 1, young = false;
+
+	if (last > MODEL_PAGES)
+		last = MODEL_PAGES;
+	for (unsigned long i = page; i < last; i++) {
+		unsigned long count, first;
+
+		if (!model[i].frame)
+			continue;
+		young |= model[i].young;
+		count = husk_pt_size(model[i].level) >> 12;
+		first = i & ~(count - 1);
+		for (unsigned long j = first; clear && j < first + count; j++)
+			model[j].young = false;
+	}
+	wrong += husk_pt_age(format, root, MODEL_BASE + ((u64)page << 12), MODEL_BASE + ((u64)last << 12),
+			     clear) != young;
+}
+
+static void test_random(const char *name)
+{
+	u64 *dead = NULL;
+
+	wrong = 0;
+	tables = 0;
+	root = table_new();
+	model = calloc(MODEL_PAGES, sizeof(*model));
+	for (int round = 0; round < 6000; round++) {
+		int dice = random() % 100;
+
+		if (dice < 85)
+			map_random();
+		else if (dice < 92)
+			zap_random(dice & 1);
+		else
+			age_random();
+		for (int i = 0; i < 20; i++)
+			check_page(random() % (i & 1 ? 2048 : MODEL_PAGES));
+	}
+	for (unsigned long i = 0; i < MODEL_PAGES; i++)
+		check_page(i);
+	unit_report(!wrong, name, "%ld differences from the model", wrong);
+
+	husk_pt_zap(format, root, 0, 1ULL << 48, &dead);
+	tables_free(&dead);
+	unit_report(tables == 1 && pt_is_empty(root), "table_prune", "%ld tables are left", tables - 1);
+	free(root);
+	free(model);
+}
+
+/* A dead table looks empty to a CPU that still walks it. */
+static void test_dead(void)
+{
+	u64 *spare, *entry, *level1, *dead = NULL;
+
+	tables = 0;
+	root = table_new();
+	for (spare = NULL; husk_pt_walk(format, root, 0, 1, &spare, &entry) == HUSK_PT_NEED_TABLE;)
+		spare = table_new();
+	husk_pt_set(format, entry, 1, husk_pt_leaf(format, 1, 0x5000, true));
+	level1 = entry;
+	unit_report(husk_pt_walk(format, root, 1ULL << 30, 2, &spare, &entry) == HUSK_PT_NEED_TABLE,
+		    "table_need", "no table was asked for");
+	unit_report(husk_pt_zap(format, root, 0, 4096, &dead) == 1 && tables == 4 &&
+		    !(level1[0] & format->present) && !root[0], "table_dead",
+		    "an unlinked table has a present entry");
+	tables_free(&dead);
+	unit_report(tables == 1, "table_dead_free", "%ld tables are left", tables - 1);
+	free(root);
+}
+
+/* A table below, a leaf above and another frame are refused; rights only grow. */
+static void test_conflicts(void)
+{
+	u64 *spare, *entry, *huge, *dead = NULL;
+
+	tables = 0;
+	root = table_new();
+	for (spare = NULL; husk_pt_walk(format, root, 0x3000, 1, &spare, &entry) == HUSK_PT_NEED_TABLE;)
+		spare = table_new();
+	husk_pt_set(format, entry, 1, husk_pt_leaf(format, 1, 0x5000, false));
+	unit_report(husk_pt_set(format, entry, 1, husk_pt_leaf(format, 1, 0x5000, true)) == HUSK_PT_SAME &&
+		    husk_pt_set(format, entry, 1, husk_pt_leaf(format, 1, 0x5000, false)) == HUSK_PT_SAME &&
+		    *entry & format->write, "table_rights", "a right got lost");
+	unit_report(husk_pt_set(format, entry, 1, husk_pt_leaf(format, 1, 0x6000, true)) == HUSK_PT_CONFLICT,
+		    "table_other_frame", "another frame was accepted");
+	husk_pt_walk(format, root, 0, 2, &spare, &huge);
+	unit_report(husk_pt_set(format, huge, 2, husk_pt_leaf(format, 2, 0x200000, true)) == HUSK_PT_CONFLICT,
+		    "table_below", "a table was overwritten by a leaf");
+	husk_pt_zap(format, root, 0, 1 << 21, &dead);
+	tables_free(&dead);
+
+	for (spare = NULL; husk_pt_walk(format, root, 0, 2, &spare, &huge) == HUSK_PT_NEED_TABLE;)
+		spare = table_new();
+	unit_report(husk_pt_set(format, huge, 2, husk_pt_leaf(format, 2, 0x200000, true)) == HUSK_PT_OK &&
+		    husk_pt_walk(format, root, 0x3000, 1, &spare, &entry) == HUSK_PT_CONFLICT,
+		    "table_above", "a walk went through a leaf");
+	unit_report(husk_pt_zap(format, root, 0x3000, 0x4000, &dead) == 512 && !*huge, "table_zap_part",
+		    "part of a huge leaf was left");
+	husk_pt_zap(format, root, 0, 1ULL << 48, &dead);
+	tables_free(&dead);
+	free(root);
+}
+
+int main(void)
+{
+	srandom(2);
+	format = &husk_npt_format;
+	test_random("table_random_npt");
+	test_dead();
+	test_conflicts();
+	format = &ept_format;
+	test_random("table_random_ept");
+	test_dead();
+	return unit_done();
+}
