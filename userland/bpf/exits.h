@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* What exits.bpf.c counts, as its maps and "husk trace" see it. Include <linux/types.h> before. */
+#ifndef HUSK_BPF_EXITS_H
+#define HUSK_BPF_EXITS_H
+
+/* Slot n counts times of 2^n .. 2^(n+1)-1 ns, slot 0 also 0 ns, the last all longer ones. */
+#define EXITS_SLOTS	36
+
+struct exits_key {
+	__u32 vm;		/* VM id */
+	__u32 reason;		/* HUSK_REASON_x */
+	__u32 level;		/* HUSK_LEVEL_x */
+};
+
+struct exits_value {
+	__u64 count;
+	__u64 total_ns;
+	__u64 max_ns;
+	__u64 slots[EXITS_SLOTS];
+};
+
+/* Exits that are missing in the maps */
+struct exits_lost {
+	__u64 no_entry;		/* the table of (vm, reason, level) was full */
+	__u64 no_room;		/* the live buffer was full */
+};
+
+/* One exit in the live buffer */
+struct exits_record {
+	__u64 time_ns;		/* CLOCK_MONOTONIC, when the exit had been served */
+	__u32 vm;
+	__u32 vcpu;
+	__u32 reason;
+	__u32 level;
+	__u64 rip;
+	__u64 info0;
+	__u64 info1;
+	__u64 ns;
+};
+
+#endif

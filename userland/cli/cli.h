@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What the commands of husk share. A command is one function in one file,
+ * cmd_NAME.c or the file that says what it does, and one row of the table in
+ * main.c. argv[0] is the command's name; the answer is the exit status.
+ */
+#ifndef HUSK_CLI_H
+#define HUSK_CLI_H
+
+#include <stdbool.h>
+
+#include "lib/status.h"
+
+#define HUSK_VERSION	"0.1"
+
+int cmd_run(int argc, char **argv);
+int cmd_console(int argc, char **argv);
+int cmd_ls(int argc, char **argv);
+int cmd_show(int argc, char **argv);
+int cmd_pause(int argc, char **argv);
+int cmd_resume(int argc, char **argv);
+int cmd_stop(int argc, char **argv);
+int cmd_kill(int argc, char **argv);
+int cmd_events(int argc, char **argv);
+int cmd_trace(int argc, char **argv);
+int cmd_doctor(int argc, char **argv);
+int cmd_version(int argc, char **argv);
+int cmd_help(int argc, char **argv);
+
+/* Print "husk: MESSAGE" on stderr and exit with status. */
+void die(enum husk_status status, const char *fmt, ...)
+	__attribute__((noreturn, format(printf, 2, 3)));
+
+/* Print "husk: MESSAGE" on stderr. */
+void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* Print usage and exit: with status OK if asked for by --help, else USAGE. */
+void usage(const char *text, bool asked) __attribute__((noreturn));
+
+/*
+ * For commands whose only options are --json and --help: set *json, answer the
+ * index of the first operand. Exits on a bad option, or if there are fewer
+ * than min or more than max operands.
+ */
+int parse_plain(int argc, char **argv, const char *usage_text, bool *json, int min, int max);
+
+/* Print s as a JSON string, quotes included. */
+void json_string(const char *s);
+
+/*
+ * Connect this terminal to the console of a VM by its control socket.
+ * lifeline: the worker's lifeline, or -1 if the VM was not started by us.
+ */
+enum console_end {
+	CONSOLE_EOF,		/* the VM ended */
+	CONSOLE_DETACHED,	/* the user detached */
+	CONSOLE_QUIT,		/* the user or a signal ended the VM */
+	CONSOLE_LOST,		/* our own terminal is gone */
+	CONSOLE_NONE,		/* no such VM: could not connect; errno */
+};
+enum console_end console_attach(const char *path, int lifeline);
+
+#endif

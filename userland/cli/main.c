@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: GPL-2.0
+/* husk: the command line. One row a command. */
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "uapi/husk.h"
+
+static const struct {
+	const char *name;
+	int (*fn)(int argc, char **argv);
+	const char *help;
+} commands[] = {
+	{ "run",	cmd_run,	"boot a kernel in a new VM" },
+	{ "console",	cmd_console,	"connect the terminal to a VM's console" },
+	{ "ls",		cmd_ls,		"list the VMs" },
+	{ "show",	cmd_show,	"show one VM: state, memory, exits" },
+	{ "pause",	cmd_pause,	"stop a VM's vCPUs for a while" },
+	{ "resume",	cmd_resume,	"let a paused VM go on" },
+	{ "stop",	cmd_stop,	"press a VM's power button, end it after a timeout" },
+	{ "kill",	cmd_kill,	"end a VM at once" },
+	{ "events",	cmd_events,	"print lifecycle events as they happen" },
+	{ "trace",	cmd_trace,	"count and time exits by a BPF program" },
+	{ "doctor",	cmd_doctor,	"check this host, say what to do" },
+	{ "version",	cmd_version,	"print version and ABI version" },
+	{ "help",	cmd_help,	"print this text" },
+};
+
+#define COMMANDS (sizeof(commands) / sizeof(commands[0]))
+
+static void vcomplain(const char *fmt, va_list ap)
+{
+	fflush(stdout);
+	fputs("husk: ", stderr);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+}
+
+void complain(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vcomplain(fmt, ap);
+	va_end(ap);
+}
+
+void die(enum husk_status status, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vcomplain(fmt, ap);
+	va_end(ap);
+	exit(status);
+}
+
+void usage(const char *text, bool asked)
+{
+	fputs(text, asked ? stdout : stderr);
+	exit(asked ? HUSK_STATUS_OK : HUSK_STATUS_USAGE);
+}
+
+int parse_plain(int argc, char **argv, const char *usage_text, bool *json, int min, int max)
+{
+	static const struct option options[] = {
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ }
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		if (c == 'h')
+			usage(usage_text, true);
+		if (c != 'j' || !json)
+			usage(usage_text, false);
+		*json = true;
+	}
+	if (argc - optind < min || argc - optind > max)
+		usage(usage_text, false);
+	return optind;
+}
+
+void json_string(const char *s)
+{
+	putchar('"');
+	for (; *s; s++) {
+		unsigned char c = *s;
+
+		if (c == '"' || c == '\\')
+			printf("\\%c", c);
+		else if (c < 0x20)
+			printf("\\u%04x", c);
+		else
+			putchar(c);
+	}
+	putchar('"');
+}
+
+int cmd_version(int argc, char **argv)
+{
+	bool json = false;
+
+	parse_plain(argc, argv, "usage: husk version [--json]\n", &json, 0, 0);
+	if (json)
+		printf("{\"version\": \"%s\", \"abi\": %d}\n", HUSK_VERSION, HUSK_ABI_VERSION);
+	else
+		printf("husk %s, ABI %d\n", HUSK_VERSION, HUSK_ABI_VERSION);
+	return HUSK_STATUS_OK;
+}
+
+static void print_help(FILE *out)
+{
+	fputs("usage: husk COMMAND [OPTIONS]\n\n", out);
+	for (size_t i = 0; i < COMMANDS; i++)
+		fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
+	fputs("\n'husk COMMAND --help' tells more. Exit statuses:\n", out);
+#define X(id, number, what) fprintf(out, "  %d  %s\n", number, what);
+	HUSK_STATUSES(X)
+#undef X
+}
+
+int cmd_help(int argc, char **argv)
+{
+	(void)argc;
+	(void)argv;
+	print_help(stdout);
+	return HUSK_STATUS_OK;
+}
+
+int main(int argc, char **argv)
+{
+	if (argc < 2) {
+		print_help(stderr);
+		return HUSK_STATUS_USAGE;
+	}
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
+		return cmd_help(argc, argv);
+	if (!strcmp(argv[1], "--version"))
+		argv[1] += 2;
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (!strcmp(argv[1], commands[i].name))
+			return commands[i].fn(argc - 1, argv + 1);
+	die(HUSK_STATUS_USAGE, "unknown command \"%s\": 'husk help' lists them", argv[1]);
+}
