@@ -182,6 +182,8 @@ struct husk_vcpu {
 	bool nmi_pending, nmi_masked;	/* nmi_pending: set by the thread itself on HUSK_REQ_EVENT */
 	u8 mp_state;			/* HUSK_MP_x */
 	bool intr_window, nmi_window;	/* windows asked of the vendor */
+	u8 tpr_threshold;		/* CR8 below this lets an interrupt in; 0: none waits */
+	bool triple_fault;		/* a fault while delivering #DF was emulated */
 	struct husk_event event;	/* to be injected at the next entry */
 
 	void *fpu;			/* XSAVE area, 64-byte aligned, husk_host.xsave_size bytes */
@@ -287,6 +289,7 @@ enum husk_verdict husk_unhandled(struct husk_vcpu *vcpu);
 bool husk_write_cr0(struct husk_vcpu *vcpu, u64 value);
 bool husk_write_cr4(struct husk_vcpu *vcpu, u64 value);
 bool husk_write_efer(struct husk_vcpu *vcpu, u64 value);
+bool husk_write_cr(struct husk_vcpu *vcpu, u8 number, u64 value);	/* 0, 4, 8 */
 
 /* ---- cpuid.c ---- */
 void husk_cpuid_setup(void);	/* at load, after husk_host_setup(); nothing to undo */

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The ioctl engine: one table per kind of fd, one copy in, one copy out.
+ */
+#ifndef HUSK_IOCTL_H
+#define HUSK_IOCTL_H
+
+#include "husk.h"
+
+/* Largest argument struct; it lives on the kernel stack */
+#define HUSK_IOCTL_MAX	256
+
+/* What the engine takes around a command */
+enum husk_ioctl_lock {
+	HUSK_LOCK_NONE,
+	HUSK_LOCK_VM,		/* vm->lock */
+	HUSK_LOCK_VCPU,		/* vcpu->mutex, EBUSY if the vCPU runs */
+};
+
+/**
+ * struct husk_ioctl - one command
+ * @cmd: the number, HUSK_x
+ * @size: of the struct as this kernel knows it
+ * @min_size: of its first version
+ * @flags: flag bits that this kernel knows
+ * @lock: taken by the engine
+ * @dead: also allowed on a dead VM
+ * @fn: gets the copied struct, which is copied back if fn answers >= 0
+ */
+struct husk_ioctl {
+	unsigned int cmd;
+	u16 size, min_size;
+	u32 flags;
+	u8 lock;
+	bool dead;
+	long (*fn)(void *object, void *arg);
+};
+
+#define HUSK_IOCTL(nr, type, known_flags, first_size, locking, function, ...) \
+	{ .cmd = nr, .size = sizeof(struct type), .min_size = first_size, \
+	  .flags = known_flags, .lock = locking, .fn = function, ##__VA_ARGS__ }
+
+/**
+ * husk_ioctl - look up, check, copy and run a command
+ * @table: the commands of this kind of fd
+ * @count: entries in @table
+ * @object: handed to the command
+ * @vm: the VM behind the fd, or NULL for the device
+ * @vcpu: the vCPU behind the fd, or NULL
+ *
+ * The meaning of each error is fixed in uapi/husk.h.
+ */
+long husk_ioctl(const struct husk_ioctl *table, unsigned int count, void *object,
+		struct husk_vm *vm, struct husk_vcpu *vcpu, unsigned int cmd, unsigned long arg);
+
+/* vm.c, vcpu.c: make the object and its fd */
+long husk_vm_create(struct husk_create_vm *arg);
+long husk_vcpu_create(struct husk_vm *vm, struct husk_create_vcpu *arg);
+void husk_vcpu_destroy(struct husk_vcpu *vcpu);
+
+#endif

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Leaf exits: served in the fast loop with interrupts off. No lock that
+ * sleeps, no allocation, no guest memory that could fault in.
+ */
+#include "exits.h"
+#include "irqchip/irqchip.h"
+#include "vendor.h"
+
+/* KVM's hypercall errors (Documentation/virt/kvm/x86/hypercalls.rst) */
+#define HUSK_HC_ENOSYS	1000
+#define HUSK_HC_EPERM	1
+
+static enum husk_verdict husk_leaf_hypercall(struct husk_vcpu *vcpu)
+{
+	/* Personality "kvm" with no feature bit set: every number is unknown. */
+	vcpu->regs.gpr[0] = husk_cpl(vcpu) ? -HUSK_HC_EPERM : -HUSK_HC_ENOSYS;
+	return HUSK_RETIRE;
+}
+
+static enum husk_verdict husk_leaf_pio(struct husk_vcpu *vcpu)
+{
+	const struct husk_exit_info *exit = &vcpu->exit;
+	u64 *rax = &vcpu->regs.gpr[0];
+	u32 data = *rax, mask;
+
+	if (exit->pio.string || !husk_irqchip_pio(vcpu, exit->pio.port, exit->pio.width, exit->pio.write, &data))
+		return HUSK_DISPATCH;
+	if (exit->pio.write)
+		return HUSK_RETIRE;
+	if (exit->pio.width == 4) {
+		*rax = data;
+	} else {
+		mask = exit->pio.width == 1 ? 0xff : 0xffff;
+		*rax = (*rax & ~(u64)mask) | (data & mask);
+	}
+	return HUSK_RETIRE;
+}
+
+/* A HLT with an interrupt already there is over at once. */
+static enum husk_verdict husk_leaf_hlt(struct husk_vcpu *vcpu)
+{
+	if ((vcpu->regs.rflags & X86_EFLAGS_IF) && husk_irq_pending(vcpu) >= 0) {
+		set_bit(HUSK_REQ_EVENT, &vcpu->requests);
+		return HUSK_RETIRE;
+	}
+	return HUSK_DISPATCH;
+}
+
+static enum husk_verdict husk_leaf_window(struct husk_vcpu *vcpu)
+{
+	vcpu->intr_window = false;
+	vcpu->nmi_window = false;
+	husk_vendor->window(vcpu, false, false);
+	set_bit(HUSK_REQ_EVENT, &vcpu->requests);
+	return HUSK_RESUME;
+}
+
+/*
+ * Compares instead of a table of functions: with retpolines an indirect call
+ * costs more than the whole chain, whose order is that of a busy guest.
+ */
+enum husk_verdict husk_leaf(struct husk_vcpu *vcpu)
+{
+	switch (vcpu->exit.reason) {
+	case HUSK_REASON_WRMSR:
+		return husk_wrmsr_fast(vcpu);
+	case HUSK_REASON_EXTINT:
+		return HUSK_DISPATCH;
+	case HUSK_REASON_CPUID:
+		husk_cpuid(vcpu);
+		return HUSK_RETIRE;
+	case HUSK_REASON_RDMSR:
+		return husk_rdmsr_fast(vcpu);
+	case HUSK_REASON_PIO:
+		return husk_leaf_pio(vcpu);
+	case HUSK_REASON_HYPERCALL:
+		return husk_leaf_hypercall(vcpu);
+	case HUSK_REASON_HLT:
+		return husk_leaf_hlt(vcpu);
+	case HUSK_REASON_INTR_WINDOW:
+	case HUSK_REASON_NMI_WINDOW:
+		return husk_leaf_window(vcpu);
+	default:
+		return HUSK_DISPATCH;
+	}
+}

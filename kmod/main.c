@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * husk: a hypervisor that loads into a stock kernel.
+ */
+#include <linux/module.h>
+
+#include "dev.h"
+#include "hostcpu.h"
+#include "husk.h"
+#include "vendor.h"
+
+unsigned int husk_max_vms = 4096;
+module_param_named(max_vms, husk_max_vms, uint, 0644);
+MODULE_PARM_DESC(max_vms, "limit of VMs on this host");
+
+unsigned int husk_max_vcpus = HUSK_MAX_VCPUS;
+unsigned int husk_max_slots = HUSK_MAX_SLOTS;
+
+const struct husk_vendor *husk_vendor;
+
+static int __init husk_init(void)
+{
+	int ret;
+
+	ret = husk_mode_probe();
+	if (ret)
+		return ret;
+	husk_vendor = &husk_svm;
+	ret = husk_host_setup();
+	if (ret)
+		return ret;
+	husk_cpuid_setup();
+	ret = husk_vendor->setup();
+	if (ret)
+		return ret;
+	ret = husk_netlink_init();
+	if (ret)
+		goto vendor;
+	ret = husk_dev_init();
+	if (ret)
+		goto netlink;
+	husk_mode_print();
+	return 0;
+
+netlink:
+	husk_netlink_exit();
+vendor:
+	husk_vendor->cleanup();
+	return ret;
+}
+
+static void __exit husk_exit(void)
+{
+	husk_dev_exit();
+	husk_netlink_exit();
+	husk_vendor->cleanup();
+	rcu_barrier();	/* freed slots */
+}
+
+module_init(husk_init);
+module_exit(husk_exit);
+MODULE_LICENSE("GPL");
+MODULE_DESCRIPTION("husk: a hypervisor that loads into a stock kernel");

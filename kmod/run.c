@@ -1,0 +1,577 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The run loop. An exit is served by the first of three levels that can:
+ *
+ *  fast	husk_fast_loop(): interrupts off, the guest's FPU, XCR0 and system
+ *		registers stay loaded; no lock, no allocation, no sleep (leaf.c)
+ *  kernel	the common table with interrupts on; may sleep (exits.c)
+ *  worker	the VM's process, by the run page
+ *
+ * All that can be pending for a vCPU is in vcpu->requests and the thread's
+ * work flags; the fast loop tests each once a round.
+ */
+#include <linux/kvm_host.h>	/* guest time accounting: inlines, nothing of kvm.ko */
+#include <linux/sched/clock.h>
+#include <linux/sched/signal.h>
+
+#include "emulate.h"
+#include "exits.h"
+#include "hostcpu.h"
+#include "irqchip/irqchip.h"
+#include "trace.h"
+#include "uapi/husk_netlink.h"
+#include "vendor.h"
+
+/* ---- accounting ---- */
+
+static __always_inline void husk_exit_begin(struct husk_vcpu *vcpu)
+{
+	u32 seq = ++vcpu->exit_seq;
+	struct husk_flight *f = &vcpu->stats->flight[seq % HUSK_FLIGHT_LEN];
+
+	vcpu->exit_rip = vcpu->regs.rip;
+	f->rip = vcpu->regs.rip;
+	f->info0 = vcpu->exit.info[0];
+	f->info1 = vcpu->exit.info[1];
+	f->reason = vcpu->exit.reason;
+	f->hw_reason = vcpu->exit.hw_reason;
+	f->sequence = seq;
+	if (trace_husk_exit_enabled())
+		vcpu->exit_ns = local_clock() | 1;
+}
+
+static noinline void husk_exit_trace(struct husk_vcpu *vcpu)
+{
+	u64 ns = local_clock() - vcpu->exit_ns;
+
+	vcpu->exit_ns = 0;
+	trace_husk_exit(vcpu->vm->id, vcpu->id, vcpu->exit.reason, vcpu->exit_rip,
+			vcpu->exit.info[0], vcpu->exit.info[1], vcpu->level, ns);
+}
+
+/* The reason may have become a finer one since husk_exit_begin (FAULT2 to MMIO). */
+static __always_inline void husk_exit_count(struct husk_vcpu *vcpu, u8 level)
+{
+	struct husk_flight *f = &vcpu->stats->flight[vcpu->exit_seq % HUSK_FLIGHT_LEN];
+
+	vcpu->level = level;
+	f->level = level;
+	f->reason = vcpu->exit.reason;
+	vcpu->stats->exits[vcpu->exit.reason][level]++;
+}
+
+static __always_inline void husk_exit_end(struct husk_vcpu *vcpu, u8 level)
+{
+	husk_exit_count(vcpu, level);
+	if (unlikely(vcpu->exit_ns))
+		husk_exit_trace(vcpu);
+}
+
+/* ---- guest state that common code asks for ---- */
+
+void husk_fetch_slow(struct husk_vcpu *vcpu, u8 classes)
+{
+	classes &= ~vcpu->sys_cached;
+	husk_vendor->fetch(vcpu, classes);
+	vcpu->sys_cached |= classes;
+}
+
+/* ---- events ---- */
+
+/* A second fault while one is on its way: APM2 8.2.9, SDM 3A 6.15 */
+static bool husk_contributory(u8 vector)
+{
+	return vector == 0 || (vector >= 10 && vector <= 13);
+}
+
+void husk_inject_exception(struct husk_vcpu *vcpu, u8 vector, bool has_error, u32 error, u64 cr2)
+{
+	struct husk_event *event = &vcpu->event;
+
+	if (event->pending && event->type == HUSK_EVENT_EXCEPTION) {
+		if (event->vector == 8) {
+			vcpu->triple_fault = true;
+			husk_vcpu_request(vcpu, HUSK_REQ_INIT);
+			return;
+		}
+		if ((husk_contributory(event->vector) && husk_contributory(vector)) ||
+		    (event->vector == 14 && (vector == 14 || husk_contributory(vector)))) {
+			vector = 8;
+			has_error = true;
+			error = 0;
+		}
+	}
+	if (vector == 14) {
+		husk_fetch(vcpu, HUSK_SYS_CR);
+		vcpu->sys.cr2 = cr2;
+		husk_dirty(vcpu, HUSK_SYS_CR);
+	}
+	/* An interrupt that was on its way is asked for again by its EOI state: keep it in the APIC. */
+	*event = (struct husk_event) {
+		.pending = true,
+		.type = HUSK_EVENT_EXCEPTION,
+		.vector = vector,
+		.has_error = has_error,
+		.error = error,
+	};
+}
+
+/* Choose what goes in next, and ask for a window for what must wait. Interrupts off or on. */
+static void husk_deliver(struct husk_vcpu *vcpu)
+{
+	struct husk_event *event = &vcpu->event;
+	u8 threshold;
+	bool intr;
+
+	if (husk_lapic_take_nmi(vcpu))
+		vcpu->nmi_pending = true;
+	intr = husk_irq_pending(vcpu) >= 0;
+
+	if (!event->pending && vcpu->nmi_pending && husk_vendor->can_nmi(vcpu)) {
+		*event = (struct husk_event) { .pending = true, .type = HUSK_EVENT_NMI, .vector = 2 };
+		vcpu->nmi_pending = false;
+		vcpu->nmi_masked = true;
+	} else if (!event->pending && intr && husk_vendor->can_intr(vcpu)) {
+		int vector = husk_irq_ack(vcpu);
+
+		if (vector >= 0)
+			*event = (struct husk_event) { .pending = true, .type = HUSK_EVENT_INTR, .vector = vector };
+		intr = husk_irq_pending(vcpu) >= 0;
+	}
+	threshold = husk_lapic_tpr_threshold(vcpu);
+	if (intr != vcpu->intr_window || vcpu->nmi_pending != vcpu->nmi_window ||
+	    threshold != vcpu->tpr_threshold) {
+		vcpu->tpr_threshold = threshold;
+		vcpu->intr_window = intr;
+		vcpu->nmi_window = vcpu->nmi_pending;
+		husk_vendor->window(vcpu, intr, vcpu->nmi_pending);
+	}
+}
+
+/* Serve what needs no sleep. false: leave the fast loop for the rest. */
+static bool husk_fast_requests(struct husk_vcpu *vcpu)
+{
+	if (READ_ONCE(vcpu->requests) & ~HUSK_REQ_FAST)
+		return false;
+	if (test_and_clear_bit(HUSK_REQ_TIMER, &vcpu->requests))
+		husk_lapic_timer_fired(vcpu);
+	if (test_and_clear_bit(HUSK_REQ_RESET_TSC, &vcpu->requests))
+		husk_dirty(vcpu, HUSK_SYS_TSC);
+	if (test_and_clear_bit(HUSK_REQ_FLUSH, &vcpu->requests))
+		husk_vendor->flush(vcpu);
+	/* Last, since the timer may have set it. */
+	if (test_and_clear_bit(HUSK_REQ_EVENT, &vcpu->requests))
+		husk_deliver(vcpu);
+	return true;
+}
+
+/* ---- level one ---- */
+
+/* Skip the instruction; a single-step trap is due after it (SDM 3B 17.3.1.4). */
+static __always_inline bool husk_skip(struct husk_vcpu *vcpu)
+{
+	if (unlikely(!husk_vendor->skip(vcpu)))
+		return false;
+	if (unlikely(vcpu->regs.rflags & X86_EFLAGS_TF))
+		husk_single_step_trap(vcpu);
+	return true;
+}
+
+void husk_single_step_trap(struct husk_vcpu *vcpu)
+{
+	husk_fetch(vcpu, HUSK_SYS_DR);
+	vcpu->sys.dr6 |= DR_STEP;
+	husk_dirty(vcpu, HUSK_SYS_DR);
+	husk_inject_exception(vcpu, 1, false, 0, 0);
+}
+
+static __always_inline enum husk_verdict husk_fast_loop(struct husk_vcpu *vcpu)
+{
+	enum husk_verdict verdict;
+
+	do {
+		if (unlikely(READ_ONCE(vcpu->requests)) && !husk_fast_requests(vcpu))
+			return HUSK_RESUME;
+		if (unlikely(xfer_to_guest_mode_work_pending()))
+			return HUSK_RESUME;
+		if (trace_husk_entry_enabled())
+			trace_husk_entry(vcpu->vm->id, vcpu->id, vcpu->regs.rip,
+					 vcpu->event.vector | vcpu->event.type << 8 | (u32)vcpu->event.pending << 31);
+		if (unlikely(vcpu->event.pending)) {
+			vcpu->stats->injections++;
+			trace_husk_inject(vcpu->vm->id, vcpu->id, vcpu->event.type, vcpu->event.vector, vcpu->event.error);
+			husk_vendor->inject(vcpu);
+		}
+		vcpu->stats->entries++;
+		husk_vendor->enter(vcpu);
+		husk_exit_begin(vcpu);
+
+		verdict = husk_leaf(vcpu);
+		if (verdict == HUSK_DISPATCH)
+			return verdict;
+		if (verdict == HUSK_RETIRE && !husk_skip(vcpu))
+			return verdict;
+		husk_exit_end(vcpu, HUSK_LEVEL_FAST);
+	} while (true);
+}
+
+/*
+ * Load what stays loaded over several exits, run, unload. HUSK_RESUME: work is
+ * pending; HUSK_DISPATCH: vcpu->exit is for the common table; HUSK_RETIRE: a
+ * leaf served the exit, but the length of the instruction was not known
+ * without sleeping.
+ */
+static enum husk_verdict husk_run_fast(struct husk_vcpu *vcpu)
+{
+	enum husk_verdict verdict = HUSK_DEAD;
+
+	kernel_fpu_begin_mask(0);
+	local_irq_disable();
+	guest_timing_enter_irqoff();
+	rcu_virt_note_context_switch();
+	if (likely(husk_fpu_load(vcpu))) {
+		husk_guest_state_load(vcpu);
+		husk_vendor->open(vcpu);
+		WRITE_ONCE(vcpu->mode, HUSK_INSIDE);
+		smp_mb();	/* pairs with husk_vcpu_kick */
+		verdict = husk_fast_loop(vcpu);
+		WRITE_ONCE(vcpu->mode, HUSK_OUTSIDE);
+		husk_vendor->close(vcpu);
+		husk_guest_state_put(vcpu);
+	}
+	husk_fpu_save(vcpu);
+	local_irq_enable();
+	/* A pending host interrupt was taken here, and its tick is the guest's. */
+	barrier();
+	local_irq_disable();
+	guest_timing_exit_irqoff();
+	local_irq_enable();
+	kernel_fpu_end();
+	return verdict;
+}
+
+/* ---- between stays in the fast loop: everything that may sleep ---- */
+
+/* Sleep in HLT or until SIPI. 0: runnable or a request is pending; -EINTR: a signal */
+static int husk_block(struct husk_vcpu *vcpu)
+{
+	u64 start = ktime_get_ns();
+	int ret = 0;
+
+	for (;;) {
+		clear_bit(HUSK_REQ_EVENT, &vcpu->requests);
+		smp_mb__after_atomic();
+		if (test_and_clear_bit(HUSK_REQ_TIMER, &vcpu->requests))
+			husk_lapic_timer_fired(vcpu);
+		if (husk_lapic_take_nmi(vcpu))
+			vcpu->nmi_pending = true;
+		if (vcpu->mp_state == HUSK_MP_HALTED &&
+		    ((vcpu->nmi_pending && !vcpu->nmi_masked) ||
+		     ((vcpu->regs.rflags & X86_EFLAGS_IF) && husk_irq_pending(vcpu) >= 0))) {
+			vcpu->mp_state = HUSK_MP_RUNNABLE;
+			break;
+		}
+		if (READ_ONCE(vcpu->requests) & ~HUSK_REQ_FAST)
+			break;
+		ret = wait_event_interruptible(vcpu->wait, READ_ONCE(vcpu->requests) &
+					       ~(BIT(HUSK_REQ_FLUSH) | BIT(HUSK_REQ_RESET_TSC)));
+		if (ret) {
+			ret = -EINTR;
+			break;
+		}
+	}
+	set_bit(HUSK_REQ_EVENT, &vcpu->requests);
+	vcpu->stats->halted_ns += ktime_get_ns() - start;
+	return ret;
+}
+
+static int husk_serve_init(struct husk_vcpu *vcpu)
+{
+	int vector;
+
+	if (vcpu->triple_fault) {
+		vcpu->triple_fault = false;
+		vcpu->run->exit = HUSK_EXIT_SHUTDOWN;
+		return 1;
+	}
+	if (husk_lapic_take_init(vcpu)) {
+		husk_vcpu_reset_state(vcpu, true);
+		vcpu->mp_state = vcpu->id ? HUSK_MP_WAIT_SIPI : HUSK_MP_RUNNABLE;
+	}
+	vector = husk_lapic_take_sipi(vcpu);
+	if (vector >= 0 && vcpu->mp_state == HUSK_MP_WAIT_SIPI) {
+		husk_fetch(vcpu, HUSK_SYS_CR);
+		vcpu->sys.cs.selector = vector << 8;
+		vcpu->sys.cs.base = (u64)vector << 12;
+		vcpu->regs.rip = 0;
+		husk_dirty(vcpu, HUSK_SYS_CR);
+		vcpu->mp_state = HUSK_MP_RUNNABLE;
+	}
+	return 0;
+}
+
+/* 0: go on; 1: return to the worker, vcpu->run is filled in; -EINTR: a signal */
+static int husk_serve_requests(struct husk_vcpu *vcpu)
+{
+	struct husk_vm *vm = vcpu->vm;
+
+	if (test_and_clear_bit(HUSK_REQ_KILL, &vcpu->requests) || READ_ONCE(vm->dead)) {
+		vcpu->run->exit = HUSK_EXIT_KILLED;
+		return 1;
+	}
+	if (test_and_clear_bit(HUSK_REQ_STOP, &vcpu->requests)) {
+		vcpu->run->stop.timeout_ms = READ_ONCE(vm->stop_timeout_ms);
+		vcpu->run->exit = HUSK_EXIT_STOP;
+		return 1;
+	}
+	if (test_and_clear_bit(HUSK_REQ_INIT, &vcpu->requests) && husk_serve_init(vcpu))
+		return 1;
+	clear_bit(HUSK_REQ_PAUSE, &vcpu->requests);
+	smp_mb__after_atomic();
+	if (READ_ONCE(vm->paused) &&
+	    wait_event_interruptible(vcpu->wait, !READ_ONCE(vm->paused) || READ_ONCE(vm->dead)))
+		return -EINTR;
+	if (vcpu->mp_state != HUSK_MP_RUNNABLE)
+		return husk_block(vcpu);
+	return 0;
+}
+
+/* Everything that is due before the fast loop is entered. As husk_serve_requests. */
+static int husk_prepare(struct husk_vcpu *vcpu)
+{
+	int ret;
+
+	while ((READ_ONCE(vcpu->requests) & ~HUSK_REQ_FAST) || vcpu->mp_state != HUSK_MP_RUNNABLE) {
+		ret = husk_serve_requests(vcpu);
+		if (ret)
+			return ret;
+		if (signal_pending(current))
+			return -EINTR;
+	}
+	if (xfer_to_guest_mode_work_pending())
+		return husk_xfer_work() ? -EINTR : 0;
+	return 0;
+}
+
+/* ---- levels two and three ---- */
+
+enum husk_verdict husk_unhandled(struct husk_vcpu *vcpu)
+{
+	struct husk_run *run = vcpu->run;
+	struct husk_exit_info *exit = &vcpu->exit;
+
+	if (!exit->insn_len)
+		exit->insn_len = husk_read_gva(vcpu, vcpu->regs.rip, exit->insn, 15, HUSK_ACCESS_EXEC);
+	run->unhandled.info[0] = exit->info[0];
+	run->unhandled.info[1] = exit->info[1];
+	run->unhandled.hw_reason = exit->hw_reason;
+	run->unhandled.insn_length = exit->insn_len;
+	memcpy(run->unhandled.insn, exit->insn, sizeof(run->unhandled.insn));
+	run->exit = HUSK_EXIT_UNHANDLED;
+	return HUSK_DEAD;
+}
+
+/* Finish the exit that verdict is about. true: go on in the guest */
+static bool husk_finish(struct husk_vcpu *vcpu, enum husk_verdict verdict, u8 level)
+{
+	if (verdict == HUSK_RETIRE) {
+		if (unlikely(!husk_skip(vcpu)))
+			verdict = husk_retire_slow(vcpu);
+		else
+			verdict = HUSK_RESUME;
+	}
+	if (likely(verdict == HUSK_RESUME)) {
+		husk_exit_end(vcpu, level);
+		return true;
+	}
+	husk_exit_count(vcpu, HUSK_LEVEL_WORKER);
+	/* A worker that answers ends the exit's time when it comes back. */
+	if (verdict == HUSK_DEAD) {
+		if (vcpu->exit_ns)
+			husk_exit_trace(vcpu);
+		husk_event_send(vcpu->vm, HUSK_LIFE_CRASHED, vcpu->run->exit);
+	}
+	return false;
+}
+
+/* The instruction's length needs a look that may sleep. */
+enum husk_verdict husk_retire_slow(struct husk_vcpu *vcpu)
+{
+	u8 length = husk_insn_length(vcpu);
+
+	if (!length)
+		return husk_unhandled(vcpu);
+	vcpu->regs.rip += length;
+	husk_vendor->set_shadow(vcpu, false);
+	if (vcpu->regs.rflags & X86_EFLAGS_TF)
+		husk_single_step_trap(vcpu);
+	return HUSK_RESUME;
+}
+
+/* The worker was asked for data, or to do a write: take its answer. */
+static enum husk_verdict husk_complete_io(struct husk_vcpu *vcpu)
+{
+	u8 pending = vcpu->io_pending;
+	u32 data, mask;
+
+	vcpu->io_pending = HUSK_IO_NONE;
+	switch (pending) {
+	case HUSK_IO_PIO_IN:
+		data = READ_ONCE(vcpu->run->pio.data);
+		if (vcpu->exit.pio.width == 4) {
+			vcpu->regs.gpr[0] = data;
+		} else {
+			mask = vcpu->exit.pio.width == 1 ? 0xff : 0xffff;
+			vcpu->regs.gpr[0] = (vcpu->regs.gpr[0] & ~(u64)mask) | (data & mask);
+		}
+		return HUSK_RETIRE;
+	case HUSK_IO_RETIRE:
+		return HUSK_RETIRE;
+	case HUSK_IO_EMULATE:
+		return husk_emulate_continue(vcpu);
+	default:
+		return HUSK_RESUME;
+	}
+}
+
+#define HUSK_SYNC_CLASSES (BIT_ULL(HUSK_STATE_GENERAL) | BIT_ULL(HUSK_STATE_SYSTEM))
+
+/* Registers that the worker changed in the run page. They cancel a pending answer. */
+static int husk_sync_in(struct husk_vcpu *vcpu)
+{
+	struct husk_run *run = vcpu->run;
+	u64 dirty = READ_ONCE(run->sync_dirty);
+	struct husk_system sys;
+	struct husk_general regs;
+
+	if (likely(!dirty))
+		return 0;
+	if (dirty & ~HUSK_SYNC_CLASSES)
+		return -EINVAL;
+	regs = run->general;
+	sys = run->system;
+	if ((dirty & BIT_ULL(HUSK_STATE_SYSTEM)) && husk_state_check_system(vcpu, &sys))
+		return -EINVAL;
+	if ((dirty & BIT_ULL(HUSK_STATE_GENERAL)) && husk_state_check_general(&regs))
+		return -EINVAL;
+	if (dirty & BIT_ULL(HUSK_STATE_SYSTEM))
+		husk_state_apply_system(vcpu, &sys);
+	if (dirty & BIT_ULL(HUSK_STATE_GENERAL)) {
+		vcpu->regs = regs;
+		vcpu->io_pending = HUSK_IO_NONE;
+	}
+	run->sync_dirty = 0;
+	return 0;
+}
+
+static void husk_sync_out(struct husk_vcpu *vcpu)
+{
+	struct husk_run *run = vcpu->run;
+	u64 want = READ_ONCE(run->sync_want) & HUSK_SYNC_CLASSES;
+
+	run->reason = vcpu->exit.reason;
+	run->rip = vcpu->regs.rip;
+	run->sync_valid = want;
+	if (likely(!want))
+		return;
+	if (want & BIT_ULL(HUSK_STATE_GENERAL))
+		run->general = vcpu->regs;
+	if (want & BIT_ULL(HUSK_STATE_SYSTEM))
+		husk_state_collect_system(vcpu, &run->system);
+}
+
+/* ---- the run call ---- */
+
+void husk_vcpu_sched_in(struct husk_vcpu *vcpu)
+{
+	vcpu->cpu = smp_processor_id();
+	husk_vendor->sched_in(vcpu);
+	husk_lapic_sched_in(vcpu);
+	husk_guest_sched_in(vcpu);
+	vcpu->last_cpu = vcpu->cpu;
+}
+
+void husk_vcpu_sched_out(struct husk_vcpu *vcpu)
+{
+	husk_guest_sched_out(vcpu);
+	husk_vendor->sched_out(vcpu);
+	WRITE_ONCE(vcpu->cpu, -1);
+}
+
+static void husk_vcpu_load(struct husk_vcpu *vcpu)
+{
+	preempt_disable();
+	preempt_notifier_register(&vcpu->preempt);
+	husk_vcpu_sched_in(vcpu);
+	preempt_enable();
+}
+
+static void husk_vcpu_put(struct husk_vcpu *vcpu)
+{
+	preempt_disable();
+	husk_vcpu_sched_out(vcpu);
+	preempt_notifier_unregister(&vcpu->preempt);
+	preempt_enable();
+}
+
+/* One exit after the other until the worker is needed. 0, or an errno for the worker */
+static int husk_run_guest(struct husk_vcpu *vcpu)
+{
+	enum husk_verdict verdict;
+	int ret;
+
+	for (;;) {
+		ret = husk_prepare(vcpu);
+		if (ret)
+			return ret < 0 ? ret : 0;
+		verdict = husk_run_fast(vcpu);
+		if (verdict == HUSK_RESUME)
+			continue;
+		if (WARN_ON_ONCE(verdict == HUSK_DEAD)) {
+			husk_vm_kill(vcpu->vm);	/* our own FPU image was not loadable */
+			continue;
+		}
+		if (verdict == HUSK_DISPATCH)
+			verdict = husk_dispatch(vcpu);
+		if (!husk_finish(vcpu, verdict, HUSK_LEVEL_KERNEL))
+			return 0;
+	}
+}
+
+/**
+ * husk_vcpu_run - HUSK_VCPU_RUN
+ * @vcpu: the vCPU; its mutex is held, current->mm is the VM's
+ *
+ * Return: 0 with vcpu->run filled in; -EINTR a signal is pending; -EINVAL bad
+ * registers in the run page; -EIO the VM is dead and that was reported before.
+ */
+int husk_vcpu_run(struct husk_vcpu *vcpu)
+{
+	enum husk_verdict verdict;
+	int ret;
+
+	if (READ_ONCE(vcpu->vm->dead) && !test_bit(HUSK_REQ_KILL, &vcpu->requests))
+		return -EIO;
+	vcpu->run->exit = HUSK_EXIT_NONE;
+	ret = husk_sync_in(vcpu);
+	if (ret)
+		return ret;
+
+	husk_vcpu_load(vcpu);
+	if (vcpu->io_pending) {
+		verdict = husk_complete_io(vcpu);
+		if (verdict == HUSK_RETIRE)
+			verdict = husk_skip(vcpu) ? HUSK_RESUME : husk_retire_slow(vcpu);
+		if (verdict != HUSK_RESUME)
+			goto out;	/* the same exit needs the worker again */
+	}
+	if (vcpu->exit_ns)
+		husk_exit_trace(vcpu);
+	if (!READ_ONCE(vcpu->run->immediate_exit))
+		ret = husk_run_guest(vcpu);
+out:
+	husk_sync_out(vcpu);
+	husk_vcpu_put(vcpu);
+	vcpu->stats->user_returns++;
+	return ret;
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * One CPU's virtualization mode, borrowed for each stay in the guest, and its
+ * address-space identifiers.
+ *
+ * Ownership. EFER.SVME and VM_HSAVE_PA may belong to another hypervisor (KVM
+ * turns SVME on for good when it is loaded). Between svm_open() and svm_close()
+ * interrupts are off, so nobody else can look; both are put back exactly. Where
+ * SVME was off, VM_HSAVE_PA keeps husk's page as a mark: whoever uses SVM in the
+ * meantime replaces it.
+ *
+ * ASIDs. TLB entries carry nothing but the ASID. While husk is alone, each CPU
+ * hands out its ASIDs in turn and flushes all when they run out, or when the
+ * mark is gone. While another hypervisor is there it uses the same numbers: then
+ * husk flushes at the first entry after a vCPU came to the CPU, and once more
+ * when it leaves, since the other may have a vCPU scheduled next whose ASID it
+ * thinks is clean.
+ */
+#include <linux/cpu.h>
+#include <linux/gfp.h>
+#include <linux/mm.h>
+#include <asm/cpufeature.h>
+
+#include "hostcpu.h"
+#include "svm/svm.h"
+
+struct svm_cpu {
+	struct page *hsave;	/* VM_HSAVE_PA while a guest runs */
+	struct page *host;	/* VMSAVE of the host */
+	struct vmcb *flush;	/* see husk_svm_flush_run() */
+	struct page *empty;	/* its nested page table */
+	u64 efer, hsave_pa;	/* of whoever was here before; valid while open */
+	u64 asid_generation;
+	u32 asid_next;
+	bool foreign;		/* SVME was on at the last svm_open() */
+};
+
+static DEFINE_PER_CPU(struct svm_cpu, svm_cpus);
+static u32 svm_asid_max;	/* immutable after load */
+
+static void svm_cpu_free(struct svm_cpu *c)
+{
+	if (c->hsave)
+		__free_page(c->hsave);
+	if (c->host)
+		__free_page(c->host);
+	if (c->empty)
+		__free_page(c->empty);
+	free_page((unsigned long)c->flush);
+	memset(c, 0, sizeof(*c));
+}
+
+/* A guest that faults on its first fetch, whatever it is: real mode over an empty nested table. */
+static void svm_flush_vmcb_init(struct svm_cpu *c)
+{
+	struct vmcb *vmcb = c->flush;
+
+	vmcb->intercept[2] = ~0U;
+	vmcb->intercept[3] = ~0U & ~SVM_W3_CR0_SEL_WRITE;
+	vmcb->intercept[4] = SVM_W4_VMRUN;
+	vmcb->asid = 1;
+	vmcb->tlb_control = SVM_TLB_FLUSH_ALL;
+	vmcb->v_intr = SVM_V_INTR_MASKING;
+	vmcb->np_control = SVM_NP_ENABLE;
+	vmcb->n_cr3 = page_to_phys(c->empty);
+	vmcb->iopm_base_pa = vmcb->msrpm_base_pa = page_to_phys(c->empty);
+	vmcb->cs = (struct vmcb_seg) { .selector = 0xf000, .attrib = 0x9b, .limit = 0xffff, .base = 0xffff0000 };
+	vmcb->ss = (struct vmcb_seg) { .attrib = 0x93, .limit = 0xffff };
+	vmcb->ds = vmcb->es = vmcb->fs = vmcb->gs = vmcb->ss;
+	vmcb->gdtr.limit = vmcb->idtr.limit = 0xffff;
+	vmcb->ldtr = (struct vmcb_seg) { .attrib = 0x82, .limit = 0xffff };
+	vmcb->tr = (struct vmcb_seg) { .attrib = 0x8b, .limit = 0xffff };
+	vmcb->efer = EFER_SVME;
+	vmcb->cr0 = X86_CR0_ET;
+	vmcb->dr6 = 0xffff0ff0;
+	vmcb->dr7 = 0x400;
+	vmcb->rflags = 2;
+	vmcb->rip = 0xfff0;
+	vmcb->g_pat = 0x0007040600070406ULL;
+}
+
+static int svm_cpu_alloc(int cpu)
+{
+	struct svm_cpu *c = per_cpu_ptr(&svm_cpus, cpu);
+	gfp_t gfp = GFP_KERNEL | __GFP_ZERO;
+	int node = cpu_to_node(cpu);
+
+	c->hsave = alloc_pages_node(node, gfp, 0);
+	c->host = alloc_pages_node(node, gfp, 0);
+	c->empty = alloc_pages_node(node, gfp, 0);
+	c->flush = (void *)get_zeroed_page(GFP_KERNEL);
+	if (!c->hsave || !c->host || !c->empty || !c->flush)
+		return -ENOMEM;
+	svm_flush_vmcb_init(c);
+	c->asid_generation = 1;
+	c->asid_next = svm_asid_max + 1;	/* the first vCPU flushes all */
+	return 0;
+}
+
+/* For each possible CPU at once: hotplug then needs no care. */
+int svm_cpus_init(void)
+{
+	int cpu, ret;
+
+	/* ASID 0 is the host's; APM2 15.16 */
+	svm_asid_max = cpuid_ebx(0x8000000a) - 1;
+	if (!husk_mode(HUSK_MODE_TLB_TAG))
+		svm_asid_max = 1;
+	for_each_possible_cpu(cpu) {
+		ret = svm_cpu_alloc(cpu);
+		if (ret) {
+			svm_cpus_fini();
+			return ret;
+		}
+	}
+	return 0;
+}
+
+/* Take the mark away before its page is freed. */
+static void svm_cpu_unmark(void *unused)
+{
+	struct svm_cpu *c = this_cpu_ptr(&svm_cpus);
+
+	if (c->hsave && !svm_foreign() && husk_host_rdmsr(MSR_VM_HSAVE_PA) == page_to_phys(c->hsave))
+		husk_host_wrmsr(MSR_VM_HSAVE_PA, 0);
+}
+
+void svm_cpus_fini(void)
+{
+	int cpu;
+
+	on_each_cpu(svm_cpu_unmark, NULL, 1);
+	for_each_possible_cpu(cpu)
+		svm_cpu_free(per_cpu_ptr(&svm_cpus, cpu));
+}
+
+bool svm_foreign(void)
+{
+	return husk_host_rdmsr(MSR_EFER) & EFER_SVME;
+}
+
+static void svm_asid_draw(struct svm_vcpu *svm, struct svm_cpu *c)
+{
+	struct vmcb *vmcb = svm->vmcb;
+
+	if (c->asid_next > svm_asid_max) {
+		c->asid_generation++;
+		c->asid_next = 1;
+		vmcb->tlb_control = SVM_TLB_FLUSH_ALL;
+	}
+	svm->asid_generation = c->asid_generation;
+	vmcb->asid = c->asid_next++;
+	vmcb->clean &= ~SVM_CLEAN_ASID;
+}
+
+void svm_open(struct husk_vcpu *vcpu)
+{
+	struct svm_cpu *c = this_cpu_ptr(&svm_cpus);
+	struct svm_vcpu *svm = to_svm(vcpu);
+	u64 own = page_to_phys(c->hsave);
+
+	c->efer = husk_host_rdmsr(MSR_EFER);
+	c->foreign = c->efer & EFER_SVME;
+	if (!c->foreign)
+		husk_host_wrmsr(MSR_EFER, c->efer | EFER_SVME);
+	c->hsave_pa = husk_host_rdmsr(MSR_VM_HSAVE_PA);
+	if (c->hsave_pa != own) {
+		husk_host_wrmsr(MSR_VM_HSAVE_PA, own);
+		if (!c->foreign) {
+			c->asid_next = svm_asid_max + 1;
+			svm_asid_draw(svm, c);
+		}
+	}
+	/* FS, GS, TR and LDTR are loaded here, not by VMRUN. */
+	if (vcpu->sys_dirty)
+		svm_commit(svm);
+	husk_svm_load(page_to_phys(c->host), svm->vmcb_pa, svm->gs_base);
+}
+
+void svm_close(struct husk_vcpu *vcpu)
+{
+	struct svm_cpu *c = this_cpu_ptr(&svm_cpus);
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	husk_svm_unload(page_to_phys(c->host), svm->vmcb_pa, svm->gs_base);
+	if (c->foreign)
+		husk_host_wrmsr(MSR_VM_HSAVE_PA, c->hsave_pa);
+	else
+		husk_host_wrmsr(MSR_EFER, c->efer);
+}
+
+void svm_flush(struct husk_vcpu *vcpu)
+{
+	to_svm(vcpu)->vmcb->tlb_control = husk_mode(HUSK_MODE_FLUSH_ASID) ? SVM_TLB_FLUSH_ASID : SVM_TLB_FLUSH_ALL;
+}
+
+void svm_sched_in(struct husk_vcpu *vcpu)
+{
+	struct svm_cpu *c = this_cpu_ptr(&svm_cpus);
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	if (vcpu->last_cpu != vcpu->cpu) {
+		svm->vmcb->clean = 0;	/* clean bits speak of one CPU's cache */
+		svm->asid_generation = 0;
+	}
+	if (svm->asid_generation != c->asid_generation)
+		svm_asid_draw(svm, c);
+	if (svm_foreign())
+		svm->vmcb->tlb_control = SVM_TLB_FLUSH_ALL;
+}
+
+void svm_sched_out(struct husk_vcpu *vcpu)
+{
+	struct svm_cpu *c = this_cpu_ptr(&svm_cpus);
+	unsigned long flags;
+	u64 hsave_pa;
+
+	if (!c->foreign || !svm_foreign())
+		return;
+	local_irq_save(flags);
+	hsave_pa = husk_host_rdmsr(MSR_VM_HSAVE_PA);
+	husk_host_wrmsr(MSR_VM_HSAVE_PA, page_to_phys(c->hsave));
+	husk_svm_flush_run(virt_to_phys(c->flush));
+	husk_host_wrmsr(MSR_VM_HSAVE_PA, hsave_pa);
+	local_irq_restore(flags);
+}

@@ -1,0 +1,309 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The vCPU object: made under vm->lock, published last, destroyed with its VM.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/slab.h>
+#include <linux/smp.h>
+
+#include "emulate.h"
+#include "hostcpu.h"
+#include "ioctl.h"
+#include "irqchip/irqchip.h"
+#include "uapi/husk_netlink.h"
+#include "vendor.h"
+
+/* ---- requests and kicks ---- */
+
+void husk_vcpu_kick(struct husk_vcpu *vcpu)
+{
+	int cpu;
+
+	/* Pairs with the barrier after mode = HUSK_INSIDE in the fast loop. */
+	smp_mb();
+	if (READ_ONCE(vcpu->mode) == HUSK_INSIDE) {
+		cpu = READ_ONCE(vcpu->cpu);
+		if (cpu >= 0 && cpu != raw_smp_processor_id())
+			smp_send_reschedule(cpu);
+	}
+	if (wq_has_sleeper(&vcpu->wait))
+		wake_up(&vcpu->wait);
+}
+
+void husk_vcpu_request(struct husk_vcpu *vcpu, int req)
+{
+	set_bit(req, &vcpu->requests);
+	husk_vcpu_kick(vcpu);
+}
+
+static void husk_ack_ipi(void *unused)
+{
+	/* Taking the interrupt was all: the guest is left. */
+}
+
+void husk_vm_request_sync(struct husk_vm *vm, int req)
+{
+	struct husk_vcpu *vcpu;
+	int i, cpu;
+
+	husk_for_each_vcpu(i, vcpu, vm) {
+		set_bit(req, &vcpu->requests);
+		smp_mb();	/* as in husk_vcpu_kick */
+		if (READ_ONCE(vcpu->mode) == HUSK_INSIDE) {
+			cpu = READ_ONCE(vcpu->cpu);
+			/*
+			 * The handler runs with interrupts on, after the fast
+			 * loop was left; a vCPU that moved on meanwhile has
+			 * seen the request at its next entry.
+			 */
+			if (cpu >= 0)
+				smp_call_function_single(cpu, husk_ack_ipi, NULL, 1);
+		}
+		if (wq_has_sleeper(&vcpu->wait))
+			wake_up(&vcpu->wait);
+	}
+}
+
+/* ---- preemption ---- */
+
+static void husk_preempt_in(struct preempt_notifier *notifier, int cpu)
+{
+	husk_vcpu_sched_in(container_of(notifier, struct husk_vcpu, preempt));
+}
+
+static void husk_preempt_out(struct preempt_notifier *notifier, struct task_struct *next)
+{
+	husk_vcpu_sched_out(container_of(notifier, struct husk_vcpu, preempt));
+}
+
+static struct preempt_ops husk_preempt_ops = {
+	.sched_in = husk_preempt_in,
+	.sched_out = husk_preempt_out,
+};
+
+/* ---- commands of the vCPU fd ---- */
+
+static long husk_vcpu_get_state(void *object, void *arg)
+{
+	return husk_state_get(object, arg);
+}
+
+static long husk_vcpu_set_state(void *object, void *arg)
+{
+	return husk_state_set(object, arg);
+}
+
+static long husk_vcpu_translate(void *object, void *p)
+{
+	struct husk_translate *arg = p;
+	struct husk_walk_fault fault;
+	u64 gpa = 0;
+
+	if (arg->reserved || arg->gpa || arg->valid)
+		return -EINVAL;
+	arg->valid = !husk_translate_gva(object, arg->gva, HUSK_ACCESS_READ, &gpa, &fault);
+	arg->gpa = arg->valid ? gpa : 0;
+	return 0;
+}
+
+static const struct husk_ioctl husk_vcpu_ioctls[] = {
+	HUSK_IOCTL(HUSK_VCPU_GET_STATE, husk_state, 0, 32, HUSK_LOCK_VCPU, husk_vcpu_get_state, .dead = true),
+	HUSK_IOCTL(HUSK_VCPU_SET_STATE, husk_state, 0, 32, HUSK_LOCK_VCPU, husk_vcpu_set_state),
+	HUSK_IOCTL(HUSK_VCPU_TRANSLATE, husk_translate, 0, 32, HUSK_LOCK_VCPU, husk_vcpu_translate, .dead = true),
+};
+
+static long husk_vcpu_ioctl_run(struct husk_vcpu *vcpu, unsigned long arg)
+{
+	long ret;
+
+	if (arg)
+		return -EINVAL;
+	if (vcpu->vm->mm != current->mm)
+		return -EPERM;
+	if (!mutex_trylock(&vcpu->mutex))
+		return -EBUSY;
+	ret = husk_vcpu_run(vcpu);
+	mutex_unlock(&vcpu->mutex);
+	return ret;
+}
+
+static long husk_vcpu_fd_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct husk_vcpu *vcpu = file->private_data;
+
+	if (cmd == HUSK_VCPU_RUN)
+		return husk_vcpu_ioctl_run(vcpu, arg);
+	return husk_ioctl(husk_vcpu_ioctls, ARRAY_SIZE(husk_vcpu_ioctls), vcpu, vcpu->vm, vcpu, cmd, arg);
+}
+
+/* Page 0: run page, shared. Page 1: statistics, read-only. */
+static int husk_vcpu_fd_mmap(struct file *file, struct vm_area_struct *vma)
+{
+	struct husk_vcpu *vcpu = file->private_data;
+	struct page *page;
+
+	if (vma->vm_end - vma->vm_start != PAGE_SIZE || vma->vm_pgoff > 1)
+		return -EINVAL;
+	if (!(vma->vm_flags & VM_SHARED))
+		return -EINVAL;
+	page = vma->vm_pgoff ? vcpu->stats_page : vcpu->run_page;
+	if (vma->vm_pgoff) {
+		if (vma->vm_flags & VM_WRITE)
+			return -EPERM;
+		vm_flags_clear(vma, VM_MAYWRITE);
+	}
+	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
+	return vm_insert_page(vma, vma->vm_start, page);
+}
+
+static int husk_vcpu_fd_release(struct inode *inode, struct file *file)
+{
+	struct husk_vcpu *vcpu = file->private_data;
+
+	husk_vm_put(vcpu->vm);
+	return 0;
+}
+
+static const struct file_operations husk_vcpu_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = husk_vcpu_fd_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.mmap = husk_vcpu_fd_mmap,
+	.release = husk_vcpu_fd_release,
+	.llseek = noop_llseek,
+};
+
+/* ---- lifetime ---- */
+
+static int husk_vcpu_alloc_pages(struct husk_vcpu *vcpu)
+{
+	vcpu->run_page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	vcpu->stats_page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	if (!vcpu->run_page || !vcpu->stats_page)
+		return -ENOMEM;
+	vcpu->run = page_address(vcpu->run_page);
+	vcpu->stats = page_address(vcpu->stats_page);
+	return 0;
+}
+
+static void husk_vcpu_free_pages(struct husk_vcpu *vcpu)
+{
+	/* A mapping may outlive the vCPU: it holds the page by its own reference. */
+	if (vcpu->run_page)
+		put_page(vcpu->run_page);
+	if (vcpu->stats_page)
+		put_page(vcpu->stats_page);
+}
+
+static struct husk_vcpu *husk_vcpu_alloc(struct husk_vm *vm, u32 id)
+{
+	struct husk_vcpu *vcpu;
+	int ret = -ENOMEM;
+
+	BUILD_BUG_ON(sizeof(struct husk_run) > PAGE_SIZE || sizeof(struct husk_stats) > PAGE_SIZE);
+
+	vcpu = kzalloc(husk_vendor->vcpu_size, GFP_KERNEL_ACCOUNT);
+	if (!vcpu)
+		return ERR_PTR(-ENOMEM);
+	vcpu->vm = vm;
+	vcpu->id = id;
+	vcpu->cpu = vcpu->last_cpu = -1;
+	mutex_init(&vcpu->mutex);
+	init_waitqueue_head(&vcpu->wait);
+	preempt_notifier_init(&vcpu->preempt, &husk_preempt_ops);
+
+	if (husk_vcpu_alloc_pages(vcpu))
+		goto free_pages;
+	/* kmalloc aligns a power of two to its size: XSAVE wants 64 */
+	vcpu->fpu = kzalloc(roundup_pow_of_two(husk_host.xsave_size), GFP_KERNEL_ACCOUNT);
+	if (!vcpu->fpu)
+		goto free_pages;
+	ret = husk_emul_create(vcpu);
+	if (ret)
+		goto free_fpu;
+	ret = husk_lapic_create(vcpu);
+	if (ret)
+		goto free_emul;
+	ret = husk_vendor->vcpu_init(vcpu);
+	if (ret)
+		goto free_lapic;
+	vcpu->tsc_offset = vm->tsc_base;
+	husk_vcpu_reset_state(vcpu, false);
+	vcpu->mp_state = id ? HUSK_MP_WAIT_INIT : HUSK_MP_RUNNABLE;
+	preempt_notifier_inc();
+	return vcpu;
+
+free_lapic:
+	husk_lapic_destroy(vcpu);
+free_emul:
+	husk_emul_destroy(vcpu);
+free_fpu:
+	kfree(vcpu->fpu);
+free_pages:
+	husk_vcpu_free_pages(vcpu);
+	kfree(vcpu);
+	return ERR_PTR(ret);
+}
+
+void husk_vcpu_destroy(struct husk_vcpu *vcpu)
+{
+	preempt_notifier_dec();
+	husk_vendor->vcpu_fini(vcpu);
+	husk_lapic_destroy(vcpu);
+	husk_emul_destroy(vcpu);
+	kfree_sensitive(vcpu->fpu);
+	husk_vcpu_free_pages(vcpu);
+	kfree(vcpu);
+}
+
+/**
+ * husk_vcpu_create - make a vCPU and its fd
+ * @vm: its VM; vm->lock is held
+ * @arg: the id
+ *
+ * Return: the fd, or -EINVAL, -EEXIST, -ENOMEM, -EMFILE.
+ */
+long husk_vcpu_create(struct husk_vm *vm, struct husk_create_vcpu *arg)
+{
+	struct husk_vcpu *vcpu;
+	struct file *file;
+	int fd, ret;
+
+	lockdep_assert_held(&vm->lock);
+	if (arg->reserved || arg->id >= husk_max_vcpus)
+		return -EINVAL;
+	if (vm->vcpus[arg->id])
+		return -EEXIST;
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	vcpu = husk_vcpu_alloc(vm, arg->id);
+	if (IS_ERR(vcpu)) {
+		ret = PTR_ERR(vcpu);
+		goto put_fd;
+	}
+	file = anon_inode_getfile("[husk-vcpu]", &husk_vcpu_fops, vcpu, O_RDWR);
+	if (IS_ERR(file)) {
+		ret = PTR_ERR(file);
+		goto destroy;
+	}
+	kref_get(&vm->ref);	/* put by the file's release */
+	vm->nr_vcpus++;
+	smp_store_release(&vm->vcpus[arg->id], vcpu);
+	/* A kill may have come before this vCPU could be asked. */
+	if (READ_ONCE(vm->dead))
+		husk_vcpu_request(vcpu, HUSK_REQ_KILL);
+	husk_event_send(vm, HUSK_LIFE_VCPU_CREATED, arg->id);
+	fd_install(fd, file);
+	return fd;
+
+destroy:
+	husk_vcpu_destroy(vcpu);
+put_fd:
+	put_unused_fd(fd);
+	return ret;
+}

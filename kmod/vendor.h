@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The seam to the CPU vendor: one table, chosen once at load. Vendor code
+ * decodes the hardware's exits into struct husk_exit_info; common code acts.
+ */
+#ifndef HUSK_VENDOR_H
+#define HUSK_VENDOR_H
+
+#include "husk.h"
+
+struct husk_pt_format;
+
+/**
+ * struct husk_vendor - a CPU vendor's operations
+ * @name: "svm" or "vmx"
+ * @vcpu_size: bytes of the vendor's vCPU struct, which begins with struct husk_vcpu
+ * @format: of the second-level page table
+ * @setup: once at load, after the mode table is known; process context
+ * @cleanup: the reverse
+ * @foreign: another hypervisor has the mode on, on this CPU, now
+ * @vcpu_init: vendor part of a zeroed vCPU; 0 or -ENOMEM
+ * @vcpu_fini: the reverse
+ * @sched_in: the vCPU's thread came to this CPU; preemption off
+ * @sched_out: it leaves this CPU; preemption off
+ * @open: interrupts off: take the CPU's virtualization mode and load the guest
+ *	state that stays over several exits
+ * @close: give back what @open took; host state is whole again
+ * @enter: one round: write changed state, enter, decode the exit into
+ *	vcpu->exit, vcpu->regs is current after it
+ * @fetch: make HUSK_SYS_x classes valid in vcpu->sys
+ * @inject: give vcpu->event to the hardware for the next entry
+ * @can_intr: the guest can take an interrupt now (IF, shadow)
+ * @can_nmi: the guest can take an NMI now
+ * @flush: drop all TLB entries of this vCPU before the next entry
+ * @window: ask for an exit as soon as the guest can take an interrupt or NMI
+ * @skip: retire the current instruction: rip after it, interrupt shadow off.
+ *	false: its length is not known (the caller emulates or gives up)
+ * @set_shadow: set or clear the interrupt shadow
+ * @get_shadow: read it
+ * @set_dr_live: switch DR interception off (true) or on
+ * @host_msr: an MSR that the hardware switches with the guest (FS_BASE,
+ *	GS_BASE, KERNEL_GS_BASE, STAR, LSTAR, CSTAR, SFMASK, SYSENTER_x): where
+ *	its guest value is kept while the window is closed, or NULL
+ */
+struct husk_vendor {
+	const char *name;
+	size_t vcpu_size;
+	const struct husk_pt_format *format;
+	int (*setup)(void);
+	void (*cleanup)(void);
+	bool (*foreign)(void);
+	int (*vcpu_init)(struct husk_vcpu *vcpu);
+	void (*vcpu_fini)(struct husk_vcpu *vcpu);
+	void (*sched_in)(struct husk_vcpu *vcpu);
+	void (*sched_out)(struct husk_vcpu *vcpu);
+	void (*open)(struct husk_vcpu *vcpu);
+	void (*close)(struct husk_vcpu *vcpu);
+	void (*enter)(struct husk_vcpu *vcpu);
+	void (*fetch)(struct husk_vcpu *vcpu, u8 classes);
+	void (*inject)(struct husk_vcpu *vcpu);
+	bool (*can_intr)(struct husk_vcpu *vcpu);
+	bool (*can_nmi)(struct husk_vcpu *vcpu);
+	void (*flush)(struct husk_vcpu *vcpu);
+	void (*window)(struct husk_vcpu *vcpu, bool intr, bool nmi);
+	bool (*skip)(struct husk_vcpu *vcpu);
+	void (*set_shadow)(struct husk_vcpu *vcpu, bool on);
+	bool (*get_shadow)(struct husk_vcpu *vcpu);
+	void (*set_dr_live)(struct husk_vcpu *vcpu, bool live);
+	u64 *(*host_msr)(struct husk_vcpu *vcpu, u32 index);
+};
+
+extern const struct husk_vendor *husk_vendor;	/* immutable after load */
+extern const struct husk_vendor husk_svm;
+
+#endif

@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The VM object: made by HUSK_CREATE_VM, alive as long as its fd or one of its
+ * vCPU fds is open. The id and the name only label it.
+ */
+#include <linux/anon_inodes.h>
+#include <linux/cred.h>
+#include <linux/ctype.h>
+#include <linux/file.h>
+#include <linux/fs.h>
+#include <linux/mm.h>
+#include <linux/module.h>
+#include <linux/sched/mm.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/user_namespace.h>
+#include <asm/tsc.h>
+
+#include "ioctl.h"
+#include "irqchip/irqchip.h"
+#include "uapi/husk_netlink.h"
+#include "vendor.h"
+
+DEFINE_MUTEX(husk_vms_lock);
+LIST_HEAD(husk_vms);
+static u32 husk_vms_count;	/* by husk_vms_lock */
+static u32 husk_vms_last_id;	/* by husk_vms_lock */
+
+/* ---- memory slots, interrupts, cpuid: commands of the VM fd ---- */
+
+static long husk_vm_set_memory(void *object, void *arg)
+{
+	return husk_mem_set_slot(object, arg);
+}
+
+static long husk_vm_create_vcpu(void *object, void *arg)
+{
+	return husk_vcpu_create(object, arg);
+}
+
+static long husk_vm_set_cpuid(void *object, void *p)
+{
+	struct husk_vm *vm = object;
+	struct husk_cpuid *arg = p;
+	struct husk_cpuid_entry *entry;
+	int ret;
+
+	if (arg->reserved || !arg->count || arg->count > HUSK_CPUID_MAX)
+		return -EINVAL;
+	if (vm->nr_vcpus)
+		return -EBUSY;
+	entry = vmemdup_user(u64_to_user_ptr(arg->entries), arg->count * sizeof(*entry));
+	if (IS_ERR(entry))
+		return PTR_ERR(entry);
+	ret = husk_cpuid_set(vm, entry, arg->count);
+	if (ret)
+		kvfree(entry);
+	return ret;
+}
+
+static long husk_vm_irq_line(void *object, void *p)
+{
+	struct husk_irq_line *arg = p;
+
+	if (arg->gsi >= HUSK_GSI_COUNT || arg->level > 1)
+		return -EINVAL;
+	return husk_irq_line(object, arg->gsi, arg->level);
+}
+
+static long husk_vm_signal_msi(void *object, void *p)
+{
+	struct husk_msi *arg = p;
+
+	if (arg->reserved)
+		return -EINVAL;
+	return husk_irq_msi(object, arg->address, arg->data);
+}
+
+static const struct husk_ioctl husk_vm_ioctls[] = {
+	HUSK_IOCTL(HUSK_VM_SET_MEMORY, husk_memory, HUSK_MEM_READONLY, 40, HUSK_LOCK_VM, husk_vm_set_memory),
+	HUSK_IOCTL(HUSK_VM_CREATE_VCPU, husk_create_vcpu, 0, 16, HUSK_LOCK_VM, husk_vm_create_vcpu),
+	HUSK_IOCTL(HUSK_VM_SET_CPUID, husk_cpuid, 0, 24, HUSK_LOCK_VM, husk_vm_set_cpuid),
+	HUSK_IOCTL(HUSK_VM_IRQ_LINE, husk_irq_line, 0, 16, HUSK_LOCK_NONE, husk_vm_irq_line),
+	HUSK_IOCTL(HUSK_VM_SIGNAL_MSI, husk_msi, 0, 24, HUSK_LOCK_NONE, husk_vm_signal_msi),
+};
+
+/* ---- lifetime ---- */
+
+static bool husk_vm_name_ok(const char *name)
+{
+	const char *c;
+
+	if (strnlen(name, HUSK_NAME_LEN) == HUSK_NAME_LEN || name[0] == '-' || name[0] == '.')
+		return false;
+	for (c = name; *c; c++)
+		if (!isascii(*c) || (!isalnum(*c) && !strchr("._-", *c)))
+			return false;
+	return true;
+}
+
+static struct husk_vm *husk_vm_find_name(const char *name)
+{
+	struct husk_vm *vm;
+
+	lockdep_assert_held(&husk_vms_lock);
+	list_for_each_entry(vm, &husk_vms, node)
+		if (!strcmp(vm->name, name))
+			return vm;
+	return NULL;
+}
+
+static struct husk_vm *husk_vm_alloc(const struct husk_create_vm *arg)
+{
+	struct husk_vm *vm = kzalloc(sizeof(*vm), GFP_KERNEL_ACCOUNT);
+	int ret = -ENOMEM;
+
+	if (!vm)
+		return ERR_PTR(-ENOMEM);
+	kref_init(&vm->ref);
+	mutex_init(&vm->lock);
+	INIT_LIST_HEAD(&vm->node);
+	import_uuid(&vm->uuid, arg->uuid);
+	if (uuid_is_null(&vm->uuid))
+		uuid_gen(&vm->uuid);
+	memcpy(vm->name, arg->name, sizeof(vm->name));
+	memcpy(vm->control, arg->control, sizeof(vm->control));
+	vm->owner = current_euid();
+	vm->created_ns = ktime_get_boottime_ns();
+	vm->tsc_base = -(s64)rdtsc();
+
+	ret = husk_irqchip_create(vm);
+	if (ret)
+		goto free;
+	vm->mm = current->mm;
+	mmgrab(vm->mm);
+	ret = husk_mem_init(vm);
+	if (ret)
+		goto irqchip;
+	vm->pid = get_pid(task_tgid(current));
+	vm->user_ns = get_user_ns(current_user_ns());
+	return vm;
+
+irqchip:
+	mmdrop(vm->mm);
+	husk_irqchip_destroy(vm);
+free:
+	kfree(vm);
+	return ERR_PTR(ret);
+}
+
+static void husk_vm_free(struct husk_vm *vm)
+{
+	int i;
+
+	put_user_ns(vm->user_ns);
+	put_pid(vm->pid);
+	/* The notifier goes first: nothing may zap a table that is being freed. */
+	husk_mem_fini(vm);
+	mmdrop(vm->mm);
+	husk_irqchip_quiesce(vm);
+	for (i = 0; i < HUSK_MAX_VCPUS; i++)
+		if (vm->vcpus[i])
+			husk_vcpu_destroy(vm->vcpus[i]);
+	husk_irqchip_destroy(vm);
+	husk_cpuid_free(vm);
+	kfree(vm);
+}
+
+/* Enter the VM in the list under its final id and name. */
+static int husk_vm_publish(struct husk_vm *vm)
+{
+	int ret = 0;
+
+	mutex_lock(&husk_vms_lock);
+	vm->id = ++husk_vms_last_id;
+	if (!vm->name[0])
+		snprintf(vm->name, sizeof(vm->name), "vm%u", vm->id);
+	if (husk_vms_count >= husk_max_vms)
+		ret = -ENOSPC;
+	else if (husk_vm_find_name(vm->name))
+		ret = -EEXIST;
+	if (!ret) {
+		husk_vms_count++;
+		list_add_tail(&vm->node, &husk_vms);
+	}
+	mutex_unlock(&husk_vms_lock);
+	return ret;
+}
+
+static void husk_vm_release(struct kref *ref)
+{
+	struct husk_vm *vm = container_of(ref, struct husk_vm, ref);
+	bool listed;
+
+	mutex_lock(&husk_vms_lock);
+	listed = !list_empty(&vm->node);
+	if (listed) {
+		list_del(&vm->node);
+		husk_vms_count--;
+	}
+	mutex_unlock(&husk_vms_lock);
+	if (listed)
+		husk_event_send(vm, HUSK_LIFE_DESTROYED, 0);
+	husk_vm_free(vm);
+}
+
+void husk_vm_put(struct husk_vm *vm)
+{
+	kref_put(&vm->ref, husk_vm_release);
+}
+
+struct husk_vm *husk_vm_get(u32 id)
+{
+	struct husk_vm *vm, *found = NULL;
+
+	mutex_lock(&husk_vms_lock);
+	list_for_each_entry(vm, &husk_vms, node)
+		if (vm->id == id && kref_get_unless_zero(&vm->ref))
+			found = vm;
+	mutex_unlock(&husk_vms_lock);
+	return found;
+}
+
+struct husk_vm *husk_vm_get_by_name(const char *name)
+{
+	struct husk_vm *vm;
+
+	mutex_lock(&husk_vms_lock);
+	vm = husk_vm_find_name(name);
+	if (vm && !kref_get_unless_zero(&vm->ref))
+		vm = NULL;
+	mutex_unlock(&husk_vms_lock);
+	return vm;
+}
+
+static long husk_vm_fd_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
+{
+	struct husk_vm *vm = file->private_data;
+
+	return husk_ioctl(husk_vm_ioctls, ARRAY_SIZE(husk_vm_ioctls), vm, vm, NULL, cmd, arg);
+}
+
+static int husk_vm_fd_release(struct inode *inode, struct file *file)
+{
+	husk_vm_put(file->private_data);
+	return 0;
+}
+
+static const struct file_operations husk_vm_fops = {
+	.owner = THIS_MODULE,
+	.unlocked_ioctl = husk_vm_fd_ioctl,
+	.compat_ioctl = compat_ptr_ioctl,
+	.release = husk_vm_fd_release,
+	.llseek = noop_llseek,
+};
+
+/**
+ * husk_vm_create - make a VM and its fd
+ * @arg: name, uuid, control path; the id is filled in
+ *
+ * The file comes first, since nothing may fail once the VM is listed.
+ *
+ * Return: the fd, or -EINVAL, -EEXIST, -ENOSPC, -ENOMEM, -EMFILE.
+ */
+long husk_vm_create(struct husk_create_vm *arg)
+{
+	struct husk_vm *vm;
+	struct file *file;
+	int fd, ret;
+
+	if (arg->reserved || !husk_vm_name_ok(arg->name) ||
+	    strnlen(arg->control, HUSK_CONTROL_LEN) == HUSK_CONTROL_LEN)
+		return -EINVAL;
+	fd = get_unused_fd_flags(O_CLOEXEC);
+	if (fd < 0)
+		return fd;
+	vm = husk_vm_alloc(arg);
+	if (IS_ERR(vm)) {
+		ret = PTR_ERR(vm);
+		goto put_fd;
+	}
+	file = anon_inode_getfile("[husk-vm]", &husk_vm_fops, vm, O_RDWR);
+	if (IS_ERR(file)) {
+		husk_vm_put(vm);
+		ret = PTR_ERR(file);
+		goto put_fd;
+	}
+	ret = husk_vm_publish(vm);
+	if (ret)
+		goto put_file;
+	arg->id = vm->id;
+	husk_event_send(vm, HUSK_LIFE_CREATED, 0);
+	fd_install(fd, file);
+	return fd;
+
+put_file:
+	fput(file);	/* the last reference to the VM goes with it */
+put_fd:
+	put_unused_fd(fd);
+	return ret;
+}
+
+/* ---- control, from netlink ---- */
+
+bool husk_vm_alive(struct husk_vm *vm)
+{
+	return !READ_ONCE(vm->dead);
+}
+
+struct husk_vcpu *husk_vm_vcpu(struct husk_vm *vm, u32 id)
+{
+	return id < HUSK_MAX_VCPUS ? smp_load_acquire(&vm->vcpus[id]) : NULL;
+}
+
+static void husk_vm_request_all(struct husk_vm *vm, int req)
+{
+	struct husk_vcpu *vcpu;
+	int i;
+
+	husk_for_each_vcpu(i, vcpu, vm)
+		husk_vcpu_request(vcpu, req);
+}
+
+static int husk_vm_set_paused(struct husk_vm *vm, bool paused)
+{
+	int ret = 0;
+
+	mutex_lock(&vm->lock);
+	if (vm->dead)
+		ret = -EIO;
+	else if (vm->paused == paused)
+		ret = -EBUSY;
+	else
+		WRITE_ONCE(vm->paused, paused);
+	mutex_unlock(&vm->lock);
+	if (ret)
+		return ret;
+	husk_vm_request_sync(vm, HUSK_REQ_PAUSE);
+	husk_event_send(vm, paused ? HUSK_LIFE_PAUSED : HUSK_LIFE_RESUMED, 0);
+	return 0;
+}
+
+int husk_vm_pause(struct husk_vm *vm)
+{
+	return husk_vm_set_paused(vm, true);
+}
+
+int husk_vm_resume(struct husk_vm *vm)
+{
+	return husk_vm_set_paused(vm, false);
+}
+
+/* Only vCPU 0's thread is asked: one thread shall press the power button. */
+int husk_vm_stop(struct husk_vm *vm, u32 timeout_ms)
+{
+	struct husk_vcpu *vcpu = husk_vm_vcpu(vm, 0);
+
+	if (READ_ONCE(vm->dead))
+		return -EIO;
+	if (!vcpu)
+		return -EBUSY;
+	WRITE_ONCE(vm->stop_timeout_ms, timeout_ms);
+	husk_vcpu_request(vcpu, HUSK_REQ_STOP);
+	husk_event_send(vm, HUSK_LIFE_STOP_REQUESTED, timeout_ms);
+	return 0;
+}
+
+void husk_vm_kill(struct husk_vm *vm)
+{
+	if (xchg(&vm->dead, true))
+		return;
+	husk_vm_request_all(vm, HUSK_REQ_KILL);
+	husk_event_send(vm, HUSK_LIFE_KILLED, 0);
+}

@@ -1,0 +1,615 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * husk's user ABI: the ioctls of /dev/husk, of a VM fd and of a vCPU fd, the
+ * mapped run page and the mapped statistics page.
+ *
+ * Rules that hold for every command
+ *
+ *  - Every struct begins with its size and a flags word. A shorter struct than
+ *    the kernel's is taken as if zero-extended, down to the first version's
+ *    size (EINVAL below that); a longer one must have a zero tail (E2BIG).
+ *  - An unknown flag or class: EOPNOTSUPP. A non-zero reserved field or a value
+ *    out of range: EINVAL. An unknown command: ENOTTY. No such id: ENOENT.
+ *    A wrong state: EBUSY. A missing right: EPERM or EACCES. A dead VM: EIO.
+ *  - Addresses are __aligned_u64, never pointers. Padding must be zero.
+ *
+ * Units: addresses and lengths in bytes, times in nanoseconds unless named.
+ */
+#ifndef _UAPI_HUSK_H
+#define _UAPI_HUSK_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+
+#define HUSK_ABI_VERSION	1
+
+#define HUSK_NAME_LEN		64	/* with the terminating NUL */
+#define HUSK_CONTROL_LEN	108	/* as sun_path of a unix socket */
+#define HUSK_MODES_LEN		32
+
+/*
+ * Exit reasons, vendor-neutral. One list; the enum, the names, the trace
+ * symbols and the CLI's columns expand from it. Append only.
+ * X(constant, "name", what it is)
+ */
+#define HUSK_REASONS(X) \
+	X(NONE,		"none",		"no exit yet") \
+	X(EXTINT,	"extint",	"host interrupt") \
+	X(NMI,		"nmi",		"host NMI") \
+	X(CPUID,	"cpuid",	"CPUID") \
+	X(HLT,		"hlt",		"HLT") \
+	X(PIO,		"pio",		"IN, OUT, INS, OUTS") \
+	X(RDMSR,	"rdmsr",	"RDMSR") \
+	X(WRMSR,	"wrmsr",	"WRMSR") \
+	X(HYPERCALL,	"hypercall",	"VMCALL or VMMCALL") \
+	X(FAULT2,	"fault2",	"second-level page fault backed by a memory slot") \
+	X(MMIO,		"mmio",		"second-level page fault outside the memory slots") \
+	X(EXCEPTION,	"exception",	"intercepted guest exception") \
+	X(INTR_WINDOW,	"intr_window",	"guest can take an interrupt") \
+	X(NMI_WINDOW,	"nmi_window",	"guest can take an NMI") \
+	X(SHUTDOWN,	"shutdown",	"triple fault") \
+	X(CR_ACCESS,	"cr_access",	"MOV to or from a control register, CLTS, LMSW") \
+	X(DR_ACCESS,	"dr_access",	"MOV to or from a debug register") \
+	X(XSETBV,	"xsetbv",	"XSETBV") \
+	X(CACHE,	"cache",	"INVD, WBINVD") \
+	X(INVLPG,	"invlpg",	"INVLPG, INVLPGA") \
+	X(RDPMC,	"rdpmc",	"RDPMC") \
+	X(RDTSC,	"rdtsc",	"RDTSC, RDTSCP") \
+	X(MWAIT,	"mwait",	"MONITOR, MWAIT") \
+	X(PAUSE,	"pause",	"PAUSE") \
+	X(TASK_SWITCH,	"task_switch",	"task switch") \
+	X(VIRT_INSN,	"virt_insn",	"a VMX or SVM instruction of the guest") \
+	X(INIT,		"init",		"INIT signal") \
+	X(SMI,		"smi",		"SMI, RSM") \
+	X(MCHECK,	"mcheck",	"host machine check") \
+	X(APIC_ACCESS,	"apic_access",	"hardware-assisted APIC exit") \
+	X(ENTRY_FAIL,	"entry_fail",	"the CPU refused the guest state") \
+	X(OTHER,	"other",	"an exit reason husk does not know")
+
+enum husk_reason {
+#define X(id, name, what) HUSK_REASON_##id,
+	HUSK_REASONS(X)
+#undef X
+	HUSK_REASON_COUNT
+};
+
+/* Who served an exit. X(constant, "name", what) */
+#define HUSK_LEVELS(X) \
+	X(FAST,		"fast",		"the fast loop, interrupts off") \
+	X(KERNEL,	"kernel",	"the common exit table, interrupts on") \
+	X(WORKER,	"worker",	"the VM's process")
+
+enum husk_level {
+#define X(id, name, what) HUSK_LEVEL_##id,
+	HUSK_LEVELS(X)
+#undef X
+	HUSK_LEVEL_COUNT
+};
+
+/*
+ * CPU features that husk can use; bits of husk_caps.modes and modes_usable,
+ * each maskable by the module parameter mask=. X(constant, "name", what)
+ */
+#define HUSK_MODES(X) \
+	X(VMX,		"vmx",		"Intel VT-x") \
+	X(SVM,		"svm",		"AMD-V") \
+	X(NESTED_PAGING, "nested_paging", "EPT or NPT") \
+	X(UNRESTRICTED,	"unrestricted",	"guests may run without paging") \
+	X(TLB_TAG,	"tlb_tag",	"VPID or ASIDs") \
+	X(NRIPS,	"nrips",	"the CPU reports the next RIP") \
+	X(DECODE,	"decode",	"the CPU reports instruction bytes") \
+	X(FLUSH_ASID,	"flush_asid",	"flush by ASID or VPID") \
+	X(HUGE_2M,	"huge_2m",	"2 MiB second-level leaves") \
+	X(HUGE_1G,	"huge_1g",	"1 GiB second-level leaves") \
+	X(AD_BITS,	"ad_bits",	"second-level accessed and dirty bits") \
+	X(VGIF,		"vgif",		"virtual GIF") \
+	X(APIC_ACCEL,	"apic_accel",	"APICv or AVIC") \
+	X(POSTED_INTR,	"posted_intr",	"posted interrupts") \
+	X(PREEMPT_TIMER, "preempt_timer", "VMX preemption timer") \
+	X(PML,		"pml",		"page-modification logging") \
+	X(TSC_SCALING,	"tsc_scaling",	"TSC scaling") \
+	X(PAUSE_FILTER,	"pause_filter",	"pause-loop exiting or pause filter") \
+	X(CLEAN_BITS,	"clean_bits",	"VMCB clean bits") \
+	X(XSAVE,	"xsave",	"XSAVE for guests")
+
+enum husk_mode {
+#define X(id, name, what) HUSK_MODE_##id,
+	HUSK_MODES(X)
+#undef X
+	HUSK_MODE_COUNT
+};
+
+/* ---- /dev/husk -------------------------------------------------------- */
+
+/**
+ * struct husk_caps - HUSK_GET_CAPS: what this host and module can do
+ * @size: sizeof(struct husk_caps)
+ * @flags: 0
+ * @abi_version: out, HUSK_ABI_VERSION
+ * @max_vms: out, limit of VMs on this host (module parameter)
+ * @max_vcpus: out, limit of vCPUs in a VM
+ * @max_slots: out, limit of memory slots in a VM
+ * @modes: out, bit HUSK_MODE_x: the CPU has it
+ * @modes_usable: out, the CPU has it and the module may use it
+ * @state_classes: out, bit HUSK_STATE_x: classes of HUSK_VCPU_GET_STATE
+ * @guest_phys_bits: out, width of a guest physical address
+ * @gsi_count: out, number of global system interrupts of a VM
+ * @tsc_khz: out, the host's TSC frequency in kHz
+ * @xcr0: out, XCR0 bits a guest may set (0: no XSAVE)
+ * @xsave_size: out, bytes of the XSAVE area in state class FPU
+ * @foreign_virt: out, 1 if another hypervisor has the CPU's mode on right now
+ * @reserved: 0
+ */
+struct husk_caps {
+	__u32 size;
+	__u32 flags;
+	__u32 abi_version;
+	__u32 max_vms;
+	__u32 max_vcpus;
+	__u32 max_slots;
+	__u64 modes;
+	__u64 modes_usable;
+	__u64 state_classes;
+	__u32 guest_phys_bits;
+	__u32 gsi_count;
+	__u32 tsc_khz;
+	__u32 xsave_size;
+	__u64 xcr0;
+	__u32 foreign_virt;
+	__u32 reserved;
+};
+
+/**
+ * struct husk_create_vm - HUSK_CREATE_VM: make a VM, return its fd
+ * @size: sizeof(struct husk_create_vm)
+ * @flags: 0
+ * @uuid: label, RFC 4122 byte order; all zero: the kernel makes one
+ * @name: label, NUL-terminated, 1..63 of [A-Za-z0-9._-], not starting with
+ *	'-' or '.'; EEXIST if a live VM has it. Empty: "vm<id>"
+ * @control: path of the worker's control socket, or empty
+ * @id: out, the VM's number, never used twice while the module is loaded
+ * @reserved: 0
+ *
+ * Errors: ENOSPC too many VMs, EEXIST name taken, EINVAL bad name.
+ */
+struct husk_create_vm {
+	__u32 size;
+	__u32 flags;
+	__u8 uuid[16];
+	char name[HUSK_NAME_LEN];
+	char control[HUSK_CONTROL_LEN];
+	__u32 id;
+	__u64 reserved;
+};
+
+/**
+ * struct husk_cpuid_entry - one CPUID leaf as the guest sees it
+ * @function: EAX in
+ * @index: ECX in; counts only if flags has HUSK_CPUID_INDEX
+ * @flags: HUSK_CPUID_INDEX
+ */
+struct husk_cpuid_entry {
+	__u32 function;
+	__u32 index;
+	__u32 flags;
+	__u32 eax;
+	__u32 ebx;
+	__u32 ecx;
+	__u32 edx;
+	__u32 reserved;
+};
+#define HUSK_CPUID_INDEX	(1U << 0)
+#define HUSK_CPUID_MAX		128
+
+/**
+ * struct husk_cpuid - HUSK_GET_CPUID (device), HUSK_VM_SET_CPUID (VM)
+ * @size: sizeof(struct husk_cpuid)
+ * @flags: 0
+ * @count: number of entries at @entries; on GET in: room, out: filled
+ *	(E2BIG, and the number needed here, if the room is too small)
+ * @reserved: 0
+ * @entries: address of an array of struct husk_cpuid_entry
+ *
+ * GET answers the leaves that husk supports on this host. SET fixes what the
+ * guest sees, before the first vCPU is created (EBUSY after). The kernel fills
+ * in what changes at run time: the APIC id, OSXSAVE, the XSAVE sizes.
+ */
+struct husk_cpuid {
+	__u32 size;
+	__u32 flags;
+	__u32 count;
+	__u32 reserved;
+	__aligned_u64 entries;
+};
+
+/* ---- VM fd ------------------------------------------------------------ */
+
+/**
+ * struct husk_memory - HUSK_VM_SET_MEMORY: make, replace or delete a slot
+ * @size: sizeof(struct husk_memory)
+ * @flags: HUSK_MEM_READONLY
+ * @slot: 0 .. max_slots-1
+ * @reserved: 0
+ * @gpa: guest physical address, 4 KiB aligned
+ * @length: bytes, 4 KiB aligned; 0 deletes the slot (ENOENT if not there)
+ * @hva: the caller's virtual address of the backing, 4 KiB aligned
+ *
+ * Errors: EINVAL alignment, wrap, beyond guest_phys_bits or over the local
+ * APIC's or IOAPIC's page; EEXIST overlap with another slot.
+ */
+struct husk_memory {
+	__u32 size;
+	__u32 flags;
+	__u32 slot;
+	__u32 reserved;
+	__u64 gpa;
+	__u64 length;
+	__aligned_u64 hva;
+};
+#define HUSK_MEM_READONLY	(1U << 0)
+
+/**
+ * struct husk_create_vcpu - HUSK_VM_CREATE_VCPU: make a vCPU, return its fd
+ * @size: sizeof(struct husk_create_vcpu)
+ * @flags: 0
+ * @id: number and APIC id, below max_vcpus; EEXIST if taken
+ * @reserved: 0
+ *
+ * vCPU 0 starts at the reset vector, the others wait for INIT/SIPI.
+ */
+struct husk_create_vcpu {
+	__u32 size;
+	__u32 flags;
+	__u32 id;
+	__u32 reserved;
+};
+
+/**
+ * struct husk_irq_line - HUSK_VM_IRQ_LINE: set the level of an interrupt input
+ * @size: sizeof(struct husk_irq_line)
+ * @flags: 0
+ * @gsi: 0 .. gsi_count-1; 0..15 are the ISA interrupts, wired to the 8259 pair
+ *	and to the IOAPIC (0 to pin 2)
+ * @level: 0 or 1
+ */
+struct husk_irq_line {
+	__u32 size;
+	__u32 flags;
+	__u32 gsi;
+	__u32 level;
+};
+
+/**
+ * struct husk_msi - HUSK_VM_SIGNAL_MSI: deliver one message-signalled interrupt
+ * @size: sizeof(struct husk_msi)
+ * @flags: 0
+ * @address: MSI address, SDM 3A 11.11.1
+ * @data: MSI data, SDM 3A 11.11.2
+ * @reserved: 0
+ */
+struct husk_msi {
+	__u32 size;
+	__u32 flags;
+	__u64 address;
+	__u32 data;
+	__u32 reserved;
+};
+
+/* ---- vCPU fd ---------------------------------------------------------- */
+
+struct husk_segment {
+	__u64 base;
+	__u32 limit;		/* in bytes, scaled by G already */
+	__u16 selector;
+	__u16 attr;		/* descriptor bits 40..47 in 0..7, 52..55 in 8..11 (APM2 15.5) */
+};
+
+struct husk_table {
+	__u64 base;
+	__u16 limit;
+	__u16 reserved[3];
+};
+
+/* General registers in the order of their encoding: rax rcx rdx rbx rsp rbp rsi rdi r8..r15 */
+struct husk_general {
+	__u64 gpr[16];
+	__u64 rip;
+	__u64 rflags;
+};
+
+struct husk_system {
+	struct husk_segment es, cs, ss, ds, fs, gs, ldtr, tr;
+	struct husk_table gdtr, idtr;
+	__u64 cr0, cr2, cr3, cr4, cr8;
+	__u64 efer;
+	__u64 dr[4];
+	__u64 dr6, dr7;
+	__u64 xcr0;
+};
+
+struct husk_fpu {
+	__u32 length;		/* bytes used of data: husk_caps.xsave_size */
+	__u32 reserved;
+	__u8 data[4088];	/* standard-format XSAVE area (SDM 1 13.4), 64-byte header at 512 */
+};
+
+struct husk_msr {
+	__u32 index;
+	__u32 reserved;
+	__u64 value;
+};
+#define HUSK_MSRS_MAX	64
+struct husk_msrs {
+	__u32 count;
+	__u32 reserved;
+	struct husk_msr msr[HUSK_MSRS_MAX];
+};
+
+struct husk_lapic_state {
+	__u64 apic_base;	/* IA32_APIC_BASE */
+	__u64 tsc_deadline;	/* IA32_TSC_DEADLINE, 0: not armed */
+	__u32 timer_left;	/* current count of the one-shot or periodic timer */
+	__u32 reserved;
+	__u32 regs[64];		/* register at offset 16*n of the xAPIC page (SDM 3A 11.4.1) */
+};
+
+/* mp_state */
+#define HUSK_MP_RUNNABLE	0
+#define HUSK_MP_HALTED		1
+#define HUSK_MP_WAIT_SIPI	2
+#define HUSK_MP_WAIT_INIT	3
+
+struct husk_vcpu_events {
+	__u8 exception_pending;
+	__u8 exception_vector;
+	__u8 exception_has_error;
+	__u8 interrupt_pending;	/* an interrupt taken from the APIC, not yet delivered */
+	__u8 interrupt_vector;
+	__u8 nmi_pending;
+	__u8 nmi_masked;
+	__u8 interrupt_shadow;	/* 1: STI or MOV SS shadow */
+	__u32 exception_error;
+	__u32 mp_state;
+	__u64 exception_cr2;
+};
+
+struct husk_clock {
+	__u64 tsc;		/* guest TSC now */
+	__u64 ns;		/* CLOCK_MONOTONIC at that moment */
+};
+
+/*
+ * State classes. X(constant, "name", payload struct, version)
+ * Registers' order and the records' form are also the snapshot format.
+ */
+#define HUSK_STATES(X) \
+	X(GENERAL,	"general",	struct husk_general,	1) \
+	X(SYSTEM,	"system",	struct husk_system,	1) \
+	X(FPU,		"fpu",		struct husk_fpu,	1) \
+	X(MSRS,		"msrs",		struct husk_msrs,	1) \
+	X(LAPIC,	"lapic",	struct husk_lapic_state, 1) \
+	X(EVENTS,	"events",	struct husk_vcpu_events, 1) \
+	X(CLOCK,	"clock",	struct husk_clock,	1)
+
+enum husk_state_class {
+#define X(id, name, type, version) HUSK_STATE_##id,
+	HUSK_STATES(X)
+#undef X
+	HUSK_STATE_COUNT
+};
+
+/* A record in the buffer: this header, then the payload, each a multiple of 8 bytes. */
+struct husk_state_record {
+	__u32 class_id;
+	__u32 version;
+	__u32 length;		/* of the payload */
+	__u32 reserved;
+};
+
+/**
+ * struct husk_state - HUSK_VCPU_GET_STATE, HUSK_VCPU_SET_STATE
+ * @size: sizeof(struct husk_state)
+ * @flags: 0
+ * @classes: GET: bits HUSK_STATE_x wanted. SET: bits that the buffer must hold,
+ *	no more and no fewer (EINVAL)
+ * @length: bytes at @buffer; GET: in room, out bytes written (E2BIG and the
+ *	bytes needed here if the room is too small)
+ * @reserved: 0
+ * @buffer: address of the records
+ *
+ * SET checks all records before it applies any. EBUSY while the vCPU runs.
+ */
+struct husk_state {
+	__u32 size;
+	__u32 flags;
+	__u64 classes;
+	__u32 length;
+	__u32 reserved;
+	__aligned_u64 buffer;
+};
+
+/**
+ * struct husk_translate - HUSK_VCPU_TRANSLATE: walk the guest's page tables
+ * @size: sizeof(struct husk_translate)
+ * @flags: 0
+ * @gva: guest virtual address
+ * @gpa: out, guest physical address
+ * @valid: out, 1 if mapped
+ * @reserved: 0
+ */
+struct husk_translate {
+	__u32 size;
+	__u32 flags;
+	__u64 gva;
+	__u64 gpa;
+	__u32 valid;
+	__u32 reserved;
+};
+
+/* Sizes are ABI */
+#define HUSK_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(struct type) == (bytes), #type)
+HUSK_ASSERT_SIZE(husk_caps, 80);
+HUSK_ASSERT_SIZE(husk_create_vm, 208);
+HUSK_ASSERT_SIZE(husk_cpuid_entry, 32);
+HUSK_ASSERT_SIZE(husk_cpuid, 24);
+HUSK_ASSERT_SIZE(husk_memory, 40);
+HUSK_ASSERT_SIZE(husk_create_vcpu, 16);
+HUSK_ASSERT_SIZE(husk_irq_line, 16);
+HUSK_ASSERT_SIZE(husk_msi, 24);
+HUSK_ASSERT_SIZE(husk_general, 144);
+HUSK_ASSERT_SIZE(husk_system, 264);
+HUSK_ASSERT_SIZE(husk_fpu, 4096);
+HUSK_ASSERT_SIZE(husk_msrs, 1032);
+HUSK_ASSERT_SIZE(husk_lapic_state, 280);
+HUSK_ASSERT_SIZE(husk_vcpu_events, 24);
+HUSK_ASSERT_SIZE(husk_state, 32);
+HUSK_ASSERT_SIZE(husk_translate, 32);
+
+/*
+ * Commands. One list: the kernel's table, the tests of bad input and strace-like
+ * tools expand from it. X(NAME, nr, object, struct, first size, known flags)
+ * The size is in the struct, so the number does not change when a struct
+ * grows. HUSK_VCPU_RUN takes no argument (EINVAL unless 0).
+ */
+#define HUSK_IOCTLS(X) \
+	X(GET_CAPS,		0x00, DEV,  husk_caps,		80, 0) \
+	X(CREATE_VM,		0x01, DEV,  husk_create_vm,	208, 0) \
+	X(GET_CPUID,		0x02, DEV,  husk_cpuid,		24, 0) \
+	X(VM_SET_MEMORY,	0x10, VM,   husk_memory,	40, HUSK_MEM_READONLY) \
+	X(VM_CREATE_VCPU,	0x11, VM,   husk_create_vcpu,	16, 0) \
+	X(VM_SET_CPUID,		0x12, VM,   husk_cpuid,		24, 0) \
+	X(VM_IRQ_LINE,		0x13, VM,   husk_irq_line,	16, 0) \
+	X(VM_SIGNAL_MSI,	0x14, VM,   husk_msi,		24, 0) \
+	X(VCPU_GET_STATE,	0x20, VCPU, husk_state,		32, 0) \
+	X(VCPU_SET_STATE,	0x21, VCPU, husk_state,		32, 0) \
+	X(VCPU_TRANSLATE,	0x22, VCPU, husk_translate,	32, 0)
+
+#define HUSK_IOC_MAGIC		0xB7
+#define HUSK_GET_CAPS		_IO(HUSK_IOC_MAGIC, 0x00)
+#define HUSK_CREATE_VM		_IO(HUSK_IOC_MAGIC, 0x01)
+#define HUSK_GET_CPUID		_IO(HUSK_IOC_MAGIC, 0x02)
+#define HUSK_VM_SET_MEMORY	_IO(HUSK_IOC_MAGIC, 0x10)
+#define HUSK_VM_CREATE_VCPU	_IO(HUSK_IOC_MAGIC, 0x11)
+#define HUSK_VM_SET_CPUID	_IO(HUSK_IOC_MAGIC, 0x12)
+#define HUSK_VM_IRQ_LINE	_IO(HUSK_IOC_MAGIC, 0x13)
+#define HUSK_VM_SIGNAL_MSI	_IO(HUSK_IOC_MAGIC, 0x14)
+#define HUSK_VCPU_GET_STATE	_IO(HUSK_IOC_MAGIC, 0x20)
+#define HUSK_VCPU_SET_STATE	_IO(HUSK_IOC_MAGIC, 0x21)
+#define HUSK_VCPU_TRANSLATE	_IO(HUSK_IOC_MAGIC, 0x22)
+#define HUSK_VCPU_RUN		_IO(HUSK_IOC_MAGIC, 0x2f)
+
+/* ---- run page: mmap of the vCPU fd at offset 0, read-write -------------- */
+
+/*
+ * Why HUSK_VCPU_RUN came back with 0. X(constant, "name", what)
+ * It returns -1 with EINTR for a signal, EIO when the VM is dead.
+ */
+#define HUSK_EXITS(X) \
+	X(NONE,		"none",		"immediate_exit was set, or nothing to report") \
+	X(PIO,		"pio",		"port access: run.pio; for IN the worker stores the data") \
+	X(MMIO,		"mmio",		"memory access outside the slots: run.mmio; likewise") \
+	X(SHUTDOWN,	"shutdown",	"triple fault") \
+	X(UNHANDLED,	"unhandled",	"an instruction or event that husk does not emulate: run.unhandled") \
+	X(ENTRY_FAIL,	"entry_fail",	"the CPU refused the guest state: run.entry_fail") \
+	X(STOP,		"stop",		"someone asked the VM to stop: run.stop; asked once") \
+	X(KILLED,	"killed",	"the VM was killed; it will not run again")
+
+enum husk_exit {
+#define X(id, name, what) HUSK_EXIT_##id,
+	HUSK_EXITS(X)
+#undef X
+	HUSK_EXIT_COUNT
+};
+
+/* Bits of sync_valid and sync_dirty: bit HUSK_STATE_GENERAL and HUSK_STATE_SYSTEM only. */
+
+/**
+ * struct husk_run - the page shared by the kernel and the vCPU's thread
+ * @immediate_exit: in, if non-zero RUN finishes a pending PIO or MMIO and
+ *	returns 0 with HUSK_EXIT_NONE before it enters the guest
+ * @sync_want: in, classes that the kernel shall copy out at each return
+ * @sync_dirty: in, classes that the kernel shall load before entry; the kernel
+ *	clears it. EINVAL from RUN for a bad value
+ * @sync_valid: out, classes that are valid in @general and @system
+ * @exit: out, HUSK_EXIT_x
+ * @reason: out, HUSK_REASON_x of the exit behind it
+ *
+ * The kernel reads every field once and believes none.
+ */
+struct husk_run {
+	__u8 immediate_exit;
+	__u8 reserved0[7];
+	__u64 sync_want;
+	__u64 sync_dirty;
+	__u64 sync_valid;
+	__u32 exit;
+	__u32 reason;
+	__u64 rip;		/* of the instruction that exited */
+	union {
+		struct {
+			__u16 port;
+			__u8 width;	/* 1, 2 or 4 */
+			__u8 write;	/* 1: OUT */
+			__u32 data;
+		} pio;
+		struct {
+			__u64 gpa;
+			__u8 width;	/* 1, 2, 4 or 8 */
+			__u8 write;
+			__u8 reserved[6];
+			__u64 data;
+		} mmio;
+		struct {
+			__u64 info[2];	/* the hardware's exit information */
+			__u64 hw_reason;
+			__u8 insn_length;
+			__u8 insn[15];
+		} unhandled;
+		struct {
+			__u64 hw_reason;
+			__u64 info[2];
+		} entry_fail;
+		struct {
+			__u32 timeout_ms;	/* how long to wait for the guest before ending it */
+		} stop;
+		__u8 pad[256];
+	};
+	struct husk_general general;
+	struct husk_system system;
+};
+
+/* ---- statistics page: mmap of the vCPU fd at offset 4096, read-only ------ */
+
+#define HUSK_FLIGHT_LEN	64
+
+/* One exit in the flight recorder */
+struct husk_flight {
+	__u64 rip;
+	__u64 info0;
+	__u64 info1;
+	__u8 reason;		/* HUSK_REASON_x */
+	__u8 level;		/* HUSK_LEVEL_x; meaningful once the next entry exists */
+	__u16 hw_reason;	/* low 16 bits of the hardware's exit code */
+	__u32 sequence;		/* low 32 bits of the exit's number, from 1 */
+};
+
+/**
+ * struct husk_stats - counters of one vCPU, always on
+ * @exits: number of exits by reason and by the level that served them
+ * @user_returns: returns of HUSK_VCPU_RUN
+ * @injections: interrupts, NMIs and exceptions given to the guest
+ * @halted_ns: time spent in HLT
+ * @entries: entries into the guest
+ * @flight: the last exits; entry of number n is at n % HUSK_FLIGHT_LEN
+ */
+struct husk_stats {
+	__u64 entries;
+	__u64 user_returns;
+	__u64 injections;
+	__u64 halted_ns;
+	__u64 reserved[4];
+	__u64 exits[HUSK_REASON_COUNT][HUSK_LEVEL_COUNT];
+	struct husk_flight flight[HUSK_FLIGHT_LEN];
+};
+
+#endif
