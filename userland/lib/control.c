@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Where a VM's control socket is, and how to reach it. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "lib/libhusk.h"
+
+/* Ours alone, or ours to make: anyone may have put something at a path in /tmp. */
+static int use_folder(const char *path)
+{
+	struct stat st;
+
+	if (mkdir(path, 0700) < 0 && errno != EEXIST)
+		return -1;
+	if (lstat(path, &st) < 0)
+		return -1;
+	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 022)) {
+		errno = EPERM;
+		return -1;
+	}
+	return 0;
+}
+
+const char *husk_rundir(void)
+{
+	static char path[PATH_MAX];
+	const char *base = getenv("XDG_RUNTIME_DIR");
+	uid_t uid = geteuid();
+
+	if (!uid) {
+		strcpy(path, "/run/husk");
+		return use_folder(path) < 0 ? NULL : path;
+	}
+	if (base && base[0] == '/') {
+		snprintf(path, sizeof(path), "%s/husk", base);
+		if (!use_folder(path))
+			return path;
+	}
+	snprintf(path, sizeof(path), "/run/user/%u/husk", uid);
+	if (!use_folder(path))
+		return path;
+	snprintf(path, sizeof(path), "/tmp/husk-%u", uid);
+	return use_folder(path) < 0 ? NULL : path;
+}
+
+int husk_control_path(char path[HUSK_CONTROL_LEN], const char *name)
+{
+	const char *dir = husk_rundir();
+
+	if (!dir)
+		return -1;
+	if (snprintf(path, HUSK_CONTROL_LEN, "%s/%s.sock", dir, name) >= HUSK_CONTROL_LEN) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	return 0;
+}
+
+int husk_control_connect(const char *path, const char *line)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	size_t len = strlen(line);
+	int fd, err;
+
+	if (strlen(path) >= sizeof(addr.sun_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	strcpy(addr.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -1;
+	if (!connect(fd, (struct sockaddr *)&addr, sizeof(addr)) &&
+	    send(fd, line, len, MSG_NOSIGNAL) == (ssize_t)len)
+		return fd;
+	err = errno;
+	close(fd);
+	errno = err;
+	return -1;
+}

@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The ioctls of husk as functions. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "lib/libhusk.h"
+
+#define PAGE	4096
+
+int husk_open(void)
+{
+	return open(HUSK_DEVICE, O_RDWR | O_CLOEXEC);
+}
+
+int husk_get_caps(int dev, struct husk_caps *caps)
+{
+	memset(caps, 0, sizeof(*caps));
+	caps->size = sizeof(*caps);
+	return ioctl(dev, HUSK_GET_CAPS, caps);
+}
+
+int husk_get_cpuid(int dev, struct husk_cpuid_entry *entry, __u32 *count)
+{
+	struct husk_cpuid arg = {
+		.size = sizeof(arg),
+		.count = *count,
+		.entries = (uintptr_t)entry,
+	};
+	int ret = ioctl(dev, HUSK_GET_CPUID, &arg);
+
+	*count = arg.count;
+	return ret;
+}
+
+int husk_vm_create(int dev, const char *name, const char *control, __u32 *id)
+{
+	struct husk_create_vm arg = { .size = sizeof(arg) };
+	int vm;
+
+	if (strlen(name) >= sizeof(arg.name) || (control && strlen(control) >= sizeof(arg.control))) {
+		errno = EINVAL;
+		return -1;
+	}
+	strcpy(arg.name, name);
+	if (control)
+		strcpy(arg.control, control);
+	vm = ioctl(dev, HUSK_CREATE_VM, &arg);
+	if (vm >= 0 && id)
+		*id = arg.id;
+	return vm;
+}
+
+int husk_vm_set_memory(int vm, __u32 slot, __u64 gpa, void *hva, __u64 length, __u32 flags)
+{
+	struct husk_memory arg = {
+		.size = sizeof(arg),
+		.flags = flags,
+		.slot = slot,
+		.gpa = gpa,
+		.length = length,
+		.hva = (uintptr_t)hva,
+	};
+
+	return ioctl(vm, HUSK_VM_SET_MEMORY, &arg);
+}
+
+int husk_vm_set_cpuid(int vm, const struct husk_cpuid_entry *entry, __u32 count)
+{
+	struct husk_cpuid arg = {
+		.size = sizeof(arg),
+		.count = count,
+		.entries = (uintptr_t)entry,
+	};
+
+	return ioctl(vm, HUSK_VM_SET_CPUID, &arg);
+}
+
+int husk_vm_create_vcpu(int vm, __u32 id)
+{
+	struct husk_create_vcpu arg = { .size = sizeof(arg), .id = id };
+
+	return ioctl(vm, HUSK_VM_CREATE_VCPU, &arg);
+}
+
+int husk_vm_irq_line(int vm, __u32 gsi, __u32 level)
+{
+	struct husk_irq_line arg = { .size = sizeof(arg), .gsi = gsi, .level = level };
+
+	return ioctl(vm, HUSK_VM_IRQ_LINE, &arg);
+}
+
+int husk_vm_signal_msi(int vm, __u64 address, __u32 data)
+{
+	struct husk_msi arg = { .size = sizeof(arg), .address = address, .data = data };
+
+	return ioctl(vm, HUSK_VM_SIGNAL_MSI, &arg);
+}
+
+static void *map_page(int vcpu, int prot, off_t offset)
+{
+	void *page = mmap(NULL, PAGE, prot, MAP_SHARED, vcpu, offset);
+
+	return page == MAP_FAILED ? NULL : page;
+}
+
+struct husk_run *husk_vcpu_map_run(int vcpu)
+{
+	return map_page(vcpu, PROT_READ | PROT_WRITE, 0);
+}
+
+const struct husk_stats *husk_vcpu_map_stats(int vcpu)
+{
+	return map_page(vcpu, PROT_READ, PAGE);
+}
+
+void husk_vcpu_unmap(const void *page)
+{
+	if (page)
+		munmap((void *)page, PAGE);
+}
+
+static const struct {
+	__u32 size, version;
+} classes[] = {
+#define X(id, name, type, version) [HUSK_STATE_##id] = { sizeof(type), version },
+	HUSK_STATES(X)
+#undef X
+};
+
+size_t husk_state_size(enum husk_state_class id)
+{
+	return id < HUSK_STATE_COUNT ? classes[id].size : 0;
+}
+
+struct one_record {
+	struct husk_state_record header;
+	__u8 payload[];
+};
+
+static int vcpu_state(int vcpu, unsigned long cmd, enum husk_state_class id, struct one_record *rec)
+{
+	struct husk_state arg = {
+		.size = sizeof(arg),
+		.classes = 1ULL << id,
+		.length = sizeof(*rec) + classes[id].size,
+		.buffer = (uintptr_t)rec,
+	};
+
+	return ioctl(vcpu, cmd, &arg);
+}
+
+static struct one_record *record_alloc(enum husk_state_class id)
+{
+	struct one_record *rec;
+
+	if (id >= HUSK_STATE_COUNT) {
+		errno = EINVAL;
+		return NULL;
+	}
+	rec = calloc(1, sizeof(*rec) + classes[id].size);
+	if (rec)
+		rec->header = (struct husk_state_record){
+			.class_id = id,
+			.version = classes[id].version,
+			.length = classes[id].size,
+		};
+	return rec;
+}
+
+int husk_vcpu_get(int vcpu, enum husk_state_class id, void *payload)
+{
+	struct one_record *rec = record_alloc(id);
+	int ret;
+
+	if (!rec)
+		return -1;
+	ret = vcpu_state(vcpu, HUSK_VCPU_GET_STATE, id, rec);
+	if (!ret)
+		memcpy(payload, rec->payload, classes[id].size);
+	free(rec);
+	return ret;
+}
+
+int husk_vcpu_set(int vcpu, enum husk_state_class id, const void *payload)
+{
+	struct one_record *rec = record_alloc(id);
+	int ret;
+
+	if (!rec)
+		return -1;
+	memcpy(rec->payload, payload, classes[id].size);
+	ret = vcpu_state(vcpu, HUSK_VCPU_SET_STATE, id, rec);
+	free(rec);
+	return ret;
+}
+
+int husk_vcpu_translate(int vcpu, __u64 gva, __u64 *gpa)
+{
+	struct husk_translate arg = { .size = sizeof(arg), .gva = gva };
+
+	if (ioctl(vcpu, HUSK_VCPU_TRANSLATE, &arg) < 0)
+		return -1;
+	if (!arg.valid) {
+		errno = EFAULT;
+		return -1;
+	}
+	*gpa = arg.gpa;
+	return 0;
+}
+
+int husk_vcpu_run(int vcpu)
+{
+	return ioctl(vcpu, HUSK_VCPU_RUN, 0);
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * libhusk: the ioctls of /dev/husk as functions. Each fills in the size field,
+ * answers 0 or a file descriptor, or -1 with errno.
+ */
+#ifndef LIBHUSK_H
+#define LIBHUSK_H
+
+#include <stddef.h>
+
+#include "lib/status.h"
+#include "uapi/husk.h"
+
+#define HUSK_DEVICE	"/dev/husk"
+
+int husk_open(void);
+int husk_get_caps(int dev, struct husk_caps *caps);
+/* *count: room at entry, number of entries after; E2BIG sets it to the number needed. */
+int husk_get_cpuid(int dev, struct husk_cpuid_entry *entry, __u32 *count);
+/* control may be NULL. id may be NULL. Answers the VM fd. */
+int husk_vm_create(int dev, const char *name, const char *control, __u32 *id);
+
+int husk_vm_set_memory(int vm, __u32 slot, __u64 gpa, void *hva, __u64 length, __u32 flags);
+int husk_vm_set_cpuid(int vm, const struct husk_cpuid_entry *entry, __u32 count);
+/* Answers the vCPU fd. */
+int husk_vm_create_vcpu(int vm, __u32 id);
+int husk_vm_irq_line(int vm, __u32 gsi, __u32 level);
+int husk_vm_signal_msi(int vm, __u64 address, __u32 data);
+
+/* Map the run page, read-write, and the statistics page, read-only; NULL with errno. */
+struct husk_run *husk_vcpu_map_run(int vcpu);
+const struct husk_stats *husk_vcpu_map_stats(int vcpu);
+void husk_vcpu_unmap(const void *page);
+/* One class; payload has the size of the class's struct. */
+int husk_vcpu_get(int vcpu, enum husk_state_class id, void *payload);
+int husk_vcpu_set(int vcpu, enum husk_state_class id, const void *payload);
+size_t husk_state_size(enum husk_state_class id);
+int husk_vcpu_translate(int vcpu, __u64 gva, __u64 *gpa);	/* EFAULT: not mapped */
+int husk_vcpu_run(int vcpu);
+
+const char *husk_reason_name(unsigned int reason);
+const char *husk_level_name(unsigned int level);
+const char *husk_exit_name(unsigned int exit);
+const char *husk_mode_name(unsigned int mode);
+
+/*
+ * What to tell the user when husk_open() failed with this errno: what is wrong
+ * and what to do, in one line.
+ */
+const char *husk_open_error(int err);
+/* The same for husk_vm_create(). */
+const char *husk_create_error(int err);
+
+/*
+ * The folder of this user's control sockets, made if it is not there:
+ * /run/husk for root, else husk/ in XDG_RUNTIME_DIR or /run/user/UID, else
+ * /tmp/husk-UID. NULL with errno.
+ */
+const char *husk_rundir(void);
+/* Path of a VM's control socket. -1 with ENAMETOOLONG or husk_rundir()'s errno. */
+int husk_control_path(char path[HUSK_CONTROL_LEN], const char *name);
+/* Connect to a control socket, send one line. Answers the socket. */
+int husk_control_connect(const char *path, const char *line);
+/* Is it a name the kernel takes: 1..63 of [A-Za-z0-9._-], not starting with '-' or '.'? */
+int husk_name_valid(const char *name);
+
+#endif
