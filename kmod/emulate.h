@@ -46,11 +46,11 @@ struct husk_walk_fault {
 /**
  * struct husk_walk_ops - the guest physical memory that holds the tables
  * @read: read guest physical memory; 0 or -EFAULT
- * @cmpxchg: set accessed/dirty bits in a guest entry (width 4 or 8); 0, -EAGAIN (changed: walk again), -EFAULT
+ * @update: compare and exchange: set accessed/dirty bits in a guest entry (width 4 or 8); 0, -EAGAIN (changed: walk again), -EFAULT
  */
 struct husk_walk_ops {
 	int (*read)(void *ctx, u64 gpa, void *data, u32 len);
-	int (*cmpxchg)(void *ctx, u64 gpa, u64 old, u64 new, u32 width);
+	int (*update)(void *ctx, u64 gpa, u64 old, u64 new, u32 width);
 };
 
 /**
