@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Between emulate.c and emulate_mem.c: one instruction's accesses */
+#ifndef HUSK_EMULATE_MEM_H
+#define HUSK_EMULATE_MEM_H
+
+#include "emulate.h"
+
+/* One run of husk_emulate() */
+struct emul {
+	struct husk_emul *e;
+	const struct husk_emul_ops *ops;
+	void *ctx;
+	u8 next;		/* the next access is number next of e->list */
+	bool use_hint;		/* the instruction has one memory operand */
+	bool more;		/* a rep string is not at its end */
+	u8 pop_bytes;		/* added to rsp when it is the base register */
+};
+
+/* A memory operand, translated: first bytes on the first page, the others on the second */
+struct emul_ref {
+	u64 gpa[2];
+	u8 first, width;
+};
+
+static inline u64 emul_mask(u8 width)
+{
+	return width >= 8 ? ~0ULL : BIT_ULL(width * 8) - 1;
+}
+
+/* The result of a two-operand operation; *flags: in, for the carry; out, all arithmetic flags.
+ * emulate_alu.c */
+u64 emul_alu(u8 op, u64 a, u64 b, u8 width, u64 *flags);
+
+enum husk_emul_status emul_fault(struct emul *m, u8 vector);
+#define emul_ud(m)	emul_fault(m, 6)
+#define emul_gp(m)	emul_fault(m, 13)
+
+/* More bytes of the instruction at rip, as far as the page goes */
+enum husk_emul_status emul_fetch(struct emul *m);
+/* Translate segment:offset with the rights of the guest; access: HUSK_ACCESS_READ or WRITE */
+enum husk_emul_status emul_translate(struct emul *m, u8 segment, u64 offset, u8 width, u32 access,
+				     struct emul_ref *ref);
+enum husk_emul_status emul_read(struct emul *m, const struct emul_ref *ref, u64 *data);
+/* old: what must be there (LOCK), or NULL */
+enum husk_emul_status emul_write(struct emul *m, const struct emul_ref *ref, u64 data, const u64 *old);
+enum husk_emul_status emul_port(struct emul *m, u16 port, u8 width, bool write, u64 *data);
+
+#endif
