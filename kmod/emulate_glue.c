@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The emulator in the kernel: guest memory by gpa, devices of the irqchip, and
+ * the worker by the run page. Process context, interrupts on; owned by the
+ * vCPU's thread.
+ */
+#include <linux/cpufeature.h>
+#include <linux/slab.h>
+#include <asm/processor-flags.h>
+
+#include "emulate.h"
+#include "exits.h"
+#include "irqchip/irqchip.h"
+#include "vendor.h"
+
+/* ---- operations for the emulator; ctx is the vCPU ---- */
+
+static int glue_read(void *ctx, u64 gpa, void *data, u32 len)
+{
+	struct husk_vcpu *vcpu = ctx;
+
+	return husk_read_gpa(vcpu->vm, gpa, data, len);
+}
+
+static int glue_cmpxchg(void *ctx, u64 gpa, u64 old, u64 new, u32 width)
+{
+	struct husk_vcpu *vcpu = ctx;
+
+	return husk_cmpxchg_gpa(vcpu->vm, gpa, old, new, width);
+}
+
+/* What can't be read or written is a device's; if it is nobody's, the worker says so. */
+static int glue_mem_read(void *ctx, u64 gpa, void *data, u32 len)
+{
+	return glue_read(ctx, gpa, data, len) ? 1 : 0;
+}
+
+static int glue_mem_write(void *ctx, u64 gpa, const void *data, u32 len)
+{
+	struct husk_vcpu *vcpu = ctx;
+
+	return husk_write_gpa(vcpu->vm, gpa, data, len) ? 1 : 0;
+}
+
+static int glue_mem_cmpxchg(void *ctx, u64 gpa, u64 old, u64 new, u32 width)
+{
+	int ret = glue_cmpxchg(ctx, gpa, old, new, width);
+
+	return ret == -EFAULT ? 1 : ret;
+}
+
+static int glue_dev_io(void *ctx, u64 addr, u8 width, bool write, bool port, u64 *data)
+{
+	struct husk_vcpu *vcpu = ctx;
+	u32 word = *data;
+
+	if (!port)
+		return husk_irqchip_mmio(vcpu, addr, width, write, data) ? 0 : 1;
+	if (!husk_irqchip_pio(vcpu, addr, width, write, &word))
+		return 1;
+	*data = word;
+	return 0;
+}
+
+static void glue_segments(void *ctx)
+{
+	husk_fetch(ctx, HUSK_SYS_SEG);
+}
+
+static const struct husk_emul_ops glue_ops = {
+	.walk = { .read = glue_read, .update = glue_cmpxchg },
+	.mem_read = glue_mem_read,
+	.mem_write = glue_mem_write,
+	.mem_cmpxchg = glue_mem_cmpxchg,
+	.dev_io = glue_dev_io,
+	.segments = glue_segments,
+};
+
+/* ---- one exit ---- */
+
+/**
+ * husk_walk_mode_init - the paging mode that the guest is in
+ * @vcpu: its thread is the caller
+ * @mode: out
+ *
+ * Address width and 1 GiB pages are those of the host: the CPU walks the
+ * guest's tables with them, whatever CPUID told the guest.
+ */
+void husk_walk_mode_init(struct husk_vcpu *vcpu, struct husk_walk_mode *mode)
+{
+	const struct husk_system *sys = &vcpu->sys;
+
+	husk_fetch(vcpu, HUSK_SYS_CR);
+	mode->cr0 = sys->cr0;
+	mode->cr3 = sys->cr3;
+	mode->cr4 = sys->cr4;
+	mode->efer = sys->efer;
+	mode->smap_off = vcpu->regs.rflags & X86_EFLAGS_AC;
+	mode->phys_bits = husk_host.phys_bits;
+	mode->has_1g = boot_cpu_has(X86_FEATURE_GBPAGES);
+}
+
+static void glue_setup(struct husk_vcpu *vcpu, struct husk_emul *e)
+{
+	husk_walk_mode_init(vcpu, &e->walk);
+	e->regs = &vcpu->regs;
+	e->sys = &vcpu->sys;
+	e->mode = husk_code_size(&vcpu->sys);
+	e->cpl = husk_cpl(vcpu);
+}
+
+static void glue_begin(struct husk_vcpu *vcpu, struct husk_emul *e)
+{
+	const struct husk_exit_info *exit = &vcpu->exit;
+
+	husk_emulate_begin(e);
+	glue_setup(vcpu, e);
+	if (exit->insn_len && exit->insn_len <= sizeof(exit->insn)) {
+		memcpy(e->insn, exit->insn, sizeof(e->insn));
+		e->insn_count = min_t(u8, exit->insn_len, 15);
+	}
+	if (exit->reason == HUSK_REASON_PIO) {
+		e->io_width = exit->pio.width;
+	} else if (exit->reason == HUSK_REASON_MMIO) {
+		e->hint_gpa = exit->gpa;
+		e->hint_access = exit->access & HUSK_ACCESS_WRITE ? HUSK_ACCESS_WRITE : HUSK_ACCESS_READ;
+	}
+}
+
+/* The instruction is complete: no interrupt shadow is left, a single-step trap is due (SDM 3B 17.3.1.4) */
+static enum husk_verdict glue_done(struct husk_vcpu *vcpu)
+{
+	husk_vendor->set_shadow(vcpu, false);
+	if (unlikely(vcpu->regs.rflags & X86_EFLAGS_TF))
+		husk_single_step_trap(vcpu);
+	return HUSK_RESUME;
+}
+
+/* Ask the worker */
+static enum husk_verdict glue_need(struct husk_vcpu *vcpu, const struct husk_emul_access *a)
+{
+	struct husk_run *run = vcpu->run;
+
+	if (a->port) {
+		run->pio.port = a->addr;
+		run->pio.width = a->width;
+		run->pio.write = a->write;
+		run->pio.data = a->data;
+		run->exit = HUSK_EXIT_PIO;
+	} else {
+		run->mmio.gpa = a->addr;
+		run->mmio.width = a->width;
+		run->mmio.write = a->write;
+		run->mmio.data = a->data;
+		run->exit = HUSK_EXIT_MMIO;
+	}
+	vcpu->io_pending = HUSK_IO_EMULATE;
+	return HUSK_TO_USER;
+}
+
+static enum husk_verdict glue_sysreg(struct husk_vcpu *vcpu, struct husk_emul *e)
+{
+	const struct husk_emul_sysreg *s = &e->sysreg;
+
+	/* CR2 and CR3 are not intercepted: the guest changed the instruction meanwhile */
+	if (s->number != 0 && s->number != 4 && s->number != 8)
+		return HUSK_RESUME;
+	if (!s->write) {
+		vcpu->regs.gpr[s->gpr & 15] = s->number == 8 ? husk_lapic_get_cr8(vcpu) :
+					      s->number == 4 ? vcpu->sys.cr4 : vcpu->sys.cr0;
+	} else if (!husk_write_cr(vcpu, s->number, s->value)) {
+		husk_inject_gp(vcpu);
+		return HUSK_RESUME;
+	}
+	husk_emulate_retire(e);
+	return glue_done(vcpu);
+}
+
+static enum husk_verdict glue_run(struct husk_vcpu *vcpu)
+{
+	struct husk_emul *e = vcpu->emul;
+
+	switch (husk_emulate(e, &glue_ops, vcpu)) {
+	case HUSK_EMUL_DONE:
+		return glue_done(vcpu);
+	case HUSK_EMUL_NEED:
+		return glue_need(vcpu, &e->need);
+	case HUSK_EMUL_FAULT:
+		husk_inject_exception(vcpu, e->fault.vector, e->fault.has_error, e->fault.error, e->fault.cr2);
+		return HUSK_RESUME;
+	case HUSK_EMUL_RETRY:
+		return HUSK_RESUME;
+	case HUSK_EMUL_SYSTEM:
+		return glue_sysreg(vcpu, e);
+	default:
+		break;
+	}
+	vcpu->exit.insn_len = e->insn_count;
+	memcpy(vcpu->exit.insn, e->insn, sizeof(vcpu->exit.insn));
+	return husk_unhandled(vcpu);
+}
+
+/**
+ * husk_emulate_exit - emulate the instruction of an MMIO or string I/O exit
+ * @vcpu: the vCPU, its exit in vcpu->exit
+ *
+ * Return: HUSK_RESUME: done, or a fault is queued; HUSK_TO_USER: the worker must
+ * answer vcpu->run; HUSK_DEAD: not an instruction that is emulated.
+ */
+enum husk_verdict husk_emulate_exit(struct husk_vcpu *vcpu)
+{
+	glue_begin(vcpu, vcpu->emul);
+	return glue_run(vcpu);
+}
+
+/**
+ * husk_emulate_cr - emulate a control register instruction
+ * @vcpu: the vCPU; its exit is a CR_ACCESS without operands
+ *
+ * Return: as husk_emulate_exit().
+ */
+enum husk_verdict husk_emulate_cr(struct husk_vcpu *vcpu)
+{
+	return husk_emulate_exit(vcpu);
+}
+
+/**
+ * husk_emulate_continue - go on with the worker's answer
+ * @vcpu: the vCPU; its run page holds the data, which is read once
+ *
+ * Return: as husk_emulate_exit().
+ */
+enum husk_verdict husk_emulate_continue(struct husk_vcpu *vcpu)
+{
+	struct husk_emul *e = vcpu->emul;
+
+	if (!e->need.write)
+		e->need.data = e->need.port ? READ_ONCE(vcpu->run->pio.data) : READ_ONCE(vcpu->run->mmio.data);
+	if (e->need.width < 8)
+		e->need.data &= BIT_ULL(e->need.width * 8) - 1;
+	e->need.done = true;
+	/* The worker may have changed any register since */
+	glue_setup(vcpu, e);
+	if (e->mode != e->decoded.mode)
+		return HUSK_RESUME;
+	return glue_run(vcpu);
+}
+
+/* ---- translation for others ---- */
+
+/* The guest's tables as they are: no accessed or dirty bit is set */
+static int glue_look(void *ctx, u64 gpa, u64 old, u64 new, u32 width)
+{
+	return 0;
+}
+
+static const struct husk_walk_ops glue_look_ops = { .read = glue_read, .update = glue_look };
+
+/**
+ * husk_translate_gva - guest virtual to guest physical
+ * @vcpu: the vCPU; the caller runs in its VM's mm
+ * @gva: linear address
+ * @access: HUSK_ACCESS_x
+ * @gpa: out
+ * @fault: out
+ *
+ * Return: 0, 1 for a page fault, -EFAULT if the tables are not in memory.
+ */
+int husk_translate_gva(struct husk_vcpu *vcpu, u64 gva, u32 access, u64 *gpa, struct husk_walk_fault *fault)
+{
+	struct husk_walk_mode mode;
+
+	husk_walk_mode_init(vcpu, &mode);
+	return husk_walk(&mode, gva, access, &glue_look_ops, vcpu, gpa, fault);
+}
+
+/**
+ * husk_read_gva - read guest virtual memory, for a report
+ * @vcpu: the vCPU; the caller runs in its VM's mm
+ * @gva: linear address
+ * @data: out
+ * @len: bytes
+ * @access: HUSK_ACCESS_x
+ *
+ * Return: bytes read, fewer than @len where a page is not there.
+ */
+u32 husk_read_gva(struct husk_vcpu *vcpu, u64 gva, void *data, u32 len, u32 access)
+{
+	struct husk_walk_fault fault;
+	u32 done = 0;
+	u64 gpa;
+
+	while (done < len) {
+		u32 piece = min_t(u32, len - done, PAGE_SIZE - ((gva + done) & ~PAGE_MASK));
+
+		if (husk_translate_gva(vcpu, gva + done, access, &gpa, &fault) ||
+		    husk_read_gpa(vcpu->vm, gpa, data + done, piece))
+			break;
+		done += piece;
+	}
+	return done;
+}
+
+int husk_emul_create(struct husk_vcpu *vcpu)
+{
+	vcpu->emul = kzalloc(sizeof(*vcpu->emul), GFP_KERNEL_ACCOUNT);
+	return vcpu->emul ? 0 : -ENOMEM;
+}
+
+void husk_emul_destroy(struct husk_vcpu *vcpu)
+{
+	kfree(vcpu->emul);
+	vcpu->emul = NULL;
+}
