@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Client of the generic-netlink family "husk": list, show and control live VMs,
+ * hear lifecycle events. Functions answer 0 or a negative errno;
+ * husk_nl_error() then tells a person why. Not for use by two threads at once.
+ */
+#ifndef HUSK_LIB_NETLINK_H
+#define HUSK_LIB_NETLINK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "uapi/husk.h"
+#include "uapi/husk_netlink.h"
+
+struct husk_nl;
+
+struct husk_nl_vm {
+	uint32_t id, owner_uid, owner_pid, state, vcpus;
+	uint8_t uuid[16];
+	char name[HUSK_NAME_LEN];
+	char control[HUSK_CONTROL_LEN];	/* empty: none */
+	uint64_t memory, created_ns, mapped_pages, table_pages;
+};
+
+struct husk_nl_vcpu {
+	uint32_t id, mp_state;
+	int32_t cpu;
+	uint64_t entries, user_returns, injections, halted_ns;
+	/* Reasons and levels of a newer kernel module count as OTHER and WORKER. */
+	uint64_t exits[HUSK_REASON_COUNT][HUSK_LEVEL_COUNT];
+};
+
+struct husk_nl_caps {
+	uint32_t abi_version, max_vms, max_vcpus, max_slots;
+	uint64_t event_seq;
+	uint32_t modes;
+	struct {
+		char name[HUSK_MODES_LEN];
+		bool present, usable;
+	} mode[64];
+};
+
+struct husk_nl_event {
+	uint64_t seq, detail;
+	uint32_t kind, vm_id;
+	uint8_t uuid[16];
+	char name[HUSK_NAME_LEN];
+};
+
+/* Names of enum values of the uapi; "?" for a value this build does not know */
+const char *husk_reason_name(uint32_t reason);
+const char *husk_level_name(uint32_t level);
+const char *husk_life_name(uint32_t kind);
+const char *husk_vm_state_name(uint32_t state);
+const char *husk_mp_state_name(uint32_t mp_state);
+
+/**
+ * husk_nl_open - connect to the kernel module
+ * @nl: out, the connection; also set on failure (for husk_nl_error()), unless
+ *	memory is short. To be closed with husk_nl_close() in any case
+ *
+ * Return: 0, -ENODEV if the module is not loaded, or another negative errno.
+ */
+int husk_nl_open(struct husk_nl **nl);
+void husk_nl_close(struct husk_nl *nl);	/* NULL is fine */
+const char *husk_nl_error(const struct husk_nl *nl);
+
+/* @vm is a name, or an id in decimal digits if no VM has it as its name. */
+int husk_nl_show(struct husk_nl *nl, const char *vm, struct husk_nl_vm *out);
+int husk_nl_show_id(struct husk_nl *nl, uint32_t id, struct husk_nl_vm *out);
+
+/* @fn is called for each; what it answers other than 0 ends the list and is returned. */
+int husk_nl_list(struct husk_nl *nl, int (*fn)(const struct husk_nl_vm *vm, void *arg), void *arg);
+int husk_nl_vcpus(struct husk_nl *nl, uint32_t id,
+		  int (*fn)(const struct husk_nl_vcpu *vcpu, void *arg), void *arg);
+
+int husk_nl_pause(struct husk_nl *nl, uint32_t id);
+int husk_nl_resume(struct husk_nl *nl, uint32_t id);
+int husk_nl_stop(struct husk_nl *nl, uint32_t id, uint32_t timeout_ms);
+int husk_nl_kill(struct husk_nl *nl, uint32_t id);
+int husk_nl_caps(struct husk_nl *nl, struct husk_nl_caps *out);
+
+/* Hear events from now on; needs CAP_NET_ADMIN. Takes a connection of its own. */
+int husk_nl_subscribe(struct husk_nl *nl);
+int husk_nl_fd(const struct husk_nl *nl);	/* readable: husk_nl_read_events() has something */
+/* Read what is there. -ENOBUFS: the kernel dropped events. -EAGAIN: nothing there. */
+int husk_nl_read_events(struct husk_nl *nl, void (*fn)(const struct husk_nl_event *event, void *arg), void *arg);
+
+#endif
