@@ -12,9 +12,6 @@
 #include "husk.h"
 #include "vendor.h"
 
-/* How much is zapped before others may have the lock: bounds its hold to about 0.1 ms */
-#define MEM_ZAP_CHUNK	(64ULL << 20)
-
 /* Pages that the local APIC and the IOAPIC answer for, SDM 3A 11.4.1, 11.10 */
 static const u64 mem_chip_pages[] = { 0xfec00000, 0xfee00000 };
 
@@ -62,15 +59,25 @@ void husk_mem_free_dead(struct husk_vm *vm, u64 *dead)
 }
 
 /**
- * husk_mem_flush - no vCPU uses a translation from before, when this returns
+ * husk_mem_flush - no vCPU uses what was zapped so far, when this returns
  * @vm: the VM
  *
- * Interrupts on. Doesn't sleep.
+ * Interrupts on. Doesn't sleep. Also flushes what others have zapped and not
+ * flushed yet, so that who finds his range empty can trust that.
  */
 void husk_mem_flush(struct husk_vm *vm)
 {
-	atomic64_inc(&vm->mem.flushes);
+	struct husk_mem *mem = &vm->mem;
+	unsigned long zapped = smp_load_acquire(&mem->zapped);
+	long flushed = atomic_long_read_acquire(&mem->flushed);
+
+	if ((long)(zapped - flushed) <= 0)
+		return;
+	atomic64_inc(&mem->flushes);
 	husk_vm_request_sync(vm, HUSK_REQ_FLUSH);
+	while ((long)(zapped - flushed) > 0 &&
+	       !atomic_long_try_cmpxchg_release(&mem->flushed, &flushed, zapped))
+		;
 }
 
 /**
@@ -80,34 +87,34 @@ void husk_mem_flush(struct husk_vm *vm)
  * @end: the byte after the range
  * @dead: NULL or list for the tables that became empty, as husk_pt_zap()
  *
- * mem->lock held for writing. The caller flushes.
- *
- * Return: number of 4 KiB pages that were mapped.
+ * mem->lock held for writing. The caller flushes after it.
  */
-u64 husk_mem_zap(struct husk_vm *vm, u64 gpa, u64 end, u64 **dead)
+void husk_mem_zap(struct husk_vm *vm, u64 gpa, u64 end, u64 **dead)
 {
+	struct husk_mem *mem = &vm->mem;
 	u64 pages;
 
-	lockdep_assert_held_write(&vm->mem.lock);
-	pages = husk_pt_zap(husk_vendor->format, vm->mem.root, gpa, end, dead);
-	atomic_long_sub(pages, &vm->mem.mapped_pages);
-	return pages;
+	lockdep_assert_held_write(&mem->lock);
+	pages = husk_pt_zap(husk_vendor->format, mem->root, gpa, end, dead);
+	atomic_long_sub(pages, &mem->mapped_pages);
+	/* Tables count: CPUs cache the entries that point to them. */
+	if (pages || (dead && *dead))
+		smp_store_release(&mem->zapped, mem->zapped + 1);
 }
 
-/* Unmap a range that no slot covers any more, with its tables */
+/* Unmap a range with its tables */
 static void mem_drop_range(struct husk_vm *vm, u64 gpa, u64 length)
 {
-	u64 end = gpa + length, *dead = NULL, pages = 0, next;
+	u64 end = gpa + length, *dead = NULL, next;
 
 	for (; gpa < end; gpa = next) {
-		next = min((gpa | (MEM_ZAP_CHUNK - 1)) + 1, end);
+		next = min((gpa | (HUSK_MEM_ZAP_CHUNK - 1)) + 1, end);
 		write_lock(&vm->mem.lock);
-		pages += husk_mem_zap(vm, gpa, next, &dead);
+		husk_mem_zap(vm, gpa, next, &dead);
 		write_unlock(&vm->mem.lock);
 		cond_resched();
 	}
-	if (pages || dead)
-		husk_mem_flush(vm);
+	husk_mem_flush(vm);
 	husk_mem_free_dead(vm, dead);
 }
 
@@ -231,14 +238,21 @@ int husk_mem_set_slot(struct husk_vm *vm, const struct husk_memory *arg)
 		return err;
 	}
 
+	/*
+	 * The old slot goes as if the worker took that memory away. It stays in
+	 * the set until all of it is unmapped and flushed: the notifier looks
+	 * there for what it has to unmap.
+	 */
+	gone = mem_slot_by_id(old, slot.id);
+	if (gone) {
+		husk_mem_invalidate_begin(mem, gone->hva, gone->hva + gone->length);
+		mem_drop_range(vm, gone->gpa, gone->length);
+	}
 	write_lock(&mem->lock);
 	rcu_assign_pointer(mem->slots, new);
 	write_unlock(&mem->lock);
-
-	/* From here on no fault maps the old slot; what it had mapped goes now. */
-	gone = mem_slot_by_id(old, slot.id);
 	if (gone)
-		mem_drop_range(vm, gone->gpa, gone->length);
+		husk_mem_invalidate_end(mem);
 	kfree_rcu(old, rcu);
 	return 0;
 }

@@ -39,6 +39,9 @@ struct husk_memory;
  * @in_progress: invalidations between start and end, by @lock
  * @range_start: first byte of the worker's memory that they concern, by @lock
  * @range_end: the byte after it
+ * @zapped: number of zaps, by @lock
+ * @flushed: the zaps up to this number are flushed. Whoever must be sure that
+ *	nothing of a range is left flushes if another's zap is not flushed yet
  * @table_pages: page-table pages in use, the root counted
  * @mapped_pages: 4 KiB units mapped
  * @flushes: TLB flushes of the whole VM asked for
@@ -51,6 +54,8 @@ struct husk_mem {
 	struct mmu_notifier notifier;
 	unsigned long in_progress;
 	unsigned long range_start, range_end;
+	unsigned long zapped;
+	atomic_long_t flushed;
 	atomic_long_t table_pages;
 	atomic_long_t mapped_pages;
 	atomic64_t flushes;
@@ -77,12 +82,18 @@ bool husk_mem_has_slot(struct husk_vm *vm, u64 gpa);
 u64 husk_mem_bytes(struct husk_vm *vm);	/* sum of the slots */
 
 /* ---- inside ept_npt ---- */
+
+/* How much is zapped before others may have the lock: bounds its hold to about 0.1 ms */
+#define HUSK_MEM_ZAP_CHUNK	(64ULL << 20)
+
 extern const struct mmu_notifier_ops husk_mem_notifier_ops;
 
 u64 *husk_mem_alloc_table(struct husk_vm *vm);
 void husk_mem_free_table(struct husk_vm *vm, u64 *table);
 void husk_mem_free_dead(struct husk_vm *vm, u64 *dead);
 void husk_mem_flush(struct husk_vm *vm);
-u64 husk_mem_zap(struct husk_vm *vm, u64 gpa, u64 end, u64 **dead);
+void husk_mem_zap(struct husk_vm *vm, u64 gpa, u64 end, u64 **dead);
+void husk_mem_invalidate_begin(struct husk_mem *mem, unsigned long start, unsigned long end);
+void husk_mem_invalidate_end(struct husk_mem *mem);
 
 #endif

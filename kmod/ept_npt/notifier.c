@@ -10,9 +10,6 @@
 #include "husk.h"
 #include "vendor.h"
 
-/* How much is zapped before others may have the lock */
-#define NOTIFIER_CHUNK	(64ULL << 20)
-
 static struct husk_vm *notifier_vm(struct mmu_notifier *notifier)
 {
 	return container_of(notifier, struct husk_vm, mem.notifier);
@@ -24,58 +21,75 @@ static const struct husk_slots *notifier_slots(struct husk_mem *mem)
 }
 
 /*
- * The slots may be replaced between the rounds: whoever does that zaps what
- * went away, and what is new can't be mapped while in_progress covers it.
+ * The slots may be replaced between the rounds: what went away was unmapped
+ * and flushed before, and what is new can't be mapped while in_progress covers it.
  * Tables stay: freeing them is for slot changes, where sleeping is allowed.
  */
 static void notifier_zap(struct husk_vm *vm, unsigned long start, unsigned long end, bool may_sleep)
 {
 	struct husk_mem *mem = &vm->mem;
-	u64 gpa = 0, gpa_end, pages = 0;
+	u64 gpa = 0, gpa_end;
 	bool more;
 
 	do {
 		write_lock(&mem->lock);
 		more = husk_slots_next(notifier_slots(mem), start, end, &gpa, &gpa_end);
 		if (more) {
-			gpa_end = min(gpa_end, (gpa | (NOTIFIER_CHUNK - 1)) + 1);
-			pages += husk_mem_zap(vm, gpa, gpa_end, NULL);
+			gpa_end = min(gpa_end, (gpa | (HUSK_MEM_ZAP_CHUNK - 1)) + 1);
+			husk_mem_zap(vm, gpa, gpa_end, NULL);
 			gpa = gpa_end;
 		}
 		write_unlock(&mem->lock);
 		if (may_sleep)
 			cond_resched();
 	} while (more);
-	if (pages)
-		husk_mem_flush(vm);
+	husk_mem_flush(vm);
+}
+
+/**
+ * husk_mem_invalidate_begin - no fault maps anything of a range from here on
+ * @mem: the memory
+ * @start: first byte of the worker's range
+ * @end: the byte after it
+ *
+ * Faults there are tried again until husk_mem_invalidate_end().
+ */
+void husk_mem_invalidate_begin(struct husk_mem *mem, unsigned long start, unsigned long end)
+{
+	write_lock(&mem->lock);
+	if (!mem->in_progress++) {
+		mem->range_start = start;
+		mem->range_end = end;
+	} else {
+		mem->range_start = min(mem->range_start, start);
+		mem->range_end = max(mem->range_end, end);
+	}
+	write_unlock(&mem->lock);
+}
+
+/**
+ * husk_mem_invalidate_end - the reverse
+ * @mem: the memory
+ */
+void husk_mem_invalidate_end(struct husk_mem *mem)
+{
+	write_lock(&mem->lock);
+	mem->in_progress--;
+	write_unlock(&mem->lock);
 }
 
 static int notifier_range_start(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
 {
 	struct husk_vm *vm = notifier_vm(notifier);
-	struct husk_mem *mem = &vm->mem;
 
-	write_lock(&mem->lock);
-	if (!mem->in_progress++) {
-		mem->range_start = range->start;
-		mem->range_end = range->end;
-	} else {
-		mem->range_start = min(mem->range_start, range->start);
-		mem->range_end = max(mem->range_end, range->end);
-	}
-	write_unlock(&mem->lock);
-
+	husk_mem_invalidate_begin(&vm->mem, range->start, range->end);
 	notifier_zap(vm, range->start, range->end, mmu_notifier_range_blockable(range));
 	return 0;
 }
 
 static void notifier_range_end(struct mmu_notifier *notifier, const struct mmu_notifier_range *range)
 {
-	struct husk_mem *mem = &notifier_vm(notifier)->mem;
-
-	write_lock(&mem->lock);
-	mem->in_progress--;
-	write_unlock(&mem->lock);
+	husk_mem_invalidate_end(&notifier_vm(notifier)->mem);
 }
 
 static bool notifier_age(struct mmu_notifier *notifier, unsigned long start, unsigned long end, bool clear)
