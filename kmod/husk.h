@@ -318,7 +318,12 @@ long husk_state_set(struct husk_vcpu *vcpu, struct husk_state *arg);
 /* Check a whole class as a user gave it; 0 or -EINVAL */
 int husk_state_check_system(struct husk_vcpu *vcpu, const struct husk_system *sys);
 int husk_state_check_general(const struct husk_general *regs);
+/* Both together, after each: virtual-8086 and real mode, 64-bit rip */
+int husk_state_check_mode(const struct husk_general *regs, const struct husk_system *sys);
 void husk_state_apply_system(struct husk_vcpu *vcpu, const struct husk_system *sys);
+void husk_state_collect_system(struct husk_vcpu *vcpu, struct husk_system *sys);	/* the whole class, with CR8 and XCR0 */
+bool husk_xcr0_valid(u64 value);		/* may a guest set XCR0 to it (SDM 1 13.3) */
+u64 husk_cr4_allowed(struct husk_vm *vm);	/* CR4 bits that the host has and the VM's CPUID shows */
 /* Power-on state, or the state after INIT, of everything but the local APIC (which is reset too); mp_state is the caller's */
 void husk_vcpu_reset_state(struct husk_vcpu *vcpu, bool init);
 
