@@ -600,6 +600,7 @@ struct husk_flight {
  * @injections: interrupts, NMIs and exceptions given to the guest
  * @halted_ns: time spent in HLT
  * @entries: entries into the guest
+ * @unknown_msrs: RDMSR and WRMSR of MSRs that the guest does not have (#GP)
  * @flight: the last exits; entry of number n is at n % HUSK_FLIGHT_LEN
  */
 struct husk_stats {
@@ -607,7 +608,8 @@ struct husk_stats {
 	__u64 user_returns;
 	__u64 injections;
 	__u64 halted_ns;
-	__u64 reserved[4];
+	__u64 unknown_msrs;
+	__u64 reserved[3];
 	__u64 exits[HUSK_REASON_COUNT][HUSK_LEVEL_COUNT];
 	struct husk_flight flight[HUSK_FLIGHT_LEN];
 };
