@@ -19,13 +19,16 @@
 #include <asm/fpu/api.h>
 #include <asm/fpu/types.h>
 #include <asm/fpu/xcr.h>
+#include <asm/mce.h>
 #include <asm/nospec-branch.h>
 #include <asm/processor.h>
+#include <asm/processor-flags.h>
 #include <asm/tsc.h>
 
 #include "hostcpu.h"
 #include "irqchip/irqchip.h"
 #include "msr.h"
+#include "state_check.h"
 
 #define HUSK_XSAVE_HEADER	512	/* offset of the header, SDM 1 13.4.2 */
 #define HUSK_XSAVE_MIN		576	/* legacy region and header */
@@ -151,6 +154,11 @@ int husk_fpu_check(const void *area, u32 len)
 		if (header[i])
 			return -EINVAL;
 	return 0;
+}
+
+bool husk_xcr0_valid(u64 value)
+{
+	return husk_xcr0_legal(value, husk_host.guest_xcr0);
 }
 
 u32 husk_xsave_bytes(u64 xcr0, bool compacted)
@@ -305,6 +313,24 @@ void husk_guest_sched_out(struct husk_vcpu *vcpu)
 	/* The guest's DR6 stayed in the register; the host's #DB handler expects none of its sticky bits. */
 	if (husk_get_dr(6) != DR6_RESERVED)
 		husk_set_dr(6, DR6_RESERVED);
+}
+
+/*
+ * SVM does not deliver an intercepted #MC to the host (APM2 15.12.18): call its
+ * handler. cs says user mode, since it was not the kernel's code that ran: a
+ * recoverable error then ends this process and not the machine.
+ */
+void husk_host_machine_check(void)
+{
+	struct pt_regs regs = { .cs = 3, .flags = X86_EFLAGS_IF };
+	unsigned long flags;
+
+	local_irq_save(flags);
+	if (IS_ENABLED(CONFIG_X86_MCE))
+		do_machine_check(&regs);
+	else
+		asm volatile("int $18");
+	local_irq_restore(flags);
 }
 
 void husk_host_ibpb(void)

@@ -57,6 +57,9 @@ u64 husk_host_spec_ctrl_bits(void);
 /* IBPB on behalf of a guest. Any context. */
 void husk_host_ibpb(void);
 
+/* A machine check hit while a guest ran: hand it to the host's handler. Process context. */
+void husk_host_machine_check(void);
+
 /*
  * Raw MSR access, under the same names on all kernels. The safe forms answer
  * -EIO if the CPU raises #GP.
