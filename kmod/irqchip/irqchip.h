@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The interrupt hardware of a VM: per vCPU a local APIC (xAPIC and x2APIC,
+ * SDM 3A chapter 11), per VM an IOAPIC (82093AA), two 8259A and an 8254 with
+ * port 61h.
+ *
+ * Context: functions marked F run in the fast loop, interrupts off, and take
+ * no lock that sleeps. The others may be called from any process context.
+ */
+#ifndef HUSK_IRQCHIP_H
+#define HUSK_IRQCHIP_H
+
+#include "husk.h"
+
+#define HUSK_APIC_DEFAULT_BASE	0xfee00000ULL
+#define HUSK_IOAPIC_BASE	0xfec00000ULL
+
+/* ---- VM ---- */
+int husk_irqchip_create(struct husk_vm *vm);
+void husk_irqchip_destroy(struct husk_vm *vm);
+/* Stop the VM's timers (8254): after it nothing of the irqchip touches a vCPU by itself. Before the vCPUs are destroyed. */
+void husk_irqchip_quiesce(struct husk_vm *vm);
+/* Back to power-on state (a guest reset). */
+void husk_irqchip_reset(struct husk_vm *vm);
+/* Any context, any CPU. 0 or -EINVAL */
+int husk_irq_line(struct husk_vm *vm, u32 gsi, int level);
+/* Deliver a message. 0, or -EINVAL for a reserved delivery mode */
+int husk_irq_msi(struct husk_vm *vm, u64 address, u32 data);
+
+/* F: port access of a device in the kernel. false: not one of ours.
+ * A read fills *data (zero-extended); width 1, 2 or 4. */
+bool husk_irqchip_pio(struct husk_vcpu *vcpu, u16 port, u8 width, bool write, u32 *data);
+/* F: memory access of the local APIC (at its current base, if it is in xAPIC mode)
+ * or the IOAPIC. false: not one of ours. width 1, 2, 4, 8 */
+bool husk_irqchip_mmio(struct husk_vcpu *vcpu, u64 gpa, u8 width, bool write, u64 *data);
+
+/* ---- local APIC of a vCPU ---- */
+int husk_lapic_create(struct husk_vcpu *vcpu);
+void husk_lapic_destroy(struct husk_vcpu *vcpu);
+void husk_lapic_reset(struct husk_vcpu *vcpu, bool init);	/* init: INIT, keeps the APIC id and base */
+
+/* F: x2APIC MSRs 0x800..0x8ff, IA32_APIC_BASE, IA32_TSC_DEADLINE. false: #GP */
+bool husk_lapic_rdmsr(struct husk_vcpu *vcpu, u32 index, u64 *value);
+bool husk_lapic_wrmsr(struct husk_vcpu *vcpu, u32 index, u64 value);
+
+/* F: the vector that would be delivered to the guest now (ExtINT of the 8259 included), or -1.
+ * One cached word in the common case of nothing pending. */
+int husk_irq_pending(struct husk_vcpu *vcpu);
+/* F: acknowledge it: IRR to ISR, or the 8259's INTA cycle; answers the vector or -1 (spurious 8259: its vector) */
+int husk_irq_ack(struct husk_vcpu *vcpu);
+/* F: is an interrupt there that only TPR holds back? Answers its priority class for the CR8 threshold, or 0 */
+u8 husk_lapic_tpr_threshold(struct husk_vcpu *vcpu);
+/* F: CR8 is TPR bits 7:4 */
+u8 husk_lapic_get_cr8(struct husk_vcpu *vcpu);
+void husk_lapic_set_cr8(struct husk_vcpu *vcpu, u8 cr8);
+/* F: serve HUSK_REQ_TIMER: the hrtimer fired; deliver LVTT, reload if periodic */
+void husk_lapic_timer_fired(struct husk_vcpu *vcpu);
+/* sched_in: move the timer to this CPU; preemption off */
+void husk_lapic_sched_in(struct husk_vcpu *vcpu);
+/* Would the vCPU wake from HLT? Any context. (interrupt, NMI, INIT/SIPI are seen; IF is the caller's matter) */
+bool husk_lapic_wakes(struct husk_vcpu *vcpu);
+/* Latched by other vCPUs; taken by the vCPU's thread */
+bool husk_lapic_take_nmi(struct husk_vcpu *vcpu);
+bool husk_lapic_take_init(struct husk_vcpu *vcpu);
+int husk_lapic_take_sipi(struct husk_vcpu *vcpu);	/* vector or -1 */
+/* the guest TSC was moved: re-arm a pending deadline */
+void husk_lapic_tsc_changed(struct husk_vcpu *vcpu);
+
+/* State class LAPIC */
+void husk_lapic_get_state(struct husk_vcpu *vcpu, struct husk_lapic_state *state);
+int husk_lapic_check_state(struct husk_vcpu *vcpu, const struct husk_lapic_state *state);	/* 0, -EINVAL */
+void husk_lapic_set_state(struct husk_vcpu *vcpu, const struct husk_lapic_state *state);
+
+/* Guest TSC now (hostcpu.c) */
+u64 husk_guest_tsc(struct husk_vcpu *vcpu);
+
+#endif
