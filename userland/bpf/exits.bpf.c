@@ -11,7 +11,6 @@
  */
 #include <linux/types.h>
 #include <linux/bpf.h>
-#include <stdbool.h>
 #include <bpf/bpf_helpers.h>
 
 #include "exits.h"
@@ -19,9 +18,7 @@
 /* Arguments of the tracepoint husk_exit, see kmod/trace.h */
 enum { ARG_VM, ARG_VCPU, ARG_REASON, ARG_RIP, ARG_INFO0, ARG_INFO1, ARG_LEVEL, ARG_NS };
 
-/* Set by "husk trace" before the program is loaded */
-const volatile __u32 only_vm = 0;	/* VM id, 0: all */
-const volatile bool live = false;	/* also put each exit into the live buffer */
+const volatile struct exits_config config SEC(".rodata.config") = {};
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
@@ -123,10 +120,10 @@ int exits_count(struct bpf_raw_tracepoint_args *ctx)
 		.level = ctx->args[ARG_LEVEL],
 	};
 
-	if (only_vm && key.vm != only_vm)
+	if (config.vm && key.vm != config.vm)
 		return 0;
 	count(&key, ctx->args[ARG_NS]);
-	if (live)
+	if (config.live)
 		record(ctx->args);
 	return 0;
 }

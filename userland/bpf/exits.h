@@ -3,6 +3,12 @@
 #ifndef HUSK_BPF_EXITS_H
 #define HUSK_BPF_EXITS_H
 
+/* What "husk trace" sets before it loads the program; map .rodata.config */
+struct exits_config {
+	__u32 vm;		/* VM id, 0: all */
+	__u32 live;		/* 1: also put each exit into the live buffer */
+};
+
 /* Slot n counts times of 2^n .. 2^(n+1)-1 ns, slot 0 also 0 ns, the last all longer ones. */
 #define EXITS_SLOTS	36
 

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: GPL-2.0
+/* husk show: one VM, its vCPUs and its exits by reason and level. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli.h"
+#include "format.h"
+#include "vm.h"
+
+static const char show_usage[] =
+	"usage: husk show [--json] VM\n"
+	"\n"
+	"Show a VM by name or id: state, owner, memory, vCPUs, and its exits by reason\n"
+	"and by who served them: the fast loop, the rest of the kernel module, the worker.\n";
+
+#define SHOW_VCPUS	1024	/* more than any kernel module allows */
+
+struct show {
+	struct husk_nl_vcpu *vcpu[SHOW_VCPUS];
+	size_t count;
+};
+
+static int show_add(const struct husk_nl_vcpu *vcpu, void *arg)
+{
+	struct show *show = arg;
+	struct husk_nl_vcpu *copy = malloc(sizeof(*copy));
+
+	if (!copy)
+		die(HUSK_STATUS_FAIL, "out of memory");
+	*copy = *vcpu;
+	if (show->count < SHOW_VCPUS)
+		show->vcpu[show->count++] = copy;
+	else
+		free(copy);
+	return 0;
+}
+
+static void show_vcpu_json(const struct husk_nl_vcpu *v)
+{
+	const char *comma = "";
+
+	printf("{\"id\": %" PRIu32 ", \"cpu\": %" PRId32 ", \"state\": \"%s\", \"entries\": %" PRIu64
+	       ", \"user_returns\": %" PRIu64 ", \"injections\": %" PRIu64 ", \"halted_ns\": %" PRIu64 ", \"exits\": [",
+	       v->id, v->cpu, husk_mp_state_name(v->mp_state), v->entries,
+	       v->user_returns, v->injections, v->halted_ns);
+	for (int r = 0; r < HUSK_REASON_COUNT; r++) {
+		for (int l = 0; l < HUSK_LEVEL_COUNT; l++) {
+			if (!v->exits[r][l])
+				continue;
+			printf("%s{\"reason\": \"%s\", \"level\": \"%s\", \"count\": %" PRIu64 "}",
+			       comma, husk_reason_name(r), husk_level_name(l), v->exits[r][l]);
+			comma = ", ";
+		}
+	}
+	printf("]}");
+}
+
+static void show_json(const struct husk_nl_vm *vm, const struct show *show)
+{
+	printf("{");
+	vm_json(vm);
+	printf(", \"vcpu\": [");
+	for (size_t i = 0; i < show->count; i++) {
+		printf(i ? ",\n  " : "\n  ");
+		show_vcpu_json(show->vcpu[i]);
+	}
+	printf("]}\n");
+}
+
+static void show_vm(const struct husk_nl_vm *vm)
+{
+	struct text t, u;
+
+	printf("%s\n", vm->name);
+	printf("  id       %" PRIu32 "\n", vm->id);
+	printf("  uuid     %s\n", format_uuid(&t, vm->uuid));
+	printf("  state    %s\n", husk_vm_state_name(vm->state));
+	printf("  owner    uid %" PRIu32 ", pid %" PRIu32 "\n", vm->owner_uid, vm->owner_pid);
+	if (vm->control[0])
+		printf("  control  %s\n", vm->control);
+	printf("  memory   %s, %s mapped", format_bytes(&t, vm->memory), format_bytes(&u, vm->mapped_pages * 4096));
+	printf(", %s of page tables\n", format_bytes(&t, vm->table_pages * 4096));
+	printf("  age      %s\n", format_age(&t, vm_now() - vm->created_ns));
+}
+
+static void show_vcpus(const struct show *show)
+{
+	struct text t, cpu;
+
+	printf("\n%6s  %-9s  %4s  %12s  %12s  %12s  %9s\n",
+	       "VCPU", "STATE", "CPU", "ENTRIES", "TO WORKER", "INJECTED", "HALTED");
+	for (size_t i = 0; i < show->count; i++) {
+		const struct husk_nl_vcpu *v = show->vcpu[i];
+
+		snprintf(cpu.s, sizeof(cpu.s), "%" PRId32, v->cpu);
+		printf("%6" PRIu32 "  %-9s  %4s  %12" PRIu64 "  %12" PRIu64 "  %12" PRIu64 "  %9s\n",
+		       v->id, husk_mp_state_name(v->mp_state), v->cpu < 0 ? "-" : cpu.s, v->entries,
+		       v->user_returns, v->injections, format_ns(&t, v->halted_ns));
+	}
+}
+
+/* All vCPUs together, in the order of the list of reasons */
+static void show_exits(const struct show *show)
+{
+	printf("\n%-12s", "EXIT");
+	for (int l = 0; l < HUSK_LEVEL_COUNT; l++)
+		printf("  %12s", husk_level_name(l));
+	printf("\n");
+	for (int r = 0; r < HUSK_REASON_COUNT; r++) {
+		uint64_t sum[HUSK_LEVEL_COUNT] = {}, all = 0;
+
+		for (size_t i = 0; i < show->count; i++) {
+			for (int l = 0; l < HUSK_LEVEL_COUNT; l++) {
+				sum[l] += show->vcpu[i]->exits[r][l];
+				all += show->vcpu[i]->exits[r][l];
+			}
+		}
+		if (!all)
+			continue;
+		printf("%-12s", husk_reason_name(r));
+		for (int l = 0; l < HUSK_LEVEL_COUNT; l++)
+			printf("  %12" PRIu64, sum[l]);
+		printf("\n");
+	}
+}
+
+int cmd_show(int argc, char **argv)
+{
+	static struct show show;
+	struct husk_nl_vm vm;
+	struct husk_nl *nl;
+	bool json = false;
+	int arg, err;
+
+	arg = parse_plain(argc, argv, show_usage, &json, 1, 1);
+	nl = vm_connect();
+	vm_find(nl, argv[arg], &vm);
+	err = husk_nl_vcpus(nl, vm.id, show_add, &show);
+	if (err)
+		vm_die(nl, err, "show", argv[arg]);
+	if (json) {
+		show_json(&vm, &show);
+	} else {
+		show_vm(&vm);
+		show_vcpus(&show);
+		show_exits(&show);
+	}
+	while (show.count)
+		free(show.vcpu[--show.count]);
+	husk_nl_close(nl);
+	return HUSK_STATUS_OK;
+}
