@@ -167,49 +167,52 @@ static long fault_install(u64 *entry, int level, const struct fault_leaf *leaf, 
 }
 
 /*
- * A page that the worker gave up with MADV_FREE is not to be mapped before it
- * is asked for: that would mark it dirty, and so keep it.
+ * Map a page that the guest did not ask for: without the accessed bit, so that
+ * aging does not see it as used. Not one that the worker gave up with
+ * MADV_FREE: to mark that dirty would be to keep it.
  */
-static bool fault_lazy_free(unsigned long pfn)
+static bool fault_install_neighbour(u64 *entry, pte_t pte, bool may_write)
 {
-	struct folio *folio = page_folio(pfn_to_page(pfn));
+	unsigned long pfn = pte_pfn(pte);
+	struct folio *folio;
+	bool write;
 
-	return folio_test_anon(folio) && !folio_test_swapbacked(folio);
+	if (!pte_access_permitted(pte, false) || pte_special(pte))
+		return false;
+	folio = page_folio(pfn_to_page(pfn));
+	if (folio_test_anon(folio) && !folio_test_swapbacked(folio))
+		return false;
+	write = may_write && pte_access_permitted(pte, true);
+	if (write && !folio_test_dirty(folio))
+		folio_set_dirty(folio);
+	return husk_pt_add(entry, husk_pt_leaf(husk_vendor->format, 1, (u64)pfn << PAGE_SHIFT, write));
 }
 
 /*
- * Map pages around the one that faulted that the worker's page table has at
- * hand: not accessed, so that aging does not see them as used. All are in the
- * same table here and there.
+ * Map pages around the one that faulted, if the worker's page table has them
+ * at hand. All are in the same table here and there.
  */
 static long fault_map_around(struct fault_ctx *ctx, const struct husk_slot *slot, u64 *entry,
 			     pte_t *pte)
 {
-	struct husk_mem *mem = &ctx->vm->mem;
+	bool may_write = !(slot->flags & HUSK_MEM_READONLY);
 	long index = (ctx->gpa >> PAGE_SHIFT) & (FAULT_AROUND - 1);
-	long before = min_t(u64, index, (ctx->gpa - slot->gpa) >> PAGE_SHIFT);
-	long after = min_t(u64, FAULT_AROUND - 1 - index,
-			   ((slot->gpa + slot->length - ctx->gpa) >> PAGE_SHIFT) - 1);
 	long host_index = (ctx->hva >> PAGE_SHIFT) & (PTRS_PER_PTE - 1);
-	long i, pages = 0;
+	long before, after, i, pages = 0;
 
+	before = min_t(u64, index, (ctx->gpa - slot->gpa) >> PAGE_SHIFT);
+	after = min_t(u64, FAULT_AROUND - 1 - index,
+		      ((slot->gpa + slot->length - ctx->gpa) >> PAGE_SHIFT) - 1);
 	before = min(before, host_index);
 	after = min(after, PTRS_PER_PTE - 1 - host_index);
-	if (fault_invalidated(mem, ctx->hva - (before << PAGE_SHIFT),
+	if (fault_invalidated(&ctx->vm->mem, ctx->hva - (before << PAGE_SHIFT),
 			      (before + 1 + after) << PAGE_SHIFT))
 		return 0;
 
-	for (i = -before; i <= after; i++) {
-		struct fault_leaf leaf;
-
-		if (READ_ONCE(entry[i]))
-			continue;
-		fault_read_pte(&leaf, pte + i);
-		if (!leaf.read || leaf.special || fault_lazy_free(leaf.pfn))
-			continue;
-		pages += max(0L, fault_install(entry + i, 1, &leaf,
-					       leaf.write && !(slot->flags & HUSK_MEM_READONLY), 0));
-	}
+	for (i = -before; i <= after; i++)
+		if (!READ_ONCE(entry[i]) &&
+		    fault_install_neighbour(entry + i, READ_ONCE(pte[i]), may_write))
+			pages++;
 	return pages;
 }
 

@@ -4,7 +4,6 @@
  */
 #ifdef __KERNEL__
 #include <linux/bits.h>
-#include <linux/mem_encrypt.h>
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #endif
@@ -90,21 +89,6 @@ enum husk_pt_result husk_pt_walk(const struct husk_pt_format *format, u64 *root,
 	}
 	*entry = &table[pt_index(gpa, level)];
 	return HUSK_PT_OK;
-}
-
-/**
- * husk_pt_leaf - make a leaf
- * @format: of the entries
- * @level: 1 to 3
- * @hpa: host physical address of the frame, aligned to its size
- * @write: with the write right
- *
- * Return: the entry.
- */
-u64 husk_pt_leaf(const struct husk_pt_format *format, int level, u64 hpa, bool write)
-{
-	return format->leaf | __sme_set(hpa) | (level > 1 ? format->huge : 0) |
-	       (write ? format->write : 0);
 }
 
 /**

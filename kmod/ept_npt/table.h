@@ -16,6 +16,8 @@
 #define HUSK_EPT_NPT_TABLE_H
 
 #ifdef __KERNEL__
+#include <linux/atomic.h>
+#include <linux/mem_encrypt.h>
 #include <linux/types.h>
 #else
 #include "unit_shim.h"
@@ -52,11 +54,25 @@ static inline u64 husk_pt_size(int level)
 	return 1ULL << (12 + 9 * (level - 1));
 }
 
+/* A leaf for the frame at hpa, which is aligned to its size */
+static inline u64 husk_pt_leaf(const struct husk_pt_format *format, int level, u64 hpa, bool write)
+{
+	return format->leaf | __sme_set(hpa) | (level > 1 ? format->huge : 0) |
+	       (write ? format->write : 0);
+}
+
+/* Put a leaf into an entry if that is empty; tables' lock held for reading or writing */
+static inline bool husk_pt_add(u64 *entry, u64 leaf)
+{
+	u64 old = 0;
+
+	return try_cmpxchg(entry, &old, leaf);
+}
+
 enum husk_pt_result husk_pt_walk(const struct husk_pt_format *format, u64 *root, u64 gpa,
 				 int level, u64 **spare, u64 **entry);
 enum husk_pt_result husk_pt_set(const struct husk_pt_format *format, u64 *entry, int level,
 				u64 leaf);
-u64 husk_pt_leaf(const struct husk_pt_format *format, int level, u64 hpa, bool write);
 u64 husk_pt_zap(const struct husk_pt_format *format, u64 *root, u64 gpa, u64 end, u64 **dead);
 u64 *husk_pt_pop_dead(u64 **dead);
 bool husk_pt_age(const struct husk_pt_format *format, u64 *root, u64 gpa, u64 end, bool clear);
