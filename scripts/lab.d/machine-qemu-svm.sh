@@ -1,0 +1,47 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+# QEMU TCG with an AMD CPU that has SVM, nested paging and vGIF.
+# The interface of a machine file is described in machine.txt.
+
+machine_about() {
+	echo "QEMU TCG, AMD EPYC with SVM, NPT, vGIF"
+}
+
+qemu_major() {
+	qemu-system-x86_64 --version 2>/dev/null | sed -n '1s/.*version \([0-9]*\).*/\1/p'
+}
+
+machine_usable() {
+	[ -n "$(qemu_major)" ] || { echo "no qemu-system-x86_64: run scripts/deps qemu"; return 1; }
+}
+
+qemu_cpu() {
+	# QEMU before 10 crashes newer kernels at random around cmpxchg16b
+	if [ "$(qemu_major)" -ge 10 ]; then echo EPYC,+svm,+npt,+vgif; else echo EPYC,-cx16,+svm,+npt; fi
+}
+
+machine_start() {
+	local kernel=$LAB_VMLINUX append
+	# the sanitizer kernel triple-faults by the PVH entry
+	[ "$LAB_KERNEL" != san ] && [ -e "$kernel" ] || kernel=$LAB_VMLINUZ
+	local -a opt=(-accel tcg -cpu "${LAB_CPU:-$(qemu_cpu)}" -m "$LAB_MEMORY" -smp "$LAB_CPUS" -display none -no-reboot
+		-nodefaults -no-user-config -kernel "$kernel" -initrd "$LAB_INITRD"
+		-chardev "file,id=console,path=$LAB_DIR/console.log" -serial chardev:console
+		-device virtio-serial-pci,id=ports
+		-chardev "file,id=status,path=$LAB_DIR/status" -device virtserialport,nr=2,chardev=status
+		-chardev "file,id=tar,path=$LAB_DIR/out.tar" -device virtserialport,nr=3,chardev=tar
+		-chardev "file,id=log,path=$LAB_DIR/boot.log" -device virtserialport,nr=4,chardev=log)
+	append="lab.modules=virtio_pci,virtio_console lab.status=/dev/vport0p2 lab.tar=/dev/vport0p3 lab.log=/dev/vport0p4"
+	if [ "$LAB_MODE" = shell ]; then
+		opt+=(-chardev stdio,id=tty,mux=on,signal=off -serial chardev:tty -mon chardev=tty,mode=readline)
+		append+=" lab.out=/dev/ttyS1"
+	else
+		opt+=(-chardev stdio,id=out,signal=off -device virtserialport,nr=1,chardev=out)
+		append+=" lab.out=/dev/vport0p1"
+	fi
+	[ -z "$LAB_ICOUNT" ] || opt+=(-icount "shift=0,sleep=off" -seed 1 -rtc clock=vm)
+	exec qemu-system-x86_64 "${opt[@]}" -append "console=ttyS0 cryptomgr.notests $append $LAB_APPEND"
+}
+
+# results are where they belong already
+machine_finish() { :; }
