@@ -27,6 +27,11 @@
 #include <linux/syscore_ops.h>
 #include <asm/msr.h>
 
+/* cpuid_eax() and its like: in asm/processor.h before 6.14 */
+#ifdef HUSK_HAVE_CPUID_API
+#include <asm/cpuid/api.h>
+#endif
+
 /* smp_send_reschedule() is a macro with a trace point since 6.4 */
 #if defined(HUSK_HAVE_IPI_TRACE) && !defined(CREATE_TRACE_POINTS)
 #include <trace/events/ipi.h>

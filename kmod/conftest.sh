@@ -29,5 +29,6 @@ has FMODRET		'\bregister_btf_fmodret_id_set\(' $inc/linux/btf.h
 has STRUCT_OPS		'define register_bpf_struct_ops\(' $inc/linux/bpf.h
 has IPI_TRACE		'\btrace_ipi_send_cpu\('	$inc/linux/smp.h
 has BYPASS_EVENTFD	'eventfd_ctx \*eventfd'		$inc/linux/irqbypass.h
+has CPUID_API		.				$asm/cpuid/api.h
 has FRED		.				$asm/fred.h
 echo
