@@ -124,7 +124,7 @@ bool husk_write_cr4(struct husk_vcpu *vcpu, u64 value)
 	const u64 flush = X86_CR4_PGE | X86_CR4_PAE | X86_CR4_PSE | X86_CR4_PCIDE | X86_CR4_SMEP | X86_CR4_SMAP;
 
 	husk_fetch(vcpu, HUSK_SYS_CR);
-	if (value & ~husk_guest_cr4_allowed(vcpu))
+	if (value & ~husk_cr4_allowed(vcpu->vm))
 		return false;
 	if ((sys->efer & EFER_LMA) && !(value & X86_CR4_PAE))
 		return false;

@@ -13,6 +13,8 @@
 #include <linux/kvm_host.h>	/* guest time accounting: inlines, nothing of kvm.ko */
 #include <linux/sched/clock.h>
 #include <linux/sched/signal.h>
+#include <asm/debugreg.h>
+#include <asm/fpu/api.h>
 
 #include "emulate.h"
 #include "exits.h"
@@ -228,7 +230,7 @@ static enum husk_verdict husk_run_fast(struct husk_vcpu *vcpu)
 	kernel_fpu_begin_mask(0);
 	local_irq_disable();
 	guest_timing_enter_irqoff();
-	rcu_virt_note_context_switch();
+	rcu_note_context_switch(false);	/* a guest is no reader */
 	if (likely(husk_fpu_load(vcpu))) {
 		husk_guest_state_load(vcpu);
 		husk_vendor->open(vcpu);
@@ -349,7 +351,7 @@ static int husk_prepare(struct husk_vcpu *vcpu)
 			return -EINTR;
 	}
 	if (xfer_to_guest_mode_work_pending())
-		return husk_xfer_work() ? -EINTR : 0;
+		return xfer_to_guest_mode_handle_work() ? -EINTR : 0;
 	return 0;
 }
 

@@ -130,7 +130,9 @@ SYM_FUNC_START(husk_svm_enter)
 	mov	GPR(15)(%rsi), %r15
 	mov	GPR(6)(%rsi), %rsi
 	pop	%rax
-	ALTERNATIVE "", "verw husk_verw_selector(%rip)", X86_FEATURE_CLEAR_CPU_BUF
+	ALTERNATIVE "jmp .Lno_verw", "", X86_FEATURE_CLEAR_CPU_BUF
+	verw	husk_verw_selector(%rip)
+.Lno_verw:
 
 	vmrun	%rax
 
