@@ -36,6 +36,7 @@ struct husk_memory;
  * @root: the highest table; immutable
  * @root_hpa: its physical address as the CPU takes it (with the host's memory
  *	encryption bit); immutable
+ * @notifier: on the creator's mm
  * @in_progress: invalidations between start and end, by @lock
  * @range_start: first byte of the worker's memory that they concern, by @lock
  * @range_end: the byte after it
