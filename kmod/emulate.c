@@ -234,7 +234,9 @@ static enum husk_emul_status emul_cmpxchg(struct emul *m)
 	if (status != HUSK_EMUL_DONE)
 		return status;
 	emul_alu(HUSK_OP_CMP, acc, a, width, &flags);
-	status = emul_store(m, &insn->dst, &ref, acc == a ? emul_get(m, &insn->src) : a, insn->lock ? &a : NULL);
+	if (acc == a || insn->dst.kind == HUSK_OPND_MEM)
+		status = emul_store(m, &insn->dst, &ref, acc == a ? emul_get(m, &insn->src) : a,
+				    insn->lock ? &a : NULL);
 	if (status != HUSK_EMUL_DONE)
 		return status;
 	if (acc != a)
