@@ -99,7 +99,7 @@ SYM_FUNC_END(husk_svm_unload)
 
 /*
  * void husk_svm_enter(u64 guest_pa, u64 gpr[16], u64 gs_base[2])
- * GIF is clear before and after. rax and rsp of the guest are in the VMCB.
+ * Interrupts off and GIF clear before and after. rax and rsp of the guest are in the VMCB.
  */
 SYM_FUNC_START(husk_svm_enter)
 	push	%rbp
@@ -133,8 +133,13 @@ SYM_FUNC_START(husk_svm_enter)
 	ALTERNATIVE "jmp .Lno_verw", "", X86_FEATURE_CLEAR_CPU_BUF
 	verw	husk_verw_selector(%rip)
 .Lno_verw:
-
+	/*
+	 * The host's IF decides whether its interrupts end the guest's stay
+	 * (V_INTR_MASKING, APM2 15.21.1). With GIF clear none is taken here.
+	 */
+	sti
 	vmrun	%rax
+	cli
 
 	pop	%rax
 	mov	%rcx, GPR(1)(%rax)
@@ -200,7 +205,7 @@ SYM_FUNC_START(husk_svm_flush_run)
 	push	%rbx
 	mov	%rdi, %rax
 	clgi
-	vmrun	%rax
+	vmrun	%rax	/* interrupts stay off: it ends by itself */
 	stgi
 	pop	%rbx
 	pop	%r12
