@@ -2,8 +2,8 @@
 /*
  * The emulator against this machine's CPU: the same instruction with the same
  * random registers and memory, run by both; registers, flags and memory must
- * agree. Once with the operand in memory, once with it in a device that only
- * the worker can answer for.
+ * agree. The operand is in memory, or in a device that only the worker can
+ * answer for, or partly in each.
  */
 #include "../../kmod/guest_walk.c"
 #include "../../kmod/decode.c"
@@ -22,7 +22,7 @@ static u8 shadow[DATA_BYTES];	/* what the emulator has instead of data */
 /* ---- the emulator's world: linear is physical; data is memory or a device ---- */
 
 struct world {
-	bool device;
+	u8 device;		/* 0 none of data is one, 1 all, 2 the second page */
 	u32 asked;		/* accesses that the worker was asked for */
 	bool fail_update;	/* a cmpxchg loses its race */
 };
@@ -34,6 +34,11 @@ static u8 *world_at(u64 gpa, u32 len)
 	return offset <= DATA_BYTES - len ? shadow + offset : NULL;
 }
 
+static bool world_is_device(const struct world *w, u64 gpa)
+{
+	return w->device == 1 || (w->device == 2 && gpa >= (u64)(uintptr_t)data + 4096);
+}
+
 static int world_read(void *ctx, u64 gpa, void *out, u32 len)
 {
 	const struct world *w = ctx;
@@ -43,7 +48,7 @@ static int world_read(void *ctx, u64 gpa, void *out, u32 len)
 		memcpy(out, code + offset, len);
 		return 0;
 	}
-	if (w->device || !world_at(gpa, len))
+	if (world_is_device(w, gpa) || !world_at(gpa, len))
 		return 1;
 	memcpy(out, world_at(gpa, len), len);
 	return 0;
@@ -53,7 +58,7 @@ static int world_write(void *ctx, u64 gpa, const void *in, u32 len)
 {
 	const struct world *w = ctx;
 
-	if (w->device || !world_at(gpa, len))
+	if (world_is_device(w, gpa) || !world_at(gpa, len))
 		return 1;
 	memcpy(world_at(gpa, len), in, len);
 	return 0;
@@ -64,7 +69,7 @@ static int world_cmpxchg(void *ctx, u64 gpa, u64 old, u64 new, u32 width)
 	struct world *w = ctx;
 	u64 now = 0;
 
-	if (w->device || !world_at(gpa, width))
+	if (world_is_device(w, gpa) || !world_at(gpa, width))
 		return 1;
 	memcpy(&now, world_at(gpa, width), width);
 	if (now != old || w->fail_update)
@@ -321,7 +326,7 @@ static void long_mode(struct husk_emul *e, struct husk_general *g, struct husk_s
 }
 
 /* NULL: agreed */
-static const char *compare(const struct shape *s, bool device, u8 *bytes, u32 *length)
+static const char *compare(const struct shape *s, u8 device, u8 *bytes, u32 *length)
 {
 	struct husk_general native, regs;
 	struct husk_system sys;
@@ -358,13 +363,13 @@ static void test_native(void)
 	for (i = 0; i < ARRAY_SIZE(shapes); i++) {
 		const char *why = NULL;
 
-		for (n = 0; n < 400 && !why; n++)
-			why = compare(&shapes[i], n & 1, bytes, &length);
+		for (n = 0; n < 600 && !why; n++)
+			why = compare(&shapes[i], n % 3, bytes, &length);
 		if (why) {
 			printf("# bytes:");
 			for (k = 0; k < length; k++)
 				printf(" %02x", bytes[k]);
-			printf(" device %u\n", (n - 1) & 1);
+			printf(" device %u\n", (n - 1) % 3);
 		}
 		unit_report(!why, shapes[i].name, "%s", why);
 	}
@@ -487,6 +492,10 @@ static void test_long_mode(void)
 	unit_report(faulted(&e, s, 6), "lock-mov", "status %d", s);
 	s = EMULATE(&e, &w, 0xf0, 0x01, 0xcb);
 	unit_report(faulted(&e, s, 6), "lock-register", "status %d", s);
+	g.gpr[4] = (u64)(uintptr_t)data + 64;
+	*(u64 *)(shadow + 64) = 0x1122334455667788;
+	s = EMULATE(&e, &w, 0x8f, 0x44, 0x24, 0x08);		/* pop 8(%rsp): by the raised rsp */
+	unit_report(s == HUSK_EMUL_DONE && *(u64 *)(shadow + 80) == 0x1122334455667788, "pop-by-rsp", "status %d", s);
 	w.fail_update = true;
 	*(u32 *)shadow = 5;
 	s = EMULATE(&e, &w, 0xf0, 0xff, 0x03);			/* lock incl (%rbx) */
@@ -583,7 +592,7 @@ static void test_replay(void)
 	struct husk_general g;
 	struct husk_system sys;
 	struct husk_emul e;
-	struct world w = { .device = true };
+	struct world w = { .device = 1 };
 	enum husk_emul_status s;
 
 	random_registers(&g);
@@ -600,7 +609,7 @@ static void test_replay(void)
 	unit_report(s == HUSK_EMUL_RETRY && g.rip == (u64)(uintptr_t)code, "replay-changed", "status %d", s);
 
 	/* The hint saves the walk, and the look whether it is memory */
-	w.device = false;
+	w.device = 0;
 	husk_emulate_begin(&e);
 	e.hint_gpa = 0xfee00000 | (g.gpr[3] & 0xfff);
 	e.hint_access = HUSK_ACCESS_READ;
