@@ -116,7 +116,8 @@ static int husk_state_verify_fpu(struct husk_vcpu *vcpu, const void *payload)
 {
 	const struct husk_fpu *fpu = payload;
 
-	if (fpu->reserved || fpu->length > sizeof(fpu->data))
+	if (fpu->reserved || fpu->length > sizeof(fpu->data) ||
+	    memchr_inv(fpu->data + fpu->length, 0, sizeof(fpu->data) - fpu->length))
 		return -EINVAL;
 	return husk_fpu_check(fpu->data, fpu->length);
 }

@@ -375,7 +375,7 @@ struct husk_vcpu_events {
 
 struct husk_clock {
 	__u64 tsc;		/* guest TSC now */
-	__u64 ns;		/* CLOCK_MONOTONIC at that moment */
+	__u64 ns;		/* CLOCK_MONOTONIC at that moment; SET: not in the future, 0 for now */
 };
 
 /*
