@@ -97,13 +97,25 @@ static int husk_nl_put_u64(struct sk_buff *skb, int type, u64 value)
 	return nla_put_u64_64bit(skb, type, value, HUSK_A_VM_PAD);
 }
 
+/* 0 if the process has ended: its number may be another's by now. */
+static u32 husk_nl_owner_pid(const struct husk_vm *vm)
+{
+	u32 pid = 0;
+
+	rcu_read_lock();
+	if (pid_task(vm->pid, PIDTYPE_TGID))
+		pid = pid_vnr(vm->pid);
+	rcu_read_unlock();
+	return pid;
+}
+
 static int husk_nl_put_vm_labels(struct sk_buff *skb, const struct husk_vm *vm)
 {
 	if (nla_put_u32(skb, HUSK_A_VM_ID, vm->id) ||
 	    nla_put_string(skb, HUSK_A_VM_NAME, vm->name) ||
 	    nla_put(skb, HUSK_A_VM_UUID, sizeof(vm->uuid), &vm->uuid) ||
 	    nla_put_u32(skb, HUSK_A_VM_OWNER_UID, from_kuid_munged(current_user_ns(), vm->owner)) ||
-	    nla_put_u32(skb, HUSK_A_VM_OWNER_PID, pid_vnr(vm->pid)))
+	    nla_put_u32(skb, HUSK_A_VM_OWNER_PID, husk_nl_owner_pid(vm)))
 		return -EMSGSIZE;
 	if (vm->control[0] && nla_put_string(skb, HUSK_A_VM_CONTROL, vm->control))
 		return -EMSGSIZE;

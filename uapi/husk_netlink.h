@@ -103,7 +103,7 @@ enum husk_a_vm {
 	HUSK_A_VM_TIMEOUT_MS,		/* u32, only in the request vm-stop */
 	HUSK_A_VM_UUID,			/* 16 bytes, RFC 4122 order */
 	HUSK_A_VM_OWNER_UID,		/* u32, in the caller's user namespace */
-	HUSK_A_VM_OWNER_PID,		/* u32, in the caller's pid namespace; 0: not in it */
+	HUSK_A_VM_OWNER_PID,		/* u32, in the caller's pid namespace; 0: ended or not in it */
 	HUSK_A_VM_CONTROL,		/* string, path of the control socket; may be absent */
 	HUSK_A_VM_STATE,		/* u32, enum husk_vm_state */
 	HUSK_A_VM_VCPUS,		/* u32 */
