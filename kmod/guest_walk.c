@@ -131,26 +131,22 @@ static u64 walk_frame(const struct walk *w, int level, u64 entry, u64 span)
 	return (entry & GENMASK_ULL(31, 22)) | (entry & GENMASK_ULL(20, 13)) << 19;
 }
 
-/* The rights of a complete walk against the access; 0 or error-code bits */
-static u32 walk_check_rights(const struct walk *w)
+/* Do the rights of a complete walk allow the access? (SDM 3A 4.6) */
+static bool walk_allows(const struct husk_walk_mode *mode, u64 rights, u32 access)
 {
-	const struct husk_walk_mode *mode = w->mode;
-	bool user = w->access & HUSK_ACCESS_USER;
-	bool bad = false;
-
-	if (user) {
-		bad = !(w->rights & PTE_USER);
-	} else if (w->rights & PTE_USER) {
-		if (w->access & HUSK_ACCESS_EXEC)
-			bad = mode->cr4 & X86_CR4_SMEP;
-		else
-			bad = (mode->cr4 & X86_CR4_SMAP) && !mode->smap_off;
+	if (access & HUSK_ACCESS_USER) {
+		if (!(rights & PTE_USER))
+			return false;
+	} else if (rights & PTE_USER) {
+		if (access & HUSK_ACCESS_EXEC ? mode->cr4 & X86_CR4_SMEP :
+		    (mode->cr4 & X86_CR4_SMAP) && !mode->smap_off)
+			return false;
 	}
-	if (w->access & HUSK_ACCESS_EXEC)
-		bad |= !!(w->rights & PTE_NX);
-	if ((w->access & HUSK_ACCESS_WRITE) && !(w->rights & PTE_WRITE))
-		bad |= user || (mode->cr0 & X86_CR0_WP);
-	return bad ? PF_PRESENT : 0;
+	if ((access & HUSK_ACCESS_EXEC) && (rights & PTE_NX))
+		return false;
+	if ((access & HUSK_ACCESS_WRITE) && !(rights & PTE_WRITE))
+		return !(access & HUSK_ACCESS_USER) && !(mode->cr0 & X86_CR0_WP);
+	return true;
 }
 
 /* Read one level. 0: go on to the next, 1: fault with *error, 2: it is the leaf, -EFAULT */
@@ -217,8 +213,8 @@ static int walk_once(struct walk *w, u64 *gpa, u32 *error)
 	}
 	if (ret != 2)
 		return ret;
-	*error = walk_check_rights(w);
-	if (*error)
+	*error = PF_PRESENT;
+	if (!walk_allows(w->mode, w->rights, w->access))
 		return 1;
 	w->level = level;
 	span = BIT_ULL(12 + w->format->index_bits * (level - 1)) - 1;
@@ -226,18 +222,50 @@ static int walk_once(struct walk *w, u64 *gpa, u32 *error)
 	return walk_set_accessed(w);
 }
 
-int husk_walk(const struct husk_walk_mode *mode, u64 gva, u32 access,
-	      const struct husk_walk_ops *ops, void *ctx, u64 *gpa, struct husk_walk_fault *fault)
+/*
+ * The common case in few instructions: 4- or 5-level tables that allow the
+ * access, with nothing to set in them and no bit that could be reserved.
+ * false: not known, to be walked with care.
+ */
+static bool walk_plain(const struct husk_walk_mode *mode, u64 gva, u32 access,
+		       const struct husk_walk_ops *ops, void *ctx, u64 *gpa)
+{
+	u64 entry = mode->cr3, all = ~0ULL, any = 0, offset;
+	u64 reserved = GENMASK_ULL(51, 0) & ~(BIT_ULL(mode->phys_bits) - 1);
+	u32 shift = mode->cr4 & X86_CR4_LA57 ? 48 : 39;
+
+	for (;; shift -= 9) {
+		if (ops->read(ctx, (entry & GENMASK_ULL(51, 12)) + ((gva >> shift) & 511) * 8, &entry, 8))
+			return false;
+		if ((entry & (PTE_PRESENT | PTE_ACCESSED)) != (PTE_PRESENT | PTE_ACCESSED))
+			return false;
+		all &= entry;
+		any |= entry;
+		if (shift == 12 || (entry & PTE_HUGE))
+			break;
+	}
+	offset = BIT_ULL(shift) - 1;
+	if (shift != 12 && (shift > 30 || (shift == 30 && !mode->has_1g) || (entry & offset & ~0x1fffULL)))
+		return false;
+	if ((any & reserved) || ((any & PTE_NX) && !(mode->efer & EFER_NX)))
+		return false;
+	if (((access & HUSK_ACCESS_WRITE) && !(entry & PTE_DIRTY)) ||
+	    !walk_allows(mode, (all & (PTE_WRITE | PTE_USER)) | (any & PTE_NX), access))
+		return false;
+	*gpa = (entry & GENMASK_ULL(51, 12) & ~offset) | (gva & offset);
+	return true;
+}
+
+/* Any tables. As husk_walk(). */
+static noinline int walk_with_care(const struct husk_walk_mode *mode, u64 gva, u32 access,
+				   const struct husk_walk_ops *ops, void *ctx, u64 *gpa,
+				   struct husk_walk_fault *fault)
 {
 	struct walk w = { .mode = mode, .ops = ops, .ctx = ctx, .gva = gva, .access = access };
 	bool nx = (mode->cr4 & X86_CR4_PAE) && (mode->efer & EFER_NX);
 	int retries, ret = -EAGAIN;
 	u32 error = 0;
 
-	if (!(mode->cr0 & X86_CR0_PG)) {
-		*gpa = gva & GENMASK_ULL(31, 0);
-		return 0;
-	}
 	w.format = walk_format_of(mode);
 	for (retries = 0; ret == -EAGAIN && retries < WALK_RETRIES; retries++)
 		ret = walk_once(&w, gpa, &error);
@@ -252,4 +280,16 @@ int husk_walk(const struct husk_walk_mode *mode, u64 gva, u32 access,
 	fault->error = error;
 	fault->cr2 = gva;
 	return 1;
+}
+
+int husk_walk(const struct husk_walk_mode *mode, u64 gva, u32 access,
+	      const struct husk_walk_ops *ops, void *ctx, u64 *gpa, struct husk_walk_fault *fault)
+{
+	if (!(mode->cr0 & X86_CR0_PG)) {
+		*gpa = gva & GENMASK_ULL(31, 0);
+		return 0;
+	}
+	if ((mode->efer & EFER_LMA) && walk_plain(mode, gva, access, ops, ctx, gpa))
+		return 0;
+	return walk_with_care(mode, gva, access, ops, ctx, gpa, fault);
 }
