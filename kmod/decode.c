@@ -15,18 +15,37 @@ struct cursor {
 	int error;
 };
 
-/* The next n bytes, little-endian; 0 after an error, which stays */
+/* Where the next n bytes are; a place of zeros after an error, which stays */
+static const u8 *decode_next(struct cursor *c, u32 n)
+{
+	static const u8 zeros[8];
+	const u8 *p = c->bytes + c->pos;
+
+	c->pos += n;
+	if (likely(c->pos <= c->len))
+		return p;
+	if (!c->error)
+		c->error = c->pos > INSN_MAX ? -EINVAL : -EAGAIN;
+	return zeros;
+}
+
+static u8 decode_byte(struct cursor *c)
+{
+	return *decode_next(c, 1);
+}
+
 static u64 decode_take(struct cursor *c, u32 n)
 {
-	u64 value = 0;
+	const u8 *p = decode_next(c, n);
+	u64 value;
 
-	if (unlikely(c->pos + n > c->len)) {
-		c->error = c->pos + n > INSN_MAX ? -EINVAL : -EAGAIN;
-		c->len = 0;
-		return 0;
-	}
-	memcpy(&value, c->bytes + c->pos, n);
-	c->pos += n;
+	if (n == 1)
+		return *p;
+	if (n == 2)
+		return p[0] | p[1] << 8;
+	if (n == 4)
+		return (u32)(p[0] | p[1] << 8 | p[2] << 16 | (u32)p[3] << 24);
+	memcpy(&value, p, 8);
 	return value;
 }
 
@@ -44,54 +63,52 @@ static s64 decode_take_signed(struct cursor *c, u32 n)
 	}
 }
 
-/* Is byte a legacy prefix? Takes note of it. */
-static bool decode_prefix(struct husk_insn *insn, u8 byte, s8 *segment)
+static void decode_prefix(struct husk_insn *insn, u8 byte, s8 *segment)
 {
 	switch (byte) {
 	case 0x26: case 0x2e: case 0x36: case 0x3e:
 		if (insn->mode != 8)	/* ignored in 64-bit code */
 			*segment = (byte >> 3) & 3;
-		return true;
+		break;
 	case 0x64: case 0x65:
 		*segment = byte - 0x60;
-		return true;
+		break;
 	case 0x66:
 		insn->op_size = insn->mode == 2 ? 4 : 2;
-		return true;
+		break;
 	case 0x67:
 		insn->addr_size = insn->mode == 4 ? 2 : 4;
-		return true;
+		break;
 	case 0xf0:
 		insn->lock = true;
-		return true;
+		break;
 	case 0xf2:
 		insn->repne = true;
 		insn->rep = false;
-		return true;
+		break;
 	case 0xf3:
 		insn->rep = true;
 		insn->repne = false;
-		return true;
+		break;
 	}
-	return false;
 }
 
 /* All prefixes; answers the first opcode byte */
 static u8 decode_prefixes(struct cursor *c, struct husk_insn *insn, s8 *segment)
 {
-	u8 byte = decode_take(c, 1);
+	u8 byte = decode_byte(c);
 
-	for (;;) {
+	while (!c->error) {
 		/* A REX prefix counts only right before the opcode */
-		if (insn->mode == 8 && (byte & 0xf0) == 0x40)
+		if (insn->mode == 8 && (byte & 0xf0) == 0x40) {
 			insn->rex = byte;
-		else if (decode_prefix(insn, byte, segment))
+		} else if (husk_opcodes[byte].form == FORM_PREFIX) {
+			decode_prefix(insn, byte, segment);
 			insn->rex = 0;
-		else
+		} else {
 			break;
-		if (c->error)
-			break;
-		byte = decode_take(c, 1);
+		}
+		byte = decode_byte(c);
 	}
 	return byte;
 }
@@ -119,7 +136,7 @@ static void decode_memory(struct cursor *c, struct husk_insn *insn)
 	u8 disp = mod == 1 ? 1 : mod == 2 ? 4 : 0;
 
 	if (rm == 4) {
-		u8 sib = decode_take(c, 1);
+		u8 sib = decode_byte(c);
 		u8 index = ((sib >> 3) & 7) | (insn->rex & 2) << 2;
 
 		rm = sib & 7;
@@ -161,7 +178,7 @@ static void decode_rm(struct husk_insn *insn, struct husk_operand *o, u8 width)
 
 static void decode_modrm(struct cursor *c, struct husk_insn *insn)
 {
-	insn->modrm = decode_take(c, 1);
+	insn->modrm = decode_byte(c);
 	if (insn->modrm >= 0xc0)
 		return;
 	if (insn->addr_size == 2)
@@ -177,7 +194,7 @@ static void decode_system(struct cursor *c, struct husk_insn *insn)
 {
 	struct husk_operand *gpr;
 
-	insn->modrm = decode_take(c, 1);
+	insn->modrm = decode_byte(c);
 	insn->cr_write = insn->opcode & 2;
 	insn->cr = ((insn->modrm >> 3) & 7) | (insn->rex & 4) << 1;
 	if (insn->op == HUSK_OP_MOV_CR && insn->lock && insn->cr == 0) {
@@ -263,10 +280,12 @@ static void decode_immediate(struct cursor *c, struct husk_insn *insn, const str
 		insn->imm = decode_take(c, 2);
 		break;
 	case IMM_16_8:			/* ENTER */
-		insn->imm = decode_take(c, 3);
+		insn->imm = decode_take(c, 2);
+		decode_byte(c);
 		break;
 	case IMM_FAR:			/* offset and selector */
-		insn->imm = decode_take(c, z + 2);
+		insn->imm = decode_take(c, z);
+		decode_take(c, 2);
 		break;
 	}
 	if (op->form == FORM_M || op->form == FORM_A || op->form == FORM_OI) {
@@ -282,11 +301,11 @@ static const struct opcode *decode_opcode(struct cursor *c, struct husk_insn *in
 
 	insn->opcode = byte;
 	if (byte == 0x0f) {
-		byte = decode_take(c, 1);
+		byte = decode_byte(c);
 		insn->opcode = 0x0f00 | byte;
 		op = &husk_opcodes_0f[byte];
 		if (op->form == FORM_ESCAPE) {	/* 0F 38, 0F 3A: a third byte */
-			decode_take(c, 1);
+			decode_byte(c);
 			op = byte == 0x38 ? &husk_opcode_0f38 : &husk_opcode_0f3a;
 		}
 	} else if (byte == 0x63 && insn->mode == 8) {
@@ -309,7 +328,7 @@ static const struct opcode *decode_opcode(struct cursor *c, struct husk_insn *in
 
 int husk_decode(const u8 *bytes, u32 len, u8 mode, struct husk_insn *insn)
 {
-	struct cursor c = { .bytes = bytes, .len = len < INSN_MAX ? len : INSN_MAX };
+	struct cursor c = { .bytes = bytes, .len = min_t(u32, len, INSN_MAX) };
 	const struct opcode *op;
 	s8 segment = -1;
 	u8 byte;

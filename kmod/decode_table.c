@@ -11,6 +11,7 @@
 #define REST(i)		ROW(OTHER, NONE, i, 0)	/* no ModRM, immediate i */
 #define MODRM		ROW(OTHER, X, NONE, 0)
 #define MODRM8		ROW(OTHER, X, 8, 0)
+#define PREFIX		{ .form = FORM_PREFIX }
 #define GROUP(g, l)	{ .op = GROUP_##g, .form = FORM_GROUP, .flags = (l) }
 
 /* Groups by the opcode that they are behind */
@@ -28,6 +29,8 @@ enum {
 const struct opcode husk_opcodes[256] = {
 	ALU(0x00, ADD), ALU(0x08, OR), ALU(0x10, ADC), ALU(0x18, SBB),
 	ALU(0x20, AND), ALU(0x28, SUB), ALU(0x30, XOR), ALU(0x38, CMP),
+	[0x26] = PREFIX, [0x2e] = PREFIX, [0x36] = PREFIX, [0x3e] = PREFIX,
+	[0x64 ... 0x67] = PREFIX, [0xf0] = PREFIX, [0xf2] = PREFIX, [0xf3] = PREFIX,
 	[0x06] = NO64, [0x07] = NO64, [0x0e] = NO64, [0x16] = NO64, [0x17] = NO64, [0x1e] = NO64, [0x1f] = NO64,
 	[0x27] = NO64, [0x2f] = NO64, [0x37] = NO64, [0x3f] = NO64,
 	[0x40 ... 0x4f] = NO64,			/* INC, DEC of a register */

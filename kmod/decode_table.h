@@ -15,6 +15,7 @@ enum {
 	FORM_STORE,	/* memory without ModRM <- accumulator */
 	FORM_STRING,	/* memory without ModRM, twice */
 	FORM_ESCAPE,	/* a third opcode byte follows */
+	FORM_PREFIX,
 	FORM_MR,	/* r/m, reg */
 	FORM_RM,	/* reg, r/m */
 	FORM_M,		/* r/m, immediate if there is one */
