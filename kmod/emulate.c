@@ -8,49 +8,11 @@
 
 #include "emulate_mem.h"
 
-#define REG_RAX		0
-#define REG_RCX		1
-#define REG_RDX		2
-#define REG_RSP		4
-#define REG_RSI		6
-#define REG_RDI		7
-
-#define SEGMENT_ES	0
-#define SEGMENT_SS	2
-
-#define ATTR_LONG	BIT(9)
-#define ATTR_BIG	BIT(10)
-
 #define FLAGS_ARITH	(X86_EFLAGS_CF | X86_EFLAGS_PF | X86_EFLAGS_AF | X86_EFLAGS_ZF | X86_EFLAGS_SF | X86_EFLAGS_OF)
 #define CR0_MSW		(X86_CR0_PE | X86_CR0_MP | X86_CR0_EM | X86_CR0_TS)
 
 /* Iterations of a rep string in one go: interrupts wait for so long */
 #define REP_MAX		64
-
-/* ---- registers ---- */
-
-static u64 emul_get(const struct emul *m, const struct husk_operand *o)
-{
-	return (m->e->regs->gpr[o->reg] >> (o->high ? 8 : 0)) & emul_mask(o->width);
-}
-
-/* Widths 1 and 2 keep the other bits, 4 clears the high half (APM1 3.1.2) */
-static void emul_merge(u64 *reg, u8 width, u64 value)
-{
-	u64 mask = emul_mask(width);
-
-	*reg = width == 4 ? (u32)value : (*reg & ~mask) | (value & mask);
-}
-
-static void emul_set(struct emul *m, const struct husk_operand *o, u64 value)
-{
-	u64 *reg = &m->e->regs->gpr[o->reg];
-
-	if (o->high)
-		*reg = (*reg & ~0xff00ULL) | (value & 0xff) << 8;
-	else
-		emul_merge(reg, o->width, value);
-}
 
 /* ---- operands ---- */
 
@@ -122,6 +84,13 @@ static void emul_set_flags(struct emul *m, u64 mask, u64 flags)
 
 /* ---- handlers ---- */
 
+static u64 emul_extend(const struct husk_insn *insn, u64 value)
+{
+	u32 shift = 64 - insn->src.width * 8;
+
+	return insn->op == HUSK_OP_MOVSX ? (u64)((s64)(value << shift) >> shift) : value;
+}
+
 static enum husk_emul_status emul_mov(struct emul *m)
 {
 	const struct husk_insn *insn = &m->e->decoded;
@@ -132,11 +101,7 @@ static enum husk_emul_status emul_mov(struct emul *m)
 	status = emul_prepare_load(m, &insn->src, HUSK_ACCESS_READ, &ref, &value);
 	if (status != HUSK_EMUL_DONE)
 		return status;
-	if (insn->op == HUSK_OP_MOVSX) {
-		u32 shift = 64 - insn->src.width * 8;
-
-		value = (u64)((s64)(value << shift) >> shift);
-	}
+	value = emul_extend(insn, value);
 	status = emul_prepare(m, &insn->dst, HUSK_ACCESS_WRITE, &ref);
 	if (status != HUSK_EMUL_DONE)
 		return status;
@@ -331,91 +296,6 @@ static enum husk_emul_status emul_pop(struct emul *m)
 	return HUSK_EMUL_DONE;
 }
 
-/* ---- strings ---- */
-
-/* One iteration's accesses: memory at segment:rSI or ES:rDI */
-static enum husk_emul_status emul_string_ref(struct emul *m, u8 reg, u8 width, struct emul_ref *ref)
-{
-	const struct husk_insn *insn = &m->e->decoded;
-	u64 offset = m->e->regs->gpr[reg] & emul_mask(insn->addr_size);
-
-	if (reg == REG_RDI)
-		return emul_translate(m, SEGMENT_ES, offset, width, HUSK_ACCESS_WRITE, ref);
-	return emul_translate(m, insn->segment, offset, width, HUSK_ACCESS_READ, ref);
-}
-
-/*
- * The right to use a port was checked by the CPU before the exit, for this
- * width. Without it (the guest made another instruction of it meanwhile) only
- * a CPL that needs no look at the TSS may go on.
- */
-static bool emul_port_allowed(const struct emul *m, u8 width)
-{
-	const struct husk_emul *e = m->e;
-	u8 iopl = (e->regs->rflags >> 12) & 3;
-
-	if (e->io_width)
-		return e->io_width == width;
-	return !(e->regs->rflags & X86_EFLAGS_VM) && e->cpl <= iopl;
-}
-
-static enum husk_emul_status emul_string_once(struct emul *m, u8 width)
-{
-	const struct husk_insn *insn = &m->e->decoded;
-	u16 port = m->e->regs->gpr[REG_RDX];
-	bool io = insn->op == HUSK_OP_INS || insn->op == HUSK_OP_OUTS;
-	bool from = insn->op == HUSK_OP_LODS || insn->op == HUSK_OP_MOVS || insn->op == HUSK_OP_OUTS;
-	bool to = insn->op == HUSK_OP_STOS || insn->op == HUSK_OP_MOVS || insn->op == HUSK_OP_INS;
-	u64 value = m->e->regs->gpr[REG_RAX];
-	enum husk_emul_status status = HUSK_EMUL_DONE;
-	struct emul_ref src, dst;
-
-	if (io && !emul_port_allowed(m, width))
-		return HUSK_EMUL_RETRY;
-	if (from)
-		status = emul_string_ref(m, REG_RSI, width, &src);
-	if (status == HUSK_EMUL_DONE && to)
-		status = emul_string_ref(m, REG_RDI, width, &dst);
-	if (status == HUSK_EMUL_DONE && from)
-		status = emul_read(m, &src, &value);
-	if (status == HUSK_EMUL_DONE && io)
-		status = emul_port(m, port, width, insn->op == HUSK_OP_OUTS, &value);
-	if (status == HUSK_EMUL_DONE && to)
-		status = emul_write(m, &dst, value, NULL);
-	if (status == HUSK_EMUL_DONE && insn->op == HUSK_OP_LODS)
-		emul_set(m, &insn->dst, value);
-	return status;
-}
-
-static enum husk_emul_status emul_string(struct emul *m)
-{
-	const struct husk_insn *insn = &m->e->decoded;
-	struct husk_general *regs = m->e->regs;
-	bool io = insn->op == HUSK_OP_INS || insn->op == HUSK_OP_OUTS;
-	u8 width = insn->op == HUSK_OP_LODS ? insn->dst.width : insn->src.width;
-	bool rep = insn->rep || insn->repne;
-	u64 left = regs->gpr[REG_RCX] & emul_mask(insn->addr_size), step;
-	enum husk_emul_status status;
-
-	if (rep && !left)
-		return HUSK_EMUL_DONE;
-	if (io && width > 4)
-		width = 4;	/* REX.W does nothing to INS and OUTS */
-	status = emul_string_once(m, width);
-	if (status != HUSK_EMUL_DONE)
-		return status;
-	step = regs->rflags & X86_EFLAGS_DF ? -(u64)width : width;
-	if (insn->op == HUSK_OP_LODS || insn->op == HUSK_OP_MOVS || insn->op == HUSK_OP_OUTS)
-		emul_merge(&regs->gpr[REG_RSI], insn->addr_size, regs->gpr[REG_RSI] + step);
-	if (insn->op == HUSK_OP_STOS || insn->op == HUSK_OP_MOVS || insn->op == HUSK_OP_INS)
-		emul_merge(&regs->gpr[REG_RDI], insn->addr_size, regs->gpr[REG_RDI] + step);
-	if (rep) {
-		emul_merge(&regs->gpr[REG_RCX], insn->addr_size, left - 1);
-		m->more = left > 1;
-	}
-	return HUSK_EMUL_DONE;
-}
-
 /* ---- control registers ---- */
 
 static enum husk_emul_status emul_smsw(struct emul *m)
@@ -491,6 +371,21 @@ static const u64 emul_lockable = OP(ADD) | OP(OR) | OP(ADC) | OP(SBB) | OP(AND) 
 	OP(XADD) | OP(CMPXCHG) | OP(NOT) | OP(NEG) | OP(INC) | OP(DEC) | OP(BTS) | OP(BTR) | OP(BTC);
 static const u64 emul_two_operands = OP(MOVS) | OP(INS) | OP(OUTS) | OP(PUSH) | OP(POP);
 
+/* MOV makes one access: unless a page boundary cut it, there is nothing to replay after its answer */
+static bool emul_mov_answered(struct emul *m)
+{
+	const struct husk_insn *insn = &m->e->decoded;
+	const struct husk_emul_access *a = &m->e->list[0];
+	bool write = insn->dst.kind == HUSK_OPND_MEM;
+
+	if (emul_handlers[insn->op] != emul_mov || m->e->count != 1 || a->port || a->write != write ||
+	    a->width != (write ? insn->dst.width : insn->src.width))
+		return false;
+	if (!write)
+		emul_set(m, &insn->dst, emul_extend(insn, a->data));
+	return true;
+}
+
 u8 husk_code_size(const struct husk_system *sys)
 {
 	if ((sys->efer & EFER_LMA) && (sys->cs.attr & ATTR_LONG))
@@ -506,6 +401,8 @@ void husk_emulate_begin(struct husk_emul *e)
 	e->need.done = false;
 	e->io_width = 0;
 	e->hint_access = 0;
+	e->rip = e->regs->rip;
+	memset(e->insn, 0, sizeof(e->insn));
 }
 
 void husk_emulate_retire(struct husk_emul *e)
@@ -514,6 +411,21 @@ void husk_emulate_retire(struct husk_emul *e)
 
 	e->regs->rip = rip & emul_mask(e->mode);
 	e->regs->rflags &= ~(u64)X86_EFLAGS_RF;
+}
+
+/* A driver's doorbell is the same instruction each time: what is decoded already stays */
+static int emul_decode(struct husk_emul *e)
+{
+	int ret;
+
+	if (e->decoded.op && e->decoded.mode == e->mode && e->decoded.length <= e->insn_count &&
+	    !memcmp(e->insn, e->last_insn, sizeof(e->insn)))
+		return 0;
+	ret = husk_decode(e->insn, e->insn_count, e->mode, &e->decoded);
+	if (ret)
+		e->decoded.op = HUSK_OP_NONE;
+	memcpy(e->last_insn, e->insn, sizeof(e->insn));
+	return ret;
 }
 
 enum husk_emul_status husk_emulate_decode(struct husk_emul *e, const struct husk_emul_ops *ops, void *ctx)
@@ -525,12 +437,12 @@ enum husk_emul_status husk_emulate_decode(struct husk_emul *e, const struct husk
 	if (e->decoded_valid)
 		return HUSK_EMUL_DONE;
 	if (e->insn_count)
-		ret = husk_decode(e->insn, e->insn_count, e->mode, &e->decoded);
+		ret = emul_decode(e);
 	while (ret == -EAGAIN) {
 		status = emul_fetch(&m);
 		if (status != HUSK_EMUL_DONE)
 			return status;
-		ret = husk_decode(e->insn, e->insn_count, e->mode, &e->decoded);
+		ret = emul_decode(e);
 	}
 	if (ret)
 		return HUSK_EMUL_UNHANDLED;
@@ -547,7 +459,9 @@ enum husk_emul_status husk_emulate(struct husk_emul *e, const struct husk_emul_o
 	enum husk_emul_status status;
 	int i;
 
-	if (answered && e->count < HUSK_EMUL_ACCESSES)
+	if (answered && (e->regs->rip != e->rip || e->count == HUSK_EMUL_ACCESSES))
+		return HUSK_EMUL_RETRY;		/* the worker has set other registers */
+	if (answered)
 		e->list[e->count++] = e->need;
 	e->need.done = false;
 	status = husk_emulate_decode(e, ops, ctx);
@@ -557,6 +471,10 @@ enum husk_emul_status husk_emulate(struct husk_emul *e, const struct husk_emul_o
 		return HUSK_EMUL_UNHANDLED;
 	if (e->decoded.lock && (!(emul_lockable & BIT_ULL(e->decoded.op)) || e->decoded.dst.kind != HUSK_OPND_MEM))
 		return emul_ud(&m);
+	if (answered && emul_mov_answered(&m)) {
+		husk_emulate_retire(e);
+		return HUSK_EMUL_DONE;
+	}
 	m.use_hint = !(emul_two_operands & BIT_ULL(e->decoded.op));
 	for (i = 0; i < REP_MAX; i++) {
 		m.next = 0;

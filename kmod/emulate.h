@@ -162,7 +162,9 @@ struct husk_emul {
 	u8 insn_count;			/* bytes in insn; fetched when 0 */
 	u8 insn[16];
 	struct husk_insn decoded;
-	bool decoded_valid;
+	bool decoded_valid;		/* decoded is of this instruction */
+	u8 last_insn[16];		/* the bytes that decoded was made of, for the next time */
+	u64 rip;			/* of the instruction */
 	u8 count;			/* used of list */
 	struct husk_emul_access need;	/* the access to be answered */
 	struct husk_emul_access list[HUSK_EMUL_ACCESSES];	/* done ones, in order */
@@ -193,7 +195,7 @@ struct husk_emul_ops {
 
 /* 2, 4 or 8: the code size that cs and efer say */
 u8 husk_code_size(const struct husk_system *sys);
-/* Begin a new instruction: forget the bytes, the hints and the answered accesses. */
+/* Begin the instruction at regs->rip: forget the bytes, the hints and the answered accesses. */
 void husk_emulate_begin(struct husk_emul *e);
 /* Fetch and decode the instruction at rip: DONE, FAULT, RETRY or UNHANDLED */
 enum husk_emul_status husk_emulate_decode(struct husk_emul *e, const struct husk_emul_ops *ops, void *ctx);

@@ -113,8 +113,8 @@ static void glue_begin(struct husk_vcpu *vcpu, struct husk_emul *e)
 {
 	const struct husk_exit_info *exit = &vcpu->exit;
 
-	husk_emulate_begin(e);
 	glue_setup(vcpu, e);
+	husk_emulate_begin(e);
 	if (exit->insn_len && exit->insn_len <= sizeof(exit->insn)) {
 		memcpy(e->insn, exit->insn, sizeof(e->insn));
 		e->insn_count = min_t(u8, exit->insn_len, 15);

@@ -15,18 +15,6 @@
 #define PAGE_BYTES	4096U
 #define OFFSET_IN_PAGE	(PAGE_BYTES - 1)
 
-#define SEGMENT_CS	1
-#define SEGMENT_SS	2
-#define SEGMENT_FS	4
-
-/* Bits of husk_segment.attr */
-#define ATTR_WRITE	BIT(1)	/* data: writable; code: readable */
-#define ATTR_DOWN	BIT(2)	/* data: expand-down */
-#define ATTR_CODE	BIT(3)
-#define ATTR_S		BIT(4)
-#define ATTR_PRESENT	BIT(7)
-#define ATTR_BIG	BIT(10)
-
 enum husk_emul_status emul_fault(struct emul *m, u8 vector)
 {
 	m->e->fault.vector = vector;
@@ -127,11 +115,13 @@ static enum husk_emul_status emul_walk(struct emul *m, u64 gva, u32 access, u64 
  * Did the CPU translate this access already? It faulted at hint_gpa after the
  * guest's tables allowed hint_access, and there is one operand to mean.
  */
-static bool emul_hinted(const struct emul *m, u64 gva, u32 access)
+static bool emul_hinted(const struct emul *m, u8 segment, u64 offset, u8 width, u32 access)
 {
 	const struct husk_emul *e = m->e;
+	u32 at = e->hint_gpa & OFFSET_IN_PAGE;
 
-	return m->use_hint && e->hint_access && !((gva ^ e->hint_gpa) & OFFSET_IN_PAGE) &&
+	return m->use_hint && e->hint_access && (offset & OFFSET_IN_PAGE) == at && at + width <= PAGE_BYTES &&
+	       e->mode == 8 && segment < SEGMENT_FS &&
 	       (!(access & HUSK_ACCESS_WRITE) || (e->hint_access & HUSK_ACCESS_WRITE));
 }
 
@@ -142,15 +132,16 @@ enum husk_emul_status emul_translate(struct emul *m, u8 segment, u64 offset, u8 
 	u64 gva, gva2;
 	u32 room;
 
-	if (!emul_linear(m, segment, offset, width, access, &gva))
-		return emul_fault(m, segment == SEGMENT_SS ? 12 : 13);
-	room = PAGE_BYTES - (gva & OFFSET_IN_PAGE);
 	ref->width = width;
-	ref->first = width <= room ? width : room;
-	if (ref->first == width && emul_hinted(m, gva, access)) {
+	if (emul_hinted(m, segment, offset, width, access)) {
+		ref->first = width;
 		ref->gpa[0] = m->e->hint_gpa;
 		return HUSK_EMUL_DONE;
 	}
+	if (!emul_linear(m, segment, offset, width, access, &gva))
+		return emul_fault(m, segment == SEGMENT_SS ? 12 : 13);
+	room = PAGE_BYTES - (gva & OFFSET_IN_PAGE);
+	ref->first = width <= room ? width : room;
 	status = emul_walk(m, gva, access, &ref->gpa[0]);
 	if (status != HUSK_EMUL_DONE || ref->first == width)
 		return status;

@@ -12,6 +12,7 @@
 #include "../../kmod/decode_table.c"
 #include "../../kmod/emulate_alu.c"
 #include "../../kmod/emulate_mem.c"
+#include "../../kmod/emulate_string.c"
 #include "../../kmod/emulate.c"
 
 #define SECONDS		2

@@ -10,6 +10,7 @@
 #include "../../kmod/decode_table.c"
 #include "../../kmod/emulate_alu.c"
 #include "../../kmod/emulate_mem.c"
+#include "../../kmod/emulate_string.c"
 #include "../../kmod/emulate.c"
 #include "native.h"
 
@@ -598,7 +599,7 @@ static void test_replay(void)
 	random_registers(&g);
 	long_mode(&e, &g, &sys);
 	g.gpr[3] = (u64)(uintptr_t)data;
-	memcpy(code, (const u8[]){ 0x8b, 0x03 }, 2);
+	memcpy(code, (const u8[]){ 0x03, 0x03 }, 2);		/* add (%rbx),%eax */
 	g.rip = (u64)(uintptr_t)code;
 	husk_emulate_begin(&e);
 	s = husk_emulate(&e, &world_ops, &w);
@@ -615,6 +616,11 @@ static void test_replay(void)
 	e.hint_access = HUSK_ACCESS_READ;
 	s = husk_emulate(&e, &world_ops, &w);
 	unit_report(s == HUSK_EMUL_NEED && e.need.addr == e.hint_gpa, "hint", "status %d", s);
+
+	g.rip += 2;	/* the worker set registers instead of answering */
+	e.need.done = true;
+	s = husk_emulate(&e, &world_ops, &w);
+	unit_report(s == HUSK_EMUL_RETRY, "answer-elsewhere", "status %d", s);
 }
 
 static void test_system(void)
