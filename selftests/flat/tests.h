@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The entry points of the flat guest, by number in rdi. The guest expands this
+ * to its table, the host programs to an enum. X(name)
+ */
+#ifndef FLAT_TESTS_H
+#define FLAT_TESTS_H
+
+/* Need nothing of the host but the ports below */
+#define GUEST_SELF_TESTS(X) \
+	X(cpuid) X(msr_known) X(msr_unknown) X(hypercall) X(cr_access) X(xsetbv) X(tsc_monotonic) X(debug_registers) \
+	X(exceptions) X(page_fault) X(user_mode) X(single_step) X(single_step_exits) X(sti_shadow) \
+	X(hlt_oneshot_xapic) X(hlt_oneshot_x2apic) X(timer_periodic) X(timer_deadline) X(timer_masked) \
+	X(self_ipi_xapic) X(self_ipi_x2apic) X(tpr_xapic) X(cr8_x2apic) X(interrupt_window) X(nmi_self) X(nmi_masked) \
+	X(pit_pic) X(ioapic_edge) X(ioapic_level) X(pic_level) X(pit_counter) \
+	X(pio_widths) X(pio_strings) X(pio_string_fault) X(mmio_mov) X(mmio_alu) X(mmio_strings) X(mmio_unaligned) \
+	X(fpu_keep) X(avx_keep) X(memory_touch) X(msi)
+
+/* Driven by a host function of the same name */
+#define GUEST_HOST_TESTS(X) \
+	X(fpu_swap) X(fpu_clean) X(memory_walk) X(read_only) X(triple_fault) X(unhandled) X(spin) X(jump) X(echo) \
+	X(bench) X(smp_boot) X(halt) X(state_loop) X(fresh_touch)
+
+#define GUEST_TESTS(X) GUEST_SELF_TESTS(X) GUEST_HOST_TESTS(X)
+
+enum guest_test {
+#define X(name) GUEST_##name,
+	GUEST_TESTS(X)
+#undef X
+	GUEST_TEST_COUNT
+};
+
+/* Ports */
+#define PORT_DONE	0xf4	/* out: number of failures; ends the test */
+#define PORT_FAIL	0xf5	/* out: address of a message */
+#define PORT_VALUE	0xf6	/* out: a number for the report of the next failure, low then high half */
+#define PORT_SYNC	0xe8	/* out: tells the host function where the guest is; in: its answer */
+#define PORT_ECHO	0xe0	/* four bytes of scratch; in reads back, any width */
+#define PORT_STREAM	0xe4	/* in: 0, 1, 2... ; out: added up */
+#define PORT_STREAM_SUM	0xe6	/* in: the sum so far, and resets both */
+#define PORT_LINE	0x2000	/* out to 0x2000 + n: level of interrupt line n */
+#define PORT_MSI	0x2100	/* out: sends an MSI with this data to APIC 0 */
+#define PORT_SKIP	0xf7	/* out: address of the reason; ends the test */
+
+/* Memory that the host answers access by access, one page and then nothing */
+#define MMIO_GPA	0xd0000000UL
+#define MMIO_SIZE	0x2000UL
+/* RAM that tests may use freely */
+#define SCRATCH_GPA	0x800000UL
+#define SCRATCH_SIZE	0x400000UL
+/* bench: results, one u64 per round */
+#define RESULT_GPA	0xc00000UL
+
+#define BENCH_ROUNDS	512
+/* The bench's classes: X(name, what) */
+#define BENCH_CLASSES(X) \
+	X(null,		"two TSC reads") \
+	X(cpuid,	"CPUID") \
+	X(hypercall,	"hypercall, unknown number") \
+	X(rdmsr,	"RDMSR TSC_ADJUST") \
+	X(pio_out,	"PIO out to the worker") \
+	X(pio_in,	"PIO in from the worker") \
+	X(mmio_write,	"MMIO write to the worker") \
+	X(mmio_read,	"MMIO read from the worker") \
+	X(x2apic_read,	"x2APIC read (ID)") \
+	X(x2apic_tmict,	"x2APIC timer write (TMICT)") \
+	X(tsc_deadline,	"TSC-deadline write") \
+	X(x2apic_eoi,	"x2APIC EOI") \
+	X(fault_known,	"second-level fault 4K, host page present") \
+	X(fault_fresh,	"second-level fault 4K, fresh page")
+
+enum bench_class {
+#define X(name, what) BENCH_##name,
+	BENCH_CLASSES(X)
+#undef X
+	BENCH_CLASS_COUNT
+};
+
+/* fresh_touch and the fault benches use memory here: a slot of its own */
+#define FAULT_GPA	0x40000000UL
+#define FAULT_SIZE	(BENCH_ROUNDS * 4096UL)
+
+#endif
