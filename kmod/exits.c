@@ -220,12 +220,6 @@ static enum husk_verdict husk_exit_xsetbv(struct husk_vcpu *vcpu)
 	return HUSK_RETIRE;
 }
 
-static enum husk_verdict husk_exit_mcheck(struct husk_vcpu *vcpu)
-{
-	husk_host_machine_check();
-	return HUSK_RESUME;
-}
-
 static enum husk_verdict husk_exit_shutdown(struct husk_vcpu *vcpu)
 {
 	vcpu->run->exit = HUSK_EXIT_SHUTDOWN;
@@ -274,7 +268,7 @@ static const husk_exit_fn husk_exits[HUSK_REASON_COUNT] = {
 	[HUSK_REASON_VIRT_INSN]		= husk_exit_ud,
 	[HUSK_REASON_INIT]		= husk_exit_resume,
 	[HUSK_REASON_SMI]		= husk_exit_resume,
-	[HUSK_REASON_MCHECK]		= husk_exit_mcheck,
+	[HUSK_REASON_MCHECK]		= husk_exit_resume,	/* husk_run_fast() told the host */
 	[HUSK_REASON_APIC_ACCESS]	= husk_unhandled,
 	[HUSK_REASON_ENTRY_FAIL]	= husk_exit_entry_fail,
 	[HUSK_REASON_OTHER]		= husk_unhandled,

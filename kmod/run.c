@@ -242,6 +242,8 @@ static enum husk_verdict husk_run_fast(struct husk_vcpu *vcpu)
 		husk_guest_state_put(vcpu);
 	}
 	husk_fpu_save(vcpu);
+	if (unlikely(vcpu->exit.reason == HUSK_REASON_MCHECK && verdict == HUSK_DISPATCH))
+		husk_host_machine_check();	/* while still on the CPU that it hit */
 	local_irq_enable();
 	/* A pending host interrupt was taken here, and its tick is the guest's. */
 	barrier();
@@ -452,9 +454,14 @@ static int husk_sync_in(struct husk_vcpu *vcpu)
 		return -EINVAL;
 	regs = run->general;
 	sys = run->system;
+	barrier();	/* the page is the worker's: no second look */
 	if ((dirty & BIT_ULL(HUSK_STATE_SYSTEM)) && husk_state_check_system(vcpu, &sys))
 		return -EINVAL;
 	if ((dirty & BIT_ULL(HUSK_STATE_GENERAL)) && husk_state_check_general(&regs))
+		return -EINVAL;
+	husk_fetch(vcpu, HUSK_SYS_ALL);
+	if (husk_state_check_mode(dirty & BIT_ULL(HUSK_STATE_GENERAL) ? &regs : &vcpu->regs,
+				  dirty & BIT_ULL(HUSK_STATE_SYSTEM) ? &sys : &vcpu->sys))
 		return -EINVAL;
 	if (dirty & BIT_ULL(HUSK_STATE_SYSTEM))
 		husk_state_apply_system(vcpu, &sys);

@@ -85,6 +85,7 @@ static int husk_state_verify_general(struct husk_vcpu *vcpu, const void *payload
 static void husk_state_set_general(struct husk_vcpu *vcpu, const void *payload)
 {
 	vcpu->regs = *(const struct husk_general *)payload;
+	vcpu->io_pending = HUSK_IO_NONE;	/* the answer was for another rip */
 }
 
 static void husk_state_get_system(struct husk_vcpu *vcpu, void *payload)

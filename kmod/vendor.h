@@ -70,6 +70,6 @@ struct husk_vendor {
 };
 
 extern const struct husk_vendor *husk_vendor;	/* immutable after load */
-extern const struct husk_vendor husk_svm;
+extern struct husk_vendor husk_svm;	/* read-only once set up */
 
 #endif

@@ -28,6 +28,18 @@ const struct husk_pt_format husk_npt_format = {
 	.dirty = BIT_ULL(6),
 };
 
+/* The CPU walks NPT with as many levels as the host's own tables have (APM2 15.25.3). */
+const struct husk_pt_format husk_npt_format_la57 = {
+	.levels = 5,
+	.present = BIT_ULL(0),
+	.table = BIT_ULL(0) | BIT_ULL(1) | BIT_ULL(2),
+	.leaf = BIT_ULL(0) | BIT_ULL(2),
+	.huge = BIT_ULL(7),
+	.write = BIT_ULL(1),
+	.accessed = BIT_ULL(5),
+	.dirty = BIT_ULL(6),
+};
+
 static unsigned int pt_index(u64 gpa, int level)
 {
 	return (gpa >> (12 + 9 * (level - 1))) & (PT_ENTRIES - 1);

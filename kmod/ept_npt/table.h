@@ -25,7 +25,7 @@
 
 /**
  * struct husk_pt_format - bits of a second-level page-table entry
- * @levels: of tables; 4: guest physical addresses of 48 bits
+ * @levels: of tables; 4: guest physical addresses of 48 bits, 5: of 57
  * @present: an entry with none of these bits is empty (EPT: read, write, execute)
  * @table: bits of an entry that points to a table
  * @leaf: bits of any leaf: present or read, execute, memory type write-back
@@ -40,6 +40,7 @@ struct husk_pt_format {
 };
 
 extern const struct husk_pt_format husk_npt_format;
+extern const struct husk_pt_format husk_npt_format_la57;	/* on hosts with CR4.LA57 */
 
 enum husk_pt_result {
 	HUSK_PT_OK,

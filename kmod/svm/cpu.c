@@ -18,6 +18,7 @@
  */
 #include <linux/cpu.h>
 #include <linux/gfp.h>
+#include <linux/mem_encrypt.h>
 #include <linux/mm.h>
 #include <asm/cpufeature.h>
 
@@ -34,6 +35,11 @@ struct svm_cpu {
 	u32 asid_next;
 	bool foreign;		/* SVME was on at the last svm_open() */
 };
+
+static u64 svm_page_pa(struct page *page)
+{
+	return __sme_set(page_to_phys(page));
+}
 
 static DEFINE_PER_CPU(struct svm_cpu, svm_cpus);
 static u32 svm_asid_max;	/* immutable after load */
@@ -62,8 +68,8 @@ static void svm_flush_vmcb_init(struct svm_cpu *c)
 	vmcb->tlb_control = SVM_TLB_FLUSH_ALL;
 	vmcb->v_intr = SVM_V_INTR_MASKING;
 	vmcb->np_control = SVM_NP_ENABLE;
-	vmcb->n_cr3 = page_to_phys(c->empty);
-	vmcb->iopm_base_pa = vmcb->msrpm_base_pa = page_to_phys(c->empty);
+	vmcb->n_cr3 = svm_page_pa(c->empty);
+	vmcb->iopm_base_pa = vmcb->msrpm_base_pa = svm_page_pa(c->empty);
 	vmcb->cs = (struct vmcb_seg) { .selector = 0xf000, .attrib = 0x9b, .limit = 0xffff, .base = 0xffff0000 };
 	vmcb->ss = (struct vmcb_seg) { .attrib = 0x93, .limit = 0xffff };
 	vmcb->ds = vmcb->es = vmcb->fs = vmcb->gs = vmcb->ss;
@@ -121,7 +127,7 @@ static void svm_cpu_unmark(void *unused)
 {
 	struct svm_cpu *c = this_cpu_ptr(&svm_cpus);
 
-	if (c->hsave && !svm_foreign() && husk_host_rdmsr(MSR_VM_HSAVE_PA) == page_to_phys(c->hsave))
+	if (c->hsave && !svm_foreign() && husk_host_rdmsr(MSR_VM_HSAVE_PA) == svm_page_pa(c->hsave))
 		husk_host_wrmsr(MSR_VM_HSAVE_PA, 0);
 }
 
@@ -157,7 +163,7 @@ void svm_open(struct husk_vcpu *vcpu)
 {
 	struct svm_cpu *c = this_cpu_ptr(&svm_cpus);
 	struct svm_vcpu *svm = to_svm(vcpu);
-	u64 own = page_to_phys(c->hsave);
+	u64 own = svm_page_pa(c->hsave);
 
 	c->efer = husk_host_rdmsr(MSR_EFER);
 	c->foreign = c->efer & EFER_SVME;
@@ -174,7 +180,7 @@ void svm_open(struct husk_vcpu *vcpu)
 	/* FS, GS, TR and LDTR are loaded here, not by VMRUN. */
 	if (vcpu->sys_dirty)
 		svm_commit(svm);
-	husk_svm_load(page_to_phys(c->host), svm->vmcb_pa, svm->gs_base);
+	husk_svm_load(svm_page_pa(c->host), svm->vmcb_pa, svm->gs_base);
 }
 
 void svm_close(struct husk_vcpu *vcpu)
@@ -182,7 +188,7 @@ void svm_close(struct husk_vcpu *vcpu)
 	struct svm_cpu *c = this_cpu_ptr(&svm_cpus);
 	struct svm_vcpu *svm = to_svm(vcpu);
 
-	husk_svm_unload(page_to_phys(c->host), svm->vmcb_pa, svm->gs_base);
+	husk_svm_unload(svm_page_pa(c->host), svm->vmcb_pa, svm->gs_base);
 	if (c->foreign)
 		husk_host_wrmsr(MSR_VM_HSAVE_PA, c->hsave_pa);
 	else
@@ -219,8 +225,8 @@ void svm_sched_out(struct husk_vcpu *vcpu)
 		return;
 	local_irq_save(flags);
 	hsave_pa = husk_host_rdmsr(MSR_VM_HSAVE_PA);
-	husk_host_wrmsr(MSR_VM_HSAVE_PA, page_to_phys(c->hsave));
-	husk_svm_flush_run(virt_to_phys(c->flush));
+	husk_host_wrmsr(MSR_VM_HSAVE_PA, svm_page_pa(c->hsave));
+	husk_svm_flush_run(__sme_pa(c->flush));
 	husk_host_wrmsr(MSR_VM_HSAVE_PA, hsave_pa);
 	local_irq_restore(flags);
 }

@@ -4,9 +4,11 @@
  */
 #include <linux/gfp.h>
 #include <linux/mm.h>
-#include <asm/io.h>
+#include <linux/mem_encrypt.h>
 #include <asm/msr-index.h>
+#include <asm/page.h>
 #include <asm/processor-flags.h>
+#include <asm/special_insns.h>
 
 #include "emulate.h"
 #include "irqchip/irqchip.h"
@@ -54,6 +56,8 @@ static int svm_setup(void)
 	memset(svm_msrpm, 0xff, PAGE_SIZE << SVM_MSRPM_ORDER);
 	for (i = 0; i < ARRAY_SIZE(svm_msrs_direct); i++)
 		svm_msrpm_allow(svm_msrpm, svm_msrs_direct[i]);
+	if (__read_cr4() & X86_CR4_LA57)
+		husk_svm.format = &husk_npt_format_la57;
 	return 0;
 }
 
@@ -75,8 +79,8 @@ static void svm_vmcb_init(struct svm_vcpu *svm)
 			     SVM_W4_MWAIT_ARMED | SVM_W4_XSETBV | SVM_W4_RDPRU;
 	if (!husk_cpuid_has(svm->vcpu.vm, SVM_RDTSCP_CPUID))
 		vmcb->intercept[4] |= SVM_W4_RDTSCP;
-	vmcb->iopm_base_pa = virt_to_phys(svm_iopm);
-	vmcb->msrpm_base_pa = virt_to_phys(svm_msrpm);
+	vmcb->iopm_base_pa = __sme_pa(svm_iopm);
+	vmcb->msrpm_base_pa = __sme_pa(svm_msrpm);
 	vmcb->v_intr = SVM_V_INTR_MASKING;
 	vmcb->np_control = SVM_NP_ENABLE;
 	vmcb->n_cr3 = svm->vcpu.vm->mem.root_hpa;
@@ -90,7 +94,7 @@ static int svm_vcpu_init(struct husk_vcpu *vcpu)
 	svm->vmcb = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
 	if (!svm->vmcb)
 		return -ENOMEM;
-	svm->vmcb_pa = virt_to_phys(svm->vmcb);
+	svm->vmcb_pa = __sme_pa(svm->vmcb);
 	svm_vmcb_init(svm);
 	husk_dirty(vcpu, HUSK_SYS_TSC);
 	return 0;
@@ -188,10 +192,10 @@ static u64 *svm_host_msr(struct husk_vcpu *vcpu, u32 index)
 	}
 }
 
-const struct husk_vendor husk_svm = {
+struct husk_vendor husk_svm __ro_after_init = {
 	.name = "svm",
 	.vcpu_size = sizeof(struct svm_vcpu),
-	.format = &husk_npt_format,
+	.format = &husk_npt_format,	/* or husk_npt_format_la57 */
 	.setup = svm_setup,
 	.cleanup = svm_cleanup,
 	.foreign = svm_foreign,
