@@ -27,6 +27,8 @@ static inline int apic_highest(const unsigned long *map)
 {
 	int w;
 
+	if (!(map[0] | map[1] | map[2] | map[3]))
+		return -1;	/* as after most EOIs */
 	for (w = APIC_WORDS - 1; w >= 0; w--)
 		if (map[w])
 			return w * 64 + apic_highest_bit(map[w]);

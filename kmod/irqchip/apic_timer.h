@@ -43,14 +43,18 @@ static inline u8 apic_divide_shift(u32 dcr)
 	return (((dcr & 3) | (dcr & 8) >> 1) + 1) & 7;
 }
 
-/* now + ticks; never wraps, never 0 (0 means that no expiry is set) */
+/* now + ticks; wraps with the TSC, but is never 0 (which means that no expiry is set) */
 static inline u64 apic_timer_after(u64 now, u64 ticks)
 {
 	u64 target = now + ticks;
 
-	if (target < now)
-		return ~0ULL;
 	return target ? target : 1;
+}
+
+/* A deadline is compared as the number it is; a count goes on when the TSC wraps. */
+static inline bool apic_timer_expired(u64 target, u64 now, bool deadline)
+{
+	return deadline ? now >= target : (s64)(now - target) >= 0;
 }
 
 /**
@@ -77,21 +81,24 @@ static inline u64 apic_timer_next(u64 target, u64 period, u64 now)
 	return apic_timer_after(now, period - (now - target) % period);
 }
 
-/* Current count: rounded up, so that it is not 0 before the expiry; at most the initial count */
-static inline u32 apic_timer_count(u64 target, u64 now, u64 tsc_to_ns, u8 shift, u32 initial)
+/**
+ * apic_timer_count - the current count
+ * @left: TSC ticks until the expiry, not 0
+ * @initial: the initial count, which is not exceeded
+ *
+ * Rounded up, so that it is not 0 before the expiry.
+ */
+static inline u32 apic_timer_count(u64 left, u64 tsc_to_ns, u8 shift, u32 initial)
 {
-	u64 count;
+	u64 count = (apic_scale(left, tsc_to_ns) >> shift) + 1;
 
-	if (now >= target)
-		return 0;
-	count = (apic_scale(target - now, tsc_to_ns) >> shift) + 1;
 	return count < initial ? count : initial;
 }
 
-/* How far ahead to set the hrtimer for target. It may fire early: the expiry is decided by the TSC. */
-static inline u64 apic_timer_arm_ns(u64 target, u64 now, u64 tsc_to_ns)
+/* How far ahead to set the hrtimer for left ticks. It may fire early: the expiry is decided by the TSC. */
+static inline u64 apic_timer_arm_ns(u64 left, u64 tsc_to_ns)
 {
-	u64 ns = now < target ? apic_scale(target - now, tsc_to_ns) : 0;
+	u64 ns = apic_scale(left, tsc_to_ns);
 
 	if (ns < APIC_TIMER_MIN_ARM_NS)
 		return APIC_TIMER_MIN_ARM_NS;

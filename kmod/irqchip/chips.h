@@ -66,7 +66,7 @@ enum { LAPIC_EV_NMI, LAPIC_EV_INIT, LAPIC_EV_SIPI };
  *	thread, cleared by the callback. The hrtimer may fire earlier.
  * @target: guest TSC of the next expiry, or 0
  * @period: the initial count in TSC ticks
- * @offset: vcpu->tsc_offset that @target was made with
+ * @offset: vcpu->tsc_offset that the @target of a count was made with
  */
 struct husk_lapic_timer {
 	struct hrtimer hrtimer;

@@ -258,6 +258,10 @@ static bool lapic_x2_write(struct husk_lapic *l, u32 index, u64 value)
 
 	if (!lapic_x2apic(l) || reg >= LAPIC_REGS)
 		return false;
+	if (reg == LAPIC_EOI && !value) {	/* the most frequent by far */
+		husk_lapic_eoi(l);
+		return true;
+	}
 	reg = array_index_nospec(reg, LAPIC_REGS);
 	if (!(lapic_regs[reg].access & LREG_2W))
 		return false;

@@ -27,8 +27,10 @@ static void lapic_request(struct husk_lapic *l, int req, bool own)
 
 static void lapic_set_irr(struct husk_lapic *l, u8 vector, bool level, bool own)
 {
-	if (level != test_bit(vector, l->tmr))
-		change_bit(vector, l->tmr);
+	if (unlikely(level))
+		set_bit(vector, l->tmr);
+	else if (unlikely(test_bit(vector, l->tmr)))
+		clear_bit(vector, l->tmr);
 	/* Already there: whoever set it makes the vCPU look, or it has looked. */
 	if (test_and_set_bit(vector, l->irr))
 		return;

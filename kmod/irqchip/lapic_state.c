@@ -82,6 +82,7 @@ void husk_lapic_set_state(struct husk_vcpu *vcpu, const struct husk_lapic_state 
 			   (l->svr & SVR_ENABLE || n == LVT_LINT0 ? 0 : LVT_MASKED));
 	l->timer.dcr = regs[LAPIC_DCR];
 	l->timer.shift = apic_divide_shift(l->timer.dcr);
+	husk_lapic_clear_vectors(l);
 	lapic_load_vectors(l->isr, regs + LAPIC_ISR);
 	lapic_load_vectors(l->tmr, regs + LAPIC_TMR);
 	lapic_load_vectors(l->irr, regs + LAPIC_IRR);

@@ -32,7 +32,7 @@ static enum hrtimer_restart lapic_timer_expired(struct hrtimer *hrtimer)
 static noinline void lapic_timer_arm_slow(struct husk_lapic *l, u64 now)
 {
 	struct husk_lapic_timer *t = &l->timer;
-	u64 ns = apic_timer_arm_ns(t->target, now, l->tsc_to_ns);
+	u64 ns = apic_timer_arm_ns(t->target - now, l->tsc_to_ns);
 
 	/* First: the callback, which may run at once, clears it. */
 	WRITE_ONCE(t->armed, t->target);
@@ -40,8 +40,8 @@ static noinline void lapic_timer_arm_slow(struct husk_lapic *l, u64 now)
 }
 
 /*
- * Have the hrtimer fire at t->target or before. When the callback runs beside
- * this, HUSK_REQ_TIMER makes the thread come here again.
+ * Have the hrtimer fire at t->target, which is after now, or before. When the
+ * callback runs beside this, HUSK_REQ_TIMER makes the thread come here again.
  */
 static void lapic_timer_arm(struct husk_lapic *l, u64 now)
 {
@@ -58,10 +58,11 @@ static void lapic_timer_arm(struct husk_lapic *l, u64 now)
 static void lapic_timer_settle(struct husk_lapic *l, u64 now)
 {
 	struct husk_lapic_timer *t = &l->timer;
+	u32 mode = lapic_timer_mode(l);
 
-	if (!t->target || now < t->target)
+	if (!t->target || !apic_timer_expired(t->target, now, mode & LVT_TIMER_DEADLINE))
 		return;
-	if (lapic_timer_mode(l) == LVT_TIMER_PERIODIC)
+	if (mode == LVT_TIMER_PERIODIC)
 		t->target = apic_timer_next(t->target, t->period, now);
 	else
 		t->target = 0;
@@ -96,7 +97,6 @@ void husk_lapic_timer_write_deadline(struct husk_lapic *l, u64 value)
 	/* In the other modes the MSR does nothing (SDM 3A 11.5.4.1). */
 	if (unlikely(lapic_timer_mode(l) != LVT_TIMER_DEADLINE))
 		return;
-	t->offset = l->vcpu->tsc_offset;
 	/* While the hrtimer is ahead, so was the old expiry: none is lost. */
 	if (armed && (armed <= value || !value)) {
 		t->target = value;
@@ -145,7 +145,7 @@ u32 husk_lapic_timer_read_current(struct husk_lapic *l)
 		return 0;
 	now = husk_guest_tsc(l->vcpu);
 	lapic_timer_settle(l, now);
-	return apic_timer_count(t->target, now, l->tsc_to_ns, t->shift, t->tmict);
+	return t->target ? apic_timer_count(t->target - now, l->tsc_to_ns, t->shift, t->tmict) : 0;
 }
 
 /* Go on with count left of the initial count */
@@ -220,7 +220,6 @@ void husk_lapic_timer_restore(struct husk_lapic *l, u32 initial, u32 left, u64 d
 	t->tmict = initial;
 	if (lapic_timer_mode(l) == LVT_TIMER_DEADLINE) {
 		t->target = deadline;
-		t->offset = l->vcpu->tsc_offset;
 		lapic_timer_settle(l, now);
 		lapic_timer_arm(l, now);
 	} else if (initial && left) {

@@ -8,7 +8,7 @@
  */
 #include "irqchip/chips.h"
 
-#define PIT_MIN_INTERVAL_NS	50000
+#define PIT_MIN_INTERVAL_NS	200000
 #define PIT_REFRESH_NS		15085	/* half a period of the refresh request, channel 1 in a PC/AT */
 
 #define PORT61_GATE2		BIT(0)

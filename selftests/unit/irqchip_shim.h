@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The kernel around kmod/irqchip/ for the unit test: one thread, a clock that
+ * the test moves, hrtimers that fire when it does, locks that find recursion.
+ */
+#ifndef HUSK_IRQCHIP_SHIM_H
+#define HUSK_IRQCHIP_SHIM_H
+
+#include "unit_shim.h"
+
+#define HUSK_H			/* kmod/husk.h is replaced by what follows */
+#define __KERNEL__
+
+#define HUSK_MAX_VCPUS		64
+#define HUSK_GSI_COUNT		24
+
+enum { HUSK_REQ_EVENT, HUSK_REQ_TIMER, HUSK_REQ_INIT };
+
+struct husk_lapic;
+struct husk_irqchip;
+struct husk_vm;
+
+struct husk_vcpu {
+	unsigned long requests;
+	struct husk_vm *vm;
+	u32 id;
+	int cpu, last_cpu;
+	struct husk_lapic *lapic;
+	u64 tsc_offset;
+};
+
+struct husk_vm {
+	struct husk_vcpu *vcpus[HUSK_MAX_VCPUS];
+	struct husk_irqchip *irqchip;
+};
+
+static struct { u32 phys_bits; } husk_host = { 40 };
+static unsigned int tsc_khz = 2500000;
+
+#define smp_mb__after_atomic()	do { } while (0)
+#define smp_mb__before_atomic()	do { } while (0)
+#define smp_load_acquire(p)	(*(p))
+#define xchg(p, v)		__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
+#define container_of(p, t, m)	((t *)((char *)(p) - offsetof(t, m)))
+#define GFP_KERNEL_ACCOUNT	0
+#define kzalloc(size, flags)	calloc(1, size)
+#define kfree(p)		free(p)
+#define USEC_PER_SEC		1000000ULL
+
+static inline bool test_bit(unsigned int n, const unsigned long *map)
+{
+	return map[n / 64] >> n % 64 & 1;
+}
+
+static inline void set_bit(unsigned int n, unsigned long *map)
+{
+	map[n / 64] |= 1UL << n % 64;
+}
+
+static inline void clear_bit(unsigned int n, unsigned long *map)
+{
+	map[n / 64] &= ~(1UL << n % 64);
+}
+
+static inline bool test_and_set_bit(unsigned int n, unsigned long *map)
+{
+	bool was = test_bit(n, map);
+
+	set_bit(n, map);
+	return was;
+}
+
+static inline bool test_and_clear_bit(unsigned int n, unsigned long *map)
+{
+	bool was = test_bit(n, map);
+
+	clear_bit(n, map);
+	return was;
+}
+
+#define __set_bit		set_bit
+#define __clear_bit		clear_bit
+
+static inline void husk_vcpu_request(struct husk_vcpu *vcpu, int req)
+{
+	set_bit(req, &vcpu->requests);
+}
+
+static inline bool husk_cpuid_has(struct husk_vm *vm, u32 function, u32 index, int reg, int bit)
+{
+	return true;
+}
+
+/* ---- locks ---- */
+
+typedef struct {
+	bool held;
+} raw_spinlock_t;
+
+#define raw_spin_lock_init(lock)	((void)((lock)->held = false))
+#define raw_spin_lock_irqsave(lock, flags) do { \
+	(flags) = 0; \
+	if ((lock)->held) \
+		abort(); \
+	(lock)->held = true; \
+} while (0)
+#define raw_spin_unlock_irqrestore(lock, flags) do { \
+	(void)(flags); \
+	(lock)->held = false; \
+} while (0)
+#define lockdep_assert_held(lock)	((lock)->held ? (void)0 : abort())
+
+/* ---- time ---- */
+
+typedef s64 ktime_t;
+enum hrtimer_restart { HRTIMER_NORESTART };
+#define CLOCK_MONOTONIC			0
+#define HRTIMER_MODE_ABS_PINNED_HARD	0
+
+struct hrtimer {
+	enum hrtimer_restart (*function)(struct hrtimer *timer);
+	ktime_t expires;
+	bool active;
+};
+
+static u64 unit_now = 1000000;		/* ns */
+static u32 unit_starts;			/* calls of hrtimer_start */
+static struct hrtimer *unit_timers[8];
+static u32 unit_timer_count;
+
+static inline ktime_t ktime_get(void)
+{
+	return unit_now;
+}
+
+static inline u64 ktime_get_ns(void)
+{
+	return unit_now;
+}
+
+#define ktime_add_ns(time, ns)	((time) + (ktime_t)(ns))
+#define ns_to_ktime(ns)		((ktime_t)(ns))
+
+static inline void hrtimer_setup(struct hrtimer *timer, enum hrtimer_restart (*function)(struct hrtimer *),
+				 int clock, int mode)
+{
+	timer->function = function;
+	timer->active = false;
+	unit_timers[unit_timer_count++] = timer;
+}
+
+static inline void hrtimer_start(struct hrtimer *timer, ktime_t expires, int mode)
+{
+	timer->expires = expires;
+	timer->active = true;
+	unit_starts++;
+}
+
+#define hrtimer_start_expires(timer, mode) hrtimer_start(timer, (timer)->expires, mode)
+
+static inline int hrtimer_cancel(struct hrtimer *timer)
+{
+	bool was = timer->active;
+
+	timer->active = false;
+	return was;
+}
+
+#define hrtimer_try_to_cancel	hrtimer_cancel
+#define hrtimer_active(timer)	((timer)->active)
+
+/* Let time pass; timers fire in their order. */
+static inline void unit_sleep(u64 ns)
+{
+	u64 end = unit_now + ns;
+
+	for (;;) {
+		struct hrtimer *first = NULL;
+		u32 n;
+
+		for (n = 0; n < unit_timer_count; n++)
+			if (unit_timers[n]->active && (!first || unit_timers[n]->expires < first->expires))
+				first = unit_timers[n];
+		if (!first || first->expires > (ktime_t)end)
+			break;
+		unit_now = max(unit_now, (u64)first->expires);
+		first->active = false;
+		first->function(first);
+	}
+	unit_now = max(unit_now, end);
+}
+
+/* A TSC of 2.5 GHz that keeps in step with the clock */
+static inline u64 husk_guest_tsc(struct husk_vcpu *vcpu)
+{
+	return unit_now * 5 / 2 + vcpu->tsc_offset;
+}
+
+#endif
