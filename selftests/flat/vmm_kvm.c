@@ -18,7 +18,7 @@ static int kvm_call(int fd, unsigned long command, void *arg)
 
 static int kvm_create(struct vmm *vm)
 {
-	struct kvm_pit_config pit = {};
+	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
 	int err;
 
 	vm->fd = kvm_call(vm->dev, KVM_CREATE_VM, NULL);
@@ -43,7 +43,7 @@ static int kvm_memory(struct vmm *vm, u32 slot, u64 gpa, u64 length, void *hva, 
 	return kvm_call(vm->fd, KVM_SET_USER_MEMORY_REGION, &arg);
 }
 
-/* KVM leaves TSC_DEADLINE out of its list because it depends on the irqchip */
+/* KVM leaves TSC_DEADLINE (it depends on the irqchip) and HYPERVISOR out of its list */
 static int kvm_cpuid(struct vmm *vm, u32 id)
 {
 	struct kvm_cpuid2 *cpuid = calloc(1, sizeof(*cpuid) + 128 * sizeof(cpuid->entries[0]));
@@ -55,7 +55,7 @@ static int kvm_cpuid(struct vmm *vm, u32 id)
 	err = kvm_call(vm->dev, KVM_GET_SUPPORTED_CPUID, cpuid);
 	for (u32 i = 0; !err && i < cpuid->nent; i++)
 		if (cpuid->entries[i].function == 1) {
-			cpuid->entries[i].ecx |= 1U << 24;
+			cpuid->entries[i].ecx |= 1U << 24 | 1U << 31;
 			cpuid->entries[i].ebx = (cpuid->entries[i].ebx & 0xffffff) | id << 24;
 		}
 	if (!err)

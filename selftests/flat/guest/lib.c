@@ -3,6 +3,7 @@
 #include "guest.h"
 
 struct trap trap;
+bool strict;
 volatile u32 irq_count[256];
 volatile u8 irq_order[64];
 volatile u32 irq_seen;
@@ -152,6 +153,7 @@ void traps_init(void)
 	set_gate(3, (u64)stubs + 3 * 16, 0xee);
 	asm volatile("lidt %0" :: "m"(idtr));
 	memcpy(&tss[1], &top, 8);
+	tss[25] = sizeof(tss) << 16;		/* no I/O bitmap */
 	gdt[5] = 0x0000890000000067UL | (base & 0xffffff) << 16 | (base >> 24 & 0xff) << 56;
 	gdt[6] = base >> 32;
 	asm volatile("ltr %w0" :: "r"(0x28));
@@ -293,6 +295,7 @@ void guest_main(u64 test, u64 arg)
 	};
 
 	traps_init();
+	strict = test < GUEST_FIRST_HOST_TEST && !arg;
 	if (test < GUEST_TEST_COUNT)
 		tests[test](arg);
 	else
