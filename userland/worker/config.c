@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0
+/* From a command line to a checked struct config. */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
+
+#include "worker/config.h"
+
+#define MIB		(1ULL << 20)
+#define MEMORY_DEFAULT	"256M"
+#define MEMORY_MIN	(16 * MIB)
+#define CMDLINE_DEFAULT	"console=ttyS0"
+
+uint64_t config_size(const char *text)
+{
+	static const char units[] = "KMG";
+	uint64_t value, shift = 20;
+	const char *unit;
+	char *end;
+
+	if (!isdigit((unsigned char)*text))
+		return 0;
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (*end) {
+		unit = strchr(units, toupper((unsigned char)*end));
+		if (!unit || end[1])
+			return 0;
+		shift = 10 + 10 * (unit - units);
+	}
+	if (errno || value > UINT64_MAX >> shift)
+		return 0;
+	return value << shift;
+}
+
+static enum husk_status check_memory(struct config *c, const char *text)
+{
+	struct sysinfo host;
+	uint64_t most;
+
+	c->memory = config_size(text);
+	if (!c->memory)
+		return fail(HUSK_STATUS_INPUT, "--memory %s: not a size; say for example 256M or 2G", text);
+	if (c->memory & 0xfff)
+		return fail(HUSK_STATUS_INPUT, "--memory %s: not a multiple of 4K", text);
+	if (c->memory < MEMORY_MIN)
+		return fail(HUSK_STATUS_INPUT, "--memory %s: too little for any kernel; give 256M", text);
+	sysinfo(&host);
+	most = ((uint64_t)host.totalram + host.totalswap) * host.mem_unit;
+	if (c->memory > most)
+		return fail(HUSK_STATUS_INPUT, "--memory %s: this host has %llu MiB, swap included", text,
+			    (unsigned long long)most / MIB);
+	return HUSK_STATUS_OK;
+}
+
+static enum husk_status open_image(struct image *image, const char *what)
+{
+	struct stat st;
+
+	image->fd = open(image->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (image->fd < 0 || fstat(image->fd, &st) < 0)
+		return fail(HUSK_STATUS_INPUT, "--%s %s: %s", what, image->path, strerror(errno));
+	if (!S_ISREG(st.st_mode))
+		return fail(HUSK_STATUS_INPUT, "--%s %s: not a regular file", what, image->path);
+	if (!st.st_size)
+		return fail(HUSK_STATUS_INPUT, "--%s %s: the file is empty", what, image->path);
+	image->size = st.st_size;
+	return HUSK_STATUS_OK;
+}
+
+static enum husk_status check_kernel(struct config *c)
+{
+	enum husk_status status = open_image(&c->kernel, "kernel");
+	const char *why;
+	ssize_t n;
+
+	if (status)
+		return status;
+	n = pread(c->kernel.fd, c->head, sizeof(c->head), 0);
+	if (n < 0)
+		return fail(HUSK_STATUS_INPUT, "--kernel %s: %s", c->kernel.path, strerror(errno));
+	c->head_len = n;
+	why = boot_parse(c->head, c->head_len, c->kernel.size, &c->boot);
+	if (why)
+		return fail(HUSK_STATUS_INPUT, "--kernel %s: %s", c->kernel.path, why);
+	if (strlen(c->cmdline) > c->boot.cmdline_max)
+		return fail(HUSK_STATUS_INPUT, "--cmdline: %zu characters; this kernel takes %u",
+			    strlen(c->cmdline), c->boot.cmdline_max);
+	return HUSK_STATUS_OK;
+}
+
+static enum husk_status check_name(struct config *c)
+{
+	static char own[HUSK_NAME_LEN];
+
+	if (!c->name) {
+		snprintf(own, sizeof(own), "vm-%d", getpid());
+		c->name = own;
+	}
+	if (!husk_name_valid(c->name))
+		return fail(HUSK_STATUS_USAGE,
+			    "--name %s: give 1 to 63 of A-Z a-z 0-9 . _ -, not beginning with . or -", c->name);
+	if (!husk_control_path(c->control, c->name))
+		return HUSK_STATUS_OK;
+	if (errno == ENAMETOOLONG)
+		return fail(HUSK_STATUS_USAGE, "--name %s: too long for the path of its control socket", c->name);
+	return fail(HUSK_STATUS_FAIL, "no folder for the control socket: %s", strerror(errno));
+}
+
+enum { OPT_KERNEL = 1, OPT_INITRD, OPT_CMDLINE, OPT_MEMORY, OPT_NAME, OPT_NO_REBOOT, OPT_LIFELINE };
+
+enum husk_status config_init(struct config *c, int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "kernel", required_argument, NULL, OPT_KERNEL },
+		{ "initrd", required_argument, NULL, OPT_INITRD },
+		{ "cmdline", required_argument, NULL, OPT_CMDLINE },
+		{ "memory", required_argument, NULL, OPT_MEMORY },
+		{ "name", required_argument, NULL, OPT_NAME },
+		{ "no-reboot", no_argument, NULL, OPT_NO_REBOOT },
+		{ "lifeline", required_argument, NULL, OPT_LIFELINE },
+		{ }
+	};
+	const char *memory = MEMORY_DEFAULT;
+	enum husk_status status;
+	int opt;
+
+	memset(c, 0, sizeof(*c));
+	c->kernel.fd = c->initrd.fd = c->lifeline = -1;
+	c->cmdline = CMDLINE_DEFAULT;
+	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1)
+		switch (opt) {
+		case OPT_KERNEL:	c->kernel.path = optarg;	break;
+		case OPT_INITRD:	c->initrd.path = optarg;	break;
+		case OPT_CMDLINE:	c->cmdline = optarg;		break;
+		case OPT_MEMORY:	memory = optarg;		break;
+		case OPT_NAME:		c->name = optarg;		break;
+		case OPT_NO_REBOOT:	c->no_reboot = true;		break;
+		case OPT_LIFELINE:	c->lifeline = atoi(optarg);	break;
+		default:
+			return fail(HUSK_STATUS_USAGE, "husk-vm is started by 'husk run'");
+		}
+	if (optind < argc || !c->kernel.path)
+		return fail(HUSK_STATUS_USAGE, "husk-vm is started by 'husk run'");
+	status = check_memory(c, memory);
+	if (!status)
+		status = check_kernel(c);
+	if (!status && c->initrd.path)
+		status = open_image(&c->initrd, "initrd");
+	return status ? status : check_name(c);
+}
+
+enum husk_status config_check_host(const struct config *c, int dev)
+{
+	struct husk_caps caps;
+
+	if (husk_get_caps(dev, &caps) < 0)
+		return fail(HUSK_STATUS_HOST, "husk.ko and this program do not fit together: %s", strerror(errno));
+	if (caps.abi_version != HUSK_ABI_VERSION)
+		return fail(HUSK_STATUS_HOST, "husk.ko speaks ABI %u, this program %u: build both from one source",
+			    caps.abi_version, HUSK_ABI_VERSION);
+	if (c->memory > RAM_LOW_MAX && c->memory - RAM_LOW_MAX > (1ULL << caps.guest_phys_bits) - RAM_HIGH_BASE)
+		return fail(HUSK_STATUS_INPUT, "--memory: this CPU addresses %u bits only", caps.guest_phys_bits);
+	return HUSK_STATUS_OK;
+}
+
+void config_fini(struct config *c)
+{
+	if (c->kernel.fd >= 0)
+		close(c->kernel.fd);
+	if (c->initrd.fd >= 0)
+		close(c->initrd.fd);
+}

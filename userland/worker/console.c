@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The console's output ring. */
+#include <stdint.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "worker/console.h"
+
+void console_wake(struct console *c)
+{
+	uint64_t one = 1;
+
+	/* It can only fail if the counter is full, and then the reader is awake. */
+	if (write(c->wake_fd, &one, sizeof(one)) < 0)
+		return;
+}
+
+void console_put(struct console *c, uint8_t byte)
+{
+	bool announce;
+
+	pthread_mutex_lock(&c->lock);
+	c->ring[c->head++ % CONSOLE_RING] = byte;
+	announce = !c->announced;
+	c->announced = true;
+	pthread_mutex_unlock(&c->lock);
+	if (announce)
+		console_wake(c);
+}
+
+bool console_looked(struct console *c)
+{
+	bool announced;
+
+	pthread_mutex_lock(&c->lock);
+	announced = c->announced;
+	c->announced = false;
+	pthread_mutex_unlock(&c->lock);
+	return announced;
+}
+
+size_t console_read(struct console *c, uint64_t *cursor, uint8_t *out, size_t n)
+{
+	size_t i;
+
+	pthread_mutex_lock(&c->lock);
+	if (c->head - *cursor > CONSOLE_RING)
+		*cursor = c->head - CONSOLE_RING;
+	if (n > c->head - *cursor)
+		n = c->head - *cursor;
+	for (i = 0; i < n; i++)
+		out[i] = c->ring[(*cursor + i) % CONSOLE_RING];
+	pthread_mutex_unlock(&c->lock);
+	return n;
+}
+
+int console_init(struct console *c)
+{
+	memset(c, 0, sizeof(*c));
+	pthread_mutex_init(&c->lock, NULL);
+	c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return c->wake_fd < 0 ? -1 : 0;
+}
+
+void console_fini(struct console *c)
+{
+	close(c->wake_fd);
+	pthread_mutex_destroy(&c->lock);
+}

@@ -1,0 +1,356 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The worker's connections to the outside. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "worker/control.h"
+
+#define FLUSH_MS	1000	/* how long clients may take for the rest of the output */
+#define BATCH_NS	1000000	/* output is collected so long: one send for many bytes */
+
+enum { FD_WAKE, FD_SIGNALS, FD_LIFELINE, FD_LISTENER, FD_CLIENTS };
+
+static void log_path(const struct control *ctl, char *path, size_t room)
+{
+	int stem = strlen(ctl->config->control) - strlen(".sock");
+
+	snprintf(path, room, "%.*s.log", stem, ctl->config->control);
+}
+
+/* Let go of the terminal: what we have to say later goes into a file beside the socket. */
+static void detach(struct control *ctl)
+{
+	char path[HUSK_CONTROL_LEN];
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	int log;
+
+	log_path(ctl, path, sizeof(path));
+	unlink(path);
+	log = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+	if (null >= 0) {
+		dup2(null, 0);
+		dup2(null, 1);
+		dup2(log >= 0 ? log : null, 2);
+		close(null);
+	}
+	if (log >= 0)
+		close(log);
+	ctl->detached = true;
+	close(ctl->config->lifeline);
+	ctl->config->lifeline = -1;
+}
+
+static void serve_lifeline(struct control *ctl, struct machine *m)
+{
+	char line[CONTROL_LINE] = "";
+	ssize_t n = recv(ctl->config->lifeline, line, sizeof(line) - 1, MSG_DONTWAIT);
+
+	if (n > 0 && !strcmp(line, "detach"))
+		detach(ctl);
+	else if (n >= 0 || (errno != EAGAIN && errno != EINTR))
+		machine_end(m, END_QUIT);
+}
+
+static void client_close(struct client *client)
+{
+	close(client->fd);
+	client->fd = -1;
+}
+
+static void client_accept(struct control *ctl)
+{
+	int fd = accept4(ctl->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return;
+	for (int i = 0; i < CONTROL_CLIENTS; i++)
+		if (ctl->client[i].fd < 0) {
+			ctl->client[i] = (struct client){ .fd = fd };
+			return;
+		}
+	close(fd);
+}
+
+/* Byte by byte: what follows the line is for the guest. */
+static void client_line(struct client *client, struct machine *m)
+{
+	char c;
+
+	while (!client->console) {
+		if (recv(client->fd, &c, 1, 0) != 1) {
+			if (errno != EAGAIN && errno != EINTR)
+				client_close(client);
+			return;
+		}
+		if (c != '\n' && client->line_len + 1 < CONTROL_LINE) {
+			client->line[client->line_len++] = c;
+			continue;
+		}
+		client->line[client->line_len] = 0;
+		if (c == '\n' && !strcmp(client->line, "console")) {
+			client->console = true;
+			return;
+		}
+		if (c == '\n' && !strcmp(client->line, "quit"))
+			machine_end(m, END_QUIT);
+		client_close(client);
+		return;
+	}
+}
+
+static void client_input(struct control *ctl, struct client *client, struct machine *m)
+{
+	ssize_t n;
+
+	errno = 0;
+	if (!client->console) {
+		client_line(client, m);
+		return;
+	}
+	n = recv(client->fd, ctl->input + ctl->input_len, sizeof(ctl->input) - ctl->input_len, 0);
+	if (n > 0)
+		ctl->input_len += n;
+	else if (!n || (errno != EAGAIN && errno != EINTR))
+		client_close(client);
+}
+
+/* Send what fits. false: the socket is full, or all is sent. */
+static bool client_output(struct control *ctl, struct client *client)
+{
+	uint8_t chunk[4096];
+	size_t n = console_read(ctl->console, &client->cursor, chunk, sizeof(chunk));
+	ssize_t sent;
+
+	if (!n)
+		return false;
+	sent = send(client->fd, chunk, n, MSG_NOSIGNAL);
+	if (sent > 0)
+		client->cursor += sent;
+	else if (errno != EAGAIN && errno != EINTR)
+		client_close(client);
+	return sent == (ssize_t)n;
+}
+
+static bool client_behind(struct control *ctl, struct client *client)
+{
+	uint8_t byte;
+
+	return client->fd >= 0 && client->console && console_read(ctl->console, &client->cursor, &byte, 1);
+}
+
+static void send_output(struct control *ctl)
+{
+	for (int i = 0; i < CONTROL_CLIENTS; i++)
+		while (ctl->client[i].fd >= 0 && ctl->client[i].console &&
+		       client_output(ctl, &ctl->client[i]))
+			;
+}
+
+static void give_input(struct control *ctl, struct machine *m)
+{
+	size_t taken;
+
+	if (!ctl->input_len)
+		return;
+	taken = serial_receive(&m->com1, ctl->input, ctl->input_len);
+	ctl->input_len -= taken;
+	memmove(ctl->input, ctl->input + taken, ctl->input_len);
+}
+
+static void serve_wake(struct control *ctl)
+{
+	static const struct timespec batch = { .tv_nsec = BATCH_NS };
+	uint64_t count;
+
+	if (read(ctl->console->wake_fd, &count, sizeof(count)) < 0)
+		return;
+	if (console_looked(ctl->console)) {
+		nanosleep(&batch, NULL);
+		console_looked(ctl->console);
+	}
+}
+
+static void fill_polls(struct control *ctl, struct pollfd *fds)
+{
+	bool room = ctl->input_len < sizeof(ctl->input);
+
+	fds[FD_WAKE] = (struct pollfd){ ctl->console->wake_fd, POLLIN, 0 };
+	fds[FD_SIGNALS] = (struct pollfd){ ctl->signals, POLLIN, 0 };
+	fds[FD_LIFELINE] = (struct pollfd){ ctl->config->lifeline, POLLIN, 0 };
+	fds[FD_LISTENER] = (struct pollfd){ ctl->listener, POLLIN, 0 };
+	for (int i = 0; i < CONTROL_CLIENTS; i++) {
+		struct client *client = &ctl->client[i];
+
+		fds[FD_CLIENTS + i] = (struct pollfd){ client->fd, 0, 0 };
+		if (!client->console || room)
+			fds[FD_CLIENTS + i].events |= POLLIN;
+		if (client_behind(ctl, client))
+			fds[FD_CLIENTS + i].events |= POLLOUT;
+	}
+}
+
+static void serve_clients(struct control *ctl, struct machine *m, const struct pollfd *fds)
+{
+	for (int i = 0; i < CONTROL_CLIENTS; i++)
+		if (ctl->client[i].fd >= 0 && fds[i].fd == ctl->client[i].fd &&
+		    (fds[i].revents & (POLLIN | POLLHUP | POLLERR)))
+			client_input(ctl, &ctl->client[i], m);
+}
+
+/* Milliseconds until a guest that was asked to stop has had its time; -1: never. */
+static int stop_timeout(struct machine *m)
+{
+	long long deadline = atomic_load(&m->stop_deadline), left;
+
+	if (!deadline)
+		return -1;
+	left = deadline - machine_now_ms();
+	if (left <= 0)
+		machine_end(m, END_STOPPED);
+	return left <= 0 ? 0 : left > 1000000 ? 1000000 : left;
+}
+
+void control_serve(struct control *ctl, struct machine *m)
+{
+	struct pollfd fds[FD_CLIENTS + CONTROL_CLIENTS];
+
+	while (atomic_load(&m->end) == END_NONE) {
+		fill_polls(ctl, fds);
+		if (poll(fds, FD_CLIENTS + CONTROL_CLIENTS, stop_timeout(m)) < 0)
+			continue;
+		if (fds[FD_WAKE].revents)
+			serve_wake(ctl);
+		if (fds[FD_SIGNALS].revents)
+			machine_end(m, END_QUIT);
+		if (fds[FD_LIFELINE].revents && ctl->config->lifeline >= 0)
+			serve_lifeline(ctl, m);
+		serve_clients(ctl, m, fds + FD_CLIENTS);
+		if (fds[FD_LISTENER].revents)
+			client_accept(ctl);
+		give_input(ctl, m);
+		send_output(ctl);
+	}
+}
+
+/* One round of sending the rest; true while a client is still there. */
+static bool flush_round(struct control *ctl, int timeout)
+{
+	struct pollfd fds[CONTROL_CLIENTS];
+	bool left = false;
+
+	send_output(ctl);
+	for (int i = 0; i < CONTROL_CLIENTS; i++) {
+		struct client *client = &ctl->client[i];
+
+		fds[i] = (struct pollfd){ client->fd, POLLIN, 0 };
+		if (client->fd < 0)
+			continue;
+		left = true;
+		if (client_behind(ctl, client)) {
+			fds[i].events |= POLLOUT;
+		} else if (!client->done) {
+			shutdown(client->fd, SHUT_WR);
+			client->done = true;
+		}
+	}
+	if (left && poll(fds, CONTROL_CLIENTS, timeout) > 0)
+		for (int i = 0; i < CONTROL_CLIENTS; i++)
+			if (fds[i].fd >= 0 && (fds[i].revents & (POLLIN | POLLHUP | POLLERR))) {
+				uint8_t ignored[256];
+
+				if (recv(fds[i].fd, ignored, sizeof(ignored), 0) <= 0)
+					client_close(&ctl->client[i]);
+			}
+	return left;
+}
+
+/* A client that has read everything closes its end: so its terminal is ours for a last word. */
+void control_flush(struct control *ctl)
+{
+	long long deadline = machine_now_ms() + FLUSH_MS, left;
+
+	while ((left = deadline - machine_now_ms()) > 0 && flush_round(ctl, left))
+		;
+	for (int i = 0; i < CONTROL_CLIENTS; i++)
+		if (ctl->client[i].fd >= 0)
+			client_close(&ctl->client[i]);
+}
+
+void control_ready(struct control *ctl)
+{
+	char line[HUSK_NAME_LEN + 8];
+	int n = snprintf(line, sizeof(line), "ready %s", ctl->config->name);
+
+	if (ctl->config->lifeline >= 0)
+		send(ctl->config->lifeline, line, n, MSG_NOSIGNAL);
+}
+
+enum husk_status control_listen(struct control *ctl)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	struct stat st;
+	mode_t mask;
+	int err;
+
+	strcpy(addr.sun_path, ctl->config->control);
+	ctl->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (ctl->listener < 0)
+		return fail(HUSK_STATUS_FAIL, "no control socket: %s", strerror(errno));
+	/* The kernel gave us the name, so a file that is there is of a worker that died. */
+	unlink(addr.sun_path);
+	mask = umask(0177);
+	err = bind(ctl->listener, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
+	      listen(ctl->listener, CONTROL_CLIENTS) < 0 || stat(addr.sun_path, &st) < 0 ? errno : 0;
+	umask(mask);
+	if (err)
+		return fail(HUSK_STATUS_FAIL, "%s: %s", addr.sun_path, strerror(err));
+	ctl->inode = st.st_ino;
+	return HUSK_STATUS_OK;
+}
+
+enum husk_status control_init(struct control *ctl, struct config *config, struct console *console)
+{
+	sigset_t set;
+
+	memset(ctl, 0, sizeof(*ctl));
+	ctl->config = config;
+	ctl->console = console;
+	ctl->listener = -1;
+	for (int i = 0; i < CONTROL_CLIENTS; i++)
+		ctl->client[i].fd = -1;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	ctl->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (ctl->signals < 0)
+		return fail(HUSK_STATUS_FAIL, "no signalfd: %s", strerror(errno));
+	return HUSK_STATUS_OK;
+}
+
+void control_fini(struct control *ctl, bool keep_log)
+{
+	char path[HUSK_CONTROL_LEN];
+	struct stat st;
+
+	/* Only our own file: after us the name may be another's. */
+	if (ctl->inode && !stat(ctl->config->control, &st) && st.st_ino == ctl->inode)
+		unlink(ctl->config->control);
+	log_path(ctl, path, sizeof(path));
+	if (ctl->detached && !keep_log)
+		unlink(path);
+	if (ctl->listener >= 0)
+		close(ctl->listener);
+	close(ctl->signals);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The worker's connections to the outside, all served by the main thread:
+ *
+ * - the control socket: a client sends one line, "console" or "quit". After
+ *   "console" the connection carries the console's raw bytes both ways,
+ *   beginning with the last 64 KiB of output.
+ * - the lifeline, a seqpacket socket to the process that started the worker:
+ *   it is told "ready NAME" when the guest runs, and may send "detach". When
+ *   it closes without that, the VM ends with it.
+ * - SIGTERM, SIGINT and SIGHUP end the VM.
+ */
+#ifndef HUSK_WORKER_CONTROL_H
+#define HUSK_WORKER_CONTROL_H
+
+#include <sys/types.h>
+
+#include "worker/machine.h"
+
+#define CONTROL_CLIENTS	8
+#define CONTROL_LINE	16
+
+struct client {
+	int fd;			/* -1: free */
+	bool console;		/* it said so */
+	bool done;		/* everything was sent and our end is shut */
+	char line[CONTROL_LINE];
+	size_t line_len;
+	uint64_t cursor;	/* in the console's output */
+};
+
+struct control {
+	struct console *console;
+	struct config *config;
+	int listener, signals;
+	ino_t inode;		/* of the socket file we made */
+	struct client client[CONTROL_CLIENTS];
+	uint8_t input[4096];	/* bytes for the guest's serial port */
+	size_t input_len;
+	bool detached;
+};
+
+enum husk_status control_init(struct control *ctl, struct config *config, struct console *console);
+/* Make the socket; once the kernel has given us the name. */
+enum husk_status control_listen(struct control *ctl);
+/* Tell the lifeline that the guest runs. */
+void control_ready(struct control *ctl);
+/* Serve until the machine ends. */
+void control_serve(struct control *ctl, struct machine *m);
+/* Let clients have the rest of the output, and hang up. */
+void control_flush(struct control *ctl);
+void control_fini(struct control *ctl, bool keep_log);
+
+#endif

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Making and taking down a VM. */
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "worker/machine.h"
+#include "worker/platform.h"
+
+enum husk_status fail(enum husk_status status, const char *fmt, ...)
+{
+	va_list ap;
+
+	fputs("husk: ", stderr);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+	return status;
+}
+
+long long machine_now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+uint8_t *machine_ram(const struct machine *m, uint64_t gpa, uint64_t length)
+{
+	if (gpa < m->low && length <= m->low - gpa)
+		return m->ram + gpa;
+	if (gpa >= RAM_HIGH_BASE && gpa - RAM_HIGH_BASE < m->high &&
+	    length <= m->high - (gpa - RAM_HIGH_BASE))
+		return m->ram + m->low + (gpa - RAM_HIGH_BASE);
+	return NULL;
+}
+
+static enum husk_status map_ram(struct machine *m)
+{
+	uint64_t size = m->config->memory;
+	void *ram;
+	int fd;
+
+	m->low = size < RAM_LOW_MAX ? size : RAM_LOW_MAX;
+	m->high = size - m->low;
+	fd = memfd_create(m->config->name, MFD_CLOEXEC);
+	if (fd < 0)
+		return fail(HUSK_STATUS_FAIL, "no memory file for the guest: %s", strerror(errno));
+	if (ftruncate(fd, size) < 0)
+		ram = MAP_FAILED;
+	else
+		ram = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	close(fd);
+	if (ram == MAP_FAILED)
+		return fail(HUSK_STATUS_INPUT, "no %llu MiB of memory for the guest: %s",
+			    (unsigned long long)size >> 20, strerror(errno));
+	madvise(ram, size, MADV_DONTDUMP);
+	m->ram = ram;
+	return HUSK_STATUS_OK;
+}
+
+static enum husk_status create_vm(struct machine *m)
+{
+	const struct config *c = m->config;
+
+	m->vm = husk_vm_create(m->dev, c->name, c->control, &m->id);
+	if (m->vm < 0 && errno == EEXIST)
+		return fail(HUSK_STATUS_NAME, "\"%s\": %s", c->name, husk_create_error(errno));
+	if (m->vm < 0)
+		return fail(HUSK_STATUS_HOST, "%s", husk_create_error(errno));
+	if (husk_vm_set_memory(m->vm, 0, 0, m->ram, m->low, 0) < 0 ||
+	    (m->high && husk_vm_set_memory(m->vm, 1, RAM_HIGH_BASE, m->ram + m->low, m->high, 0) < 0))
+		return fail(HUSK_STATUS_FAIL, "the kernel refused the guest's memory: %s", strerror(errno));
+	return machine_set_cpuid(m);
+}
+
+static enum husk_status create_vcpu(struct machine *m)
+{
+	m->vcpu = husk_vm_create_vcpu(m->vm, 0);
+	if (m->vcpu < 0)
+		return fail(HUSK_STATUS_FAIL, "no vCPU: %s", strerror(errno));
+	m->run = husk_vcpu_map_run(m->vcpu);
+	m->stats = husk_vcpu_map_stats(m->vcpu);
+	if (!m->run || !m->stats)
+		return fail(HUSK_STATUS_FAIL, "no run page: %s", strerror(errno));
+	return vcpu_set_boot_state(m);
+}
+
+static void com1_out(void *ctx, uint8_t byte)
+{
+	struct machine *m = ctx;
+
+	console_put(m->console, byte);
+}
+
+static void com1_irq(void *ctx, bool level)
+{
+	struct machine *m = ctx;
+
+	husk_vm_irq_line(m->vm, COM1_IRQ, level);
+}
+
+static void com1_hungry(void *ctx)
+{
+	struct machine *m = ctx;
+
+	console_wake(m->console);
+}
+
+static void pm_irq(void *ctx, bool level)
+{
+	struct machine *m = ctx;
+
+	husk_vm_irq_line(m->vm, PM_IRQ, level);
+}
+
+static const struct serial_ops com1_ops = {
+	.out = com1_out, .irq = com1_irq, .hungry = com1_hungry,
+};
+
+enum husk_status machine_create(struct machine *m, const struct config *config,
+				struct console *console, int dev)
+{
+	enum husk_status status;
+
+	memset(m, 0, sizeof(*m));
+	m->config = config;
+	m->console = console;
+	m->dev = dev;
+	m->vm = m->vcpu = -1;
+	serial_init(&m->com1, &com1_ops, m);
+	pm_init(&m->pm, pm_irq, m);
+	rtc_init(&m->rtc);
+
+	status = map_ram(m);
+	if (!status)
+		status = create_vm(m);
+	if (!status)
+		status = machine_load(m);
+	if (!status)
+		status = create_vcpu(m);
+	if (status)
+		machine_destroy(m);
+	return status;
+}
+
+void machine_destroy(struct machine *m)
+{
+	husk_vcpu_unmap(m->stats);
+	husk_vcpu_unmap(m->run);
+	if (m->vcpu >= 0)
+		close(m->vcpu);
+	if (m->vm >= 0)
+		close(m->vm);
+	if (m->ram)
+		munmap(m->ram, m->low + m->high);
+	pm_fini(&m->pm);
+	serial_fini(&m->com1);
+}
+
+/* The signal only has to interrupt HUSK_VCPU_RUN. */
+static void on_kick(int signo)
+{
+	(void)signo;
+}
+
+enum husk_status machine_start(struct machine *m)
+{
+	struct sigaction kick = { .sa_handler = on_kick };
+	int err;
+
+	sigaction(SIGUSR1, &kick, NULL);
+	err = pthread_create(&m->thread, NULL, vcpu_thread, m);
+	if (err)
+		return fail(HUSK_STATUS_FAIL, "no thread for the vCPU: %s", strerror(err));
+	m->started = true;
+	return HUSK_STATUS_OK;
+}
+
+void machine_join(struct machine *m)
+{
+	if (!m->started)
+		return;
+	machine_end(m, END_QUIT);
+	*(volatile uint8_t *)&m->run->immediate_exit = 1;
+	pthread_kill(m->thread, SIGUSR1);
+	pthread_join(m->thread, NULL);
+	m->started = false;
+}
+
+void machine_end(struct machine *m, enum machine_end reason)
+{
+	int none = END_NONE;
+
+	if (atomic_compare_exchange_strong(&m->end, &none, reason))
+		console_wake(m->console);
+}

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * husk-vm: the worker. One process is one VM: it loads the guest, runs its
+ * vCPU, is its slow devices, and ends with it. 'husk run' starts it.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "worker/config.h"
+#include "worker/control.h"
+
+static const struct {
+	enum husk_status status;
+	const char *what;
+} ends[] = {
+#define X(id, status, what) [END_##id] = { HUSK_STATUS_##status, what },
+	MACHINE_ENDS(X)
+#undef X
+};
+
+/* One boot, from power-on to whatever ends it. A reset is a new machine. */
+static enum husk_status run_once(struct control *ctl, struct machine *m, int dev, bool first)
+{
+	enum husk_status status = machine_create(m, ctl->config, ctl->console, dev);
+
+	if (status)
+		return status;
+	if (first)
+		status = control_listen(ctl);
+	if (!status)
+		status = machine_start(m);
+	if (!status) {
+		if (first)
+			control_ready(ctl);
+		control_serve(ctl, m);
+		machine_join(m);
+	} else {
+		machine_destroy(m);
+	}
+	return status;
+}
+
+static enum husk_status last_word(struct control *ctl, struct machine *m)
+{
+	int end = atomic_load(&m->end);
+
+	control_flush(ctl);
+	if (end == END_CRASH)
+		machine_report(m);
+	if (end == END_FAIL)
+		fail(HUSK_STATUS_FAIL, "%s: %s", ends[end].what, strerror(atomic_load(&m->error)));
+	else if (*ends[end].what)
+		fail(HUSK_STATUS_FAIL, "%s: %s", m->config->name, ends[end].what);
+	return ends[end].status;
+}
+
+static enum husk_status run(struct control *ctl, int dev)
+{
+	static struct machine m;
+	enum husk_status status;
+	bool first = true, again;
+
+	do {
+		status = run_once(ctl, &m, dev, first);
+		if (status)
+			return status;
+		again = atomic_load(&m.end) == END_RESET && !ctl->config->no_reboot;
+		if (!again)
+			status = last_word(ctl, &m);
+		machine_destroy(&m);
+		first = false;
+	} while (again);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	static struct console console;
+	static struct control ctl;
+	static struct config config;
+	enum husk_status status = config_init(&config, argc, argv);
+	int dev;
+
+	if (status)
+		goto out_config;
+	dev = husk_open();
+	if (dev < 0) {
+		status = fail(HUSK_STATUS_HOST, "%s", husk_open_error(errno));
+		goto out_config;
+	}
+	status = config_check_host(&config, dev);
+	if (status)
+		goto out_dev;
+	if (console_init(&console) < 0) {
+		status = fail(HUSK_STATUS_FAIL, "no eventfd: %s", strerror(errno));
+		goto out_dev;
+	}
+	status = control_init(&ctl, &config, &console);
+	if (!status) {
+		status = run(&ctl, dev);
+		control_fini(&ctl, status == HUSK_STATUS_CRASH || status == HUSK_STATUS_FAIL);
+	}
+	console_fini(&console);
+out_dev:
+	close(dev);
+out_config:
+	config_fini(&config);
+	return status;
+}

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The report about a guest that crashed: why, registers, code, last exits. */
+#include <stdio.h>
+
+#include "worker/machine.h"
+
+#define CODE_BYTES	16
+#define LAST_EXITS	16
+
+typedef unsigned long long ull;
+
+static void report_cause(const struct husk_run *run)
+{
+	fprintf(stderr, "cause: %s, behind it %s at rip %#llx\n", husk_exit_name(run->exit),
+		husk_reason_name(run->reason), (ull)run->rip);
+	if (run->exit == HUSK_EXIT_UNHANDLED) {
+		unsigned int n = run->unhandled.insn_length;
+
+		fprintf(stderr, "hardware reason %#llx, info %#llx %#llx, instruction",
+			(ull)run->unhandled.hw_reason, (ull)run->unhandled.info[0],
+			(ull)run->unhandled.info[1]);
+		for (unsigned int i = 0; i < n && i < sizeof(run->unhandled.insn); i++)
+			fprintf(stderr, " %02x", run->unhandled.insn[i]);
+		fprintf(stderr, "%s\n", n ? "" : " not known");
+	}
+	if (run->exit == HUSK_EXIT_ENTRY_FAIL)
+		fprintf(stderr, "hardware reason %#llx, info %#llx %#llx\n", (ull)run->entry_fail.hw_reason,
+			(ull)run->entry_fail.info[0], (ull)run->entry_fail.info[1]);
+}
+
+static void report_general(const struct husk_general *regs)
+{
+	static const char * const names[16] = {
+		"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+		"r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
+	};
+
+	fprintf(stderr, "rip %016llx  rflags %08llx\n", (ull)regs->rip, (ull)regs->rflags);
+	for (int i = 0; i < 16; i++)
+		fprintf(stderr, "%-3s %016llx%s", names[i], (ull)regs->gpr[i], i % 4 == 3 ? "\n" : "  ");
+}
+
+static void report_segment(const char *name, const struct husk_segment *s)
+{
+	fprintf(stderr, "%-4s %04x  base %016llx  limit %08x  attr %03x\n", name, s->selector,
+		(ull)s->base, s->limit, s->attr);
+}
+
+static void report_system(const struct husk_system *sys)
+{
+	report_segment("cs", &sys->cs);
+	report_segment("ss", &sys->ss);
+	report_segment("ds", &sys->ds);
+	report_segment("es", &sys->es);
+	report_segment("fs", &sys->fs);
+	report_segment("gs", &sys->gs);
+	report_segment("tr", &sys->tr);
+	report_segment("ldtr", &sys->ldtr);
+	fprintf(stderr, "gdtr %016llx/%04x  idtr %016llx/%04x\n", (ull)sys->gdtr.base, sys->gdtr.limit,
+		(ull)sys->idtr.base, sys->idtr.limit);
+	fprintf(stderr, "cr0 %08llx  cr2 %016llx  cr3 %012llx  cr4 %08llx  cr8 %llx  efer %llx  xcr0 %llx\n",
+		(ull)sys->cr0, (ull)sys->cr2, (ull)sys->cr3, (ull)sys->cr4, (ull)sys->cr8,
+		(ull)sys->efer, (ull)sys->xcr0);
+}
+
+static void report_code(const struct machine *m, const struct husk_general *regs,
+			const struct husk_system *sys)
+{
+	uint64_t gva = regs->rip + (sys->efer & 0x400 ? 0 : sys->cs.base);
+	const uint8_t *code;
+	__u64 gpa;
+
+	fprintf(stderr, "code:");
+	for (int i = 0; i < CODE_BYTES; i++) {
+		code = husk_vcpu_translate(m->vcpu, gva + i, &gpa) < 0 ? NULL : machine_ram(m, gpa, 1);
+		if (!code)
+			break;
+		fprintf(stderr, " %02x", *code);
+	}
+	fprintf(stderr, "\n");
+}
+
+static void report_flight(const struct husk_stats *stats)
+{
+	uint32_t last = 0;
+
+	for (int i = 0; i < HUSK_FLIGHT_LEN; i++)
+		if (stats->flight[i].sequence > last)
+			last = stats->flight[i].sequence;
+	fprintf(stderr, "last exits (number, reason, level, rip, information):\n");
+	for (int back = LAST_EXITS - 1; back >= 0; back--) {
+		uint32_t n = last - back;
+		const struct husk_flight *f = &stats->flight[n % HUSK_FLIGHT_LEN];
+
+		if (n && f->sequence == n)
+			fprintf(stderr, "%10u  %-11s %-6s %016llx  %llx %llx\n", n,
+				husk_reason_name(f->reason), husk_level_name(f->level), (ull)f->rip,
+				(ull)f->info0, (ull)f->info1);
+	}
+}
+
+void machine_report(struct machine *m)
+{
+	struct husk_general regs;
+	struct husk_system sys;
+
+	fprintf(stderr, "---- husk: VM %u \"%s\" ----\n", m->id, m->config->name);
+	report_cause(m->run);
+	if (!husk_vcpu_get(m->vcpu, HUSK_STATE_GENERAL, &regs) &&
+	    !husk_vcpu_get(m->vcpu, HUSK_STATE_SYSTEM, &sys)) {
+		report_general(&regs);
+		report_system(&sys);
+		report_code(m, &regs, &sys);
+	}
+	report_flight(m->stats);
+	fprintf(stderr, "entries %llu, accesses to ports without a device %llu\n---- end ----\n",
+		(ull)m->stats->entries, (ull)m->unknown_ports);
+}
