@@ -47,17 +47,15 @@ int parse_plain(int argc, char **argv, const char *usage_text, bool *json, int m
 /* Print s as a JSON string, quotes included. */
 void json_string(const char *s);
 
-/*
- * Connect this terminal to the console of a VM by its control socket.
- * lifeline: the worker's lifeline, or -1 if the VM was not started by us.
- */
+/* Connect this terminal to the console of a VM by its control socket, until: */
 enum console_end {
 	CONSOLE_EOF,		/* the VM ended */
 	CONSOLE_DETACHED,	/* the user detached */
-	CONSOLE_QUIT,		/* the user or a signal ended the VM */
+	CONSOLE_QUIT,		/* the user wants the VM to end */
+	CONSOLE_SIGNAL,		/* a signal wants us to end */
 	CONSOLE_LOST,		/* our own terminal is gone */
-	CONSOLE_NONE,		/* no such VM: could not connect; errno */
+	CONSOLE_NONE,		/* could not connect; errno */
 };
-enum console_end console_attach(const char *path, int lifeline);
+enum console_end console_attach(const char *path);
 
 #endif

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: GPL-2.0
+/* husk run: start a worker, be its terminal. */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "lib/libhusk.h"
+
+static const char run_usage[] =
+	"usage: husk run --kernel FILE [OPTIONS]\n"
+	"\n"
+	"Boots a Linux kernel in a new VM; the terminal is its serial console.\n"
+	"\n"
+	"  --kernel FILE    the kernel, a bzImage (vmlinuz)\n"
+	"  --initrd FILE    the initial RAM file system\n"
+	"  --cmdline TEXT   the kernel's command line (console=ttyS0)\n"
+	"  --memory SIZE    with K, M or G; without, in MiB (256M)\n"
+	"  --name NAME      (vm-PID)\n"
+	"  --detach         return when the guest runs, print the name;\n"
+	"                   'husk console NAME' connects\n"
+	"  --no-reboot      a reset by the guest ends the VM, with status 7\n"
+	"\n"
+	"On a terminal: Ctrl-] d leaves the VM running, Ctrl-] q ends it, Ctrl-] ? helps.\n"
+	"SIGTERM, SIGINT and SIGHUP end the VM. 'husk help' lists the exit statuses.\n";
+
+enum { OPT_HELP = 'h', OPT_DETACH = 1000, OPT_PASS };
+
+/* Options marked OPT_PASS are the worker's. */
+static const struct option options[] = {
+	{ "kernel", required_argument, NULL, OPT_PASS },
+	{ "initrd", required_argument, NULL, OPT_PASS },
+	{ "cmdline", required_argument, NULL, OPT_PASS },
+	{ "memory", required_argument, NULL, OPT_PASS },
+	{ "name", required_argument, NULL, OPT_PASS },
+	{ "no-reboot", no_argument, NULL, OPT_PASS },
+	{ "detach", no_argument, NULL, OPT_DETACH },
+	{ "help", no_argument, NULL, OPT_HELP },
+	{ }
+};
+
+struct worker_args {
+	char *argv[64];
+	int argc;
+	bool detach, kernel;
+};
+
+static void add_arg(struct worker_args *args, const char *name, const char *value)
+{
+	char *text;
+	int n;
+
+	if (args->argc + 2 > (int)(sizeof(args->argv) / sizeof(args->argv[0])))
+		die(HUSK_STATUS_USAGE, "too many options");
+	n = value ? asprintf(&text, "--%s=%s", name, value) : asprintf(&text, "--%s", name);
+	if (n < 0)
+		die(HUSK_STATUS_FAIL, "out of memory");
+	args->argv[args->argc++] = text;
+}
+
+static void parse(struct worker_args *args, int argc, char **argv)
+{
+	int opt, index;
+
+	while ((opt = getopt_long(argc, argv, "h", options, &index)) != -1)
+		switch (opt) {
+		case OPT_HELP:
+			usage(run_usage, true);
+		case OPT_DETACH:
+			args->detach = true;
+			break;
+		case OPT_PASS:
+			args->kernel |= !strcmp(options[index].name, "kernel");
+			add_arg(args, options[index].name, optarg);
+			break;
+		default:
+			die(HUSK_STATUS_USAGE, "'husk run --help' lists the options");
+		}
+	if (optind < argc)
+		die(HUSK_STATUS_USAGE, "\"%s\" is no option: 'husk run --help' lists them", argv[optind]);
+	if (!args->kernel)
+		die(HUSK_STATUS_USAGE, "--kernel FILE is missing: 'husk run --help' tells more");
+}
+
+/* husk-vm beside ourselves, or in ../libexec/husk */
+static void find_worker(char path[PATH_MAX])
+{
+	static const char * const places[] = { "/husk-vm", "/../libexec/husk/husk-vm" };
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (n <= 0)
+		die(HUSK_STATUS_FAIL, "/proc/self/exe: %s (is /proc mounted?)", strerror(errno));
+	self[n] = 0;
+	*strrchr(self, '/') = 0;
+	for (int i = 0; i < 2; i++)
+		if (snprintf(path, PATH_MAX, "%s%s", self, places[i]) < PATH_MAX && !access(path, X_OK))
+			return;
+	die(HUSK_STATUS_FAIL, "husk-vm is not in %s nor in %s/../libexec/husk: install it beside husk",
+	    self, self);
+}
+
+/* The worker has a session of its own: the terminal's signals are ours. */
+static pid_t start_worker(struct worker_args *args, int *lifeline)
+{
+	char path[PATH_MAX], number[16];
+	int pair[2];
+	pid_t pid;
+
+	find_worker(path);
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
+		die(HUSK_STATUS_FAIL, "no socket: %s", strerror(errno));
+	snprintf(number, sizeof(number), "%d", pair[1]);
+	add_arg(args, "lifeline", number);
+	args->argv[0] = "husk-vm";
+	args->argv[args->argc] = NULL;
+	pid = fork();
+	if (pid < 0)
+		die(HUSK_STATUS_FAIL, "no process for the VM: %s", strerror(errno));
+	if (!pid) {
+		setsid();
+		fcntl(pair[1], F_SETFD, 0);
+		execv(path, args->argv);
+		complain("%s: %s", path, strerror(errno));
+		_exit(HUSK_STATUS_FAIL);
+	}
+	close(pair[1]);
+	*lifeline = pair[0];
+	return pid;
+}
+
+static int worker_status(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return HUSK_STATUS_FAIL;
+	if (WIFEXITED(status))
+		return WEXITSTATUS(status);
+	complain("the VM's process ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+	return HUSK_STATUS_ENDED;
+}
+
+/* The worker says "ready NAME", or dies. */
+static bool wait_ready(int lifeline, char name[HUSK_NAME_LEN])
+{
+	char line[HUSK_NAME_LEN + 8];
+	ssize_t n;
+
+	do
+		n = recv(lifeline, line, sizeof(line) - 1, 0);
+	while (n < 0 && errno == EINTR);
+	if (n <= 0)
+		return false;
+	line[n] = 0;
+	return sscanf(line, "ready %63s", name) == 1;
+}
+
+/* The worker closes the lifeline when it has let go of the terminal. */
+static int detach(pid_t pid, int lifeline, const char *name, bool say_name)
+{
+	char ignored;
+	int status;
+
+	if (send(lifeline, "detach", 6, MSG_NOSIGNAL) == 6)
+		while (recv(lifeline, &ignored, 1, 0) > 0)
+			;
+	if (waitpid(pid, &status, WNOHANG) == pid)
+		return WIFEXITED(status) ? WEXITSTATUS(status) : HUSK_STATUS_ENDED;
+	if (say_name)
+		printf("%s\n", name);
+	else
+		fprintf(stderr, "husk: detached; 'husk console %s' connects again\n", name);
+	return HUSK_STATUS_OK;
+}
+
+static int be_terminal(pid_t pid, int lifeline, const char *name)
+{
+	char path[HUSK_CONTROL_LEN];
+	enum console_end end;
+
+	end = husk_control_path(path, name) < 0 ? CONSOLE_NONE : console_attach(path);
+	if (end == CONSOLE_DETACHED)
+		return detach(pid, lifeline, name, false);
+	if (end == CONSOLE_LOST)
+		complain("the terminal is gone: ending %s", name);
+	close(lifeline);
+	return worker_status(pid);
+}
+
+int cmd_run(int argc, char **argv)
+{
+	struct worker_args args = { .argc = 1 };
+	char name[HUSK_NAME_LEN];
+	int lifeline;
+	pid_t pid;
+
+	parse(&args, argc, argv);
+	pid = start_worker(&args, &lifeline);
+	if (!wait_ready(lifeline, name))
+		return worker_status(pid);
+	if (args.detach)
+		return detach(pid, lifeline, name, true);
+	return be_terminal(pid, lifeline, name);
+}
