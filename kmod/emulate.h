@@ -215,9 +215,12 @@ enum husk_verdict husk_emulate_cr(struct husk_vcpu *vcpu);
 /* Length of the instruction at rip when the CPU did not say: reads and checks its bytes. 0: unknown.
  * Process context. */
 u8 husk_insn_length(struct husk_vcpu *vcpu);
-/* The same in the fast loop: interrupts off, no sleep, no lock; 0: not known without sleeping. CPUID, RDMSR,
- * WRMSR, VMMCALL, HLT, XSETBV... without prefixes cost one page walk and a compare. */
-u8 husk_insn_length_fast(struct husk_vcpu *vcpu);
+/*
+ * The same in the fast loop: interrupts off, no sleep, no lock; 0: not known
+ * without sleeping. gva: the instruction's linear address. Without prefixes it
+ * costs a look at bytes whose place is remembered.
+ */
+u8 husk_insn_length_fast(struct husk_vcpu *vcpu, u64 cr3, u64 gva);
 int husk_emul_create(struct husk_vcpu *vcpu);	/* vcpu->emul; 0 or -ENOMEM */
 void husk_emul_destroy(struct husk_vcpu *vcpu);
 /* The paging mode of the guest, from vcpu->sys */

@@ -192,6 +192,8 @@ struct husk_vcpu {
 	wait_queue_head_t wait;		/* the thread sleeps here in HLT, paused, or waiting for SIPI */
 
 	struct husk_emul *emul;		/* emulator context, emulate.h */
+	u64 code_page, code_cr3;	/* insn_length.c: code page of the last exit, where it is in the worker */
+	const u8 __user *code_user;
 	u8 io_pending;			/* HUSK_IO_x: what to complete at the next RUN */
 };
 
@@ -332,6 +334,8 @@ int husk_read_gpa(struct husk_vm *vm, u64 gpa, void *data, u32 len);	/* 0, -EFAU
 int husk_write_gpa(struct husk_vm *vm, u64 gpa, const void *data, u32 len);
 /* Interrupts off, no sleep: -EFAULT also if the page is not there right now. Only the vCPU's own thread. */
 int husk_read_gpa_atomic(struct husk_vm *vm, u64 gpa, void *data, u32 len);
+/* Where gpa is in the worker, or NULL; any context. It may be gone when it is used. */
+const void __user *husk_gpa_to_user(struct husk_vm *vm, u64 gpa);
 /* Atomic update of a naturally aligned word of 1, 2, 4 or 8 bytes: 0, -EAGAIN (*old was not there), -EFAULT */
 int husk_cmpxchg_gpa(struct husk_vm *vm, u64 gpa, u64 old, u64 new, u32 width);
 

@@ -4,6 +4,7 @@
  * next rip. Its bytes are read again, and the guest may have changed them since:
  * only the instruction that the exit was about has a length.
  */
+#include <linux/uaccess.h>
 #include <asm/processor-flags.h>
 
 #include "emulate.h"
@@ -143,15 +144,44 @@ static bool insn_walk_long(struct husk_vcpu *vcpu, u64 gva, u64 *gpa)
 	return true;
 }
 
-u8 husk_insn_length_fast(struct husk_vcpu *vcpu)
+/*
+ * The code page that the last such exit came from is remembered, as the address
+ * in the worker where its bytes are: the walk then falls away. Nothing tells us
+ * when the guest maps another page there, so a hit counts only if the bytes are
+ * the very instruction that the CPU has just intercepted, without a prefix.
+ */
+static u8 insn_length_remembered(const struct husk_vcpu *vcpu, u64 cr3, u64 gva)
 {
-	u64 gva, gpa;
+	u32 word;
+	int fault;
+
+	if (vcpu->code_page != (gva & PAGE_MASK) || vcpu->code_cr3 != cr3 || offset_in_page(gva) > PAGE_SIZE - 4)
+		return 0;
+	pagefault_disable();
+	fault = __get_user(word, (const u32 __user *)(vcpu->code_user + offset_in_page(gva)));
+	pagefault_enable();
+	return fault ? 0 : insn_match(vcpu->exit.reason, word);
+}
+
+static void insn_remember(struct husk_vcpu *vcpu, u64 cr3, u64 gva, u64 gpa)
+{
+	vcpu->code_user = husk_gpa_to_user(vcpu->vm, gpa & PAGE_MASK);
+	vcpu->code_page = vcpu->code_user ? gva & PAGE_MASK : ~0ULL;
+	vcpu->code_cr3 = cr3;
+}
+
+u8 husk_insn_length_fast(struct husk_vcpu *vcpu, u64 cr3, u64 gva)
+{
 	u8 bytes[16] = {};
 	u32 room, word;
+	u64 gpa;
 	u8 length;
 
+	length = insn_length_remembered(vcpu, cr3, gva);
+	if (likely(length))
+		return length;
+
 	husk_fetch(vcpu, HUSK_SYS_CR);
-	gva = insn_gva(vcpu);
 	if (!(vcpu->sys.cr0 & X86_CR0_PG))
 		gpa = (u32)gva;
 	else if (!(vcpu->sys.efer & EFER_LMA ? insn_walk_long(vcpu, gva, &gpa) : insn_walk_any(vcpu, gva, &gpa)))
@@ -162,8 +192,10 @@ u8 husk_insn_length_fast(struct husk_vcpu *vcpu)
 		return 0;
 	memcpy(&word, bytes, 4);
 	length = insn_match(vcpu->exit.reason, word);
-	if (likely(length))
+	if (likely(length)) {
+		insn_remember(vcpu, cr3, gva, gpa);
 		return length;
+	}
 
 	/* Prefixes, or another kind of instruction */
 	room = min_t(u32, room, 15);

@@ -31,6 +31,20 @@ static void __user *access_find(struct husk_vm *vm, u64 gpa, bool write, u32 *le
 }
 
 /**
+ * husk_gpa_to_user - where guest memory is in the worker
+ * @vm: the VM
+ * @gpa: any value
+ *
+ * Any context. Return: the worker's address, or NULL outside of the slots.
+ */
+const void __user *husk_gpa_to_user(struct husk_vm *vm, u64 gpa)
+{
+	u32 piece = 1;
+
+	return access_find(vm, gpa, false, &piece);
+}
+
+/**
  * husk_read_gpa - read guest memory
  * @vm: the VM; the caller runs in vm->mm
  * @gpa: any value; the range may cross slots

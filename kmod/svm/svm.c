@@ -143,15 +143,15 @@ static bool svm_skip(struct husk_vcpu *vcpu)
 {
 	struct vmcb *vmcb = to_svm(vcpu)->vmcb;
 	u64 next = vcpu->exit.next_rip;
-	u8 length;
 
 	if (!next) {
-		length = husk_insn_length_fast(vcpu);
+		bool code64 = vmcb->cs.attrib & BIT(9);	/* CS.L */
+		u64 rip = vcpu->regs.rip;
+		u8 length = husk_insn_length_fast(vcpu, vmcb->cr3, code64 ? rip : (u32)(vmcb->cs.base + rip));
+
 		if (!length)
 			return false;
-		next = vcpu->regs.rip + length;
-		if (!(vmcb->cs.attrib & BIT(9)))	/* CS.L */
-			next = (u32)next;
+		next = code64 ? rip + length : (u32)(rip + length);
 	}
 	vcpu->regs.rip = next;
 	vmcb->interrupt_shadow = 0;
