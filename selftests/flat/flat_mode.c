@@ -17,6 +17,8 @@ static void real_mode(void)
 	EXPECT(vmm_create(&g->vm, flat_backend), 0);
 	memset(rom, 0xf4, 65536);
 	memcpy(rom + 0x8000, mode_real, mode_real_end - mode_real);
+	/* An interrupt loads CS anew: base 0xf0000 from then on, so the code is there too */
+	vmm_load(&g->vm, 0xf8000, mode_real, mode_real_end - mode_real);
 	memcpy(rom + 0xfff0, "\xe9\x0d\x80", 3);	/* jmp 0x8000 */
 	EXPECT(g->vm.be->memory(&g->vm, 1, 0xffff0000, 65536, rom, HUSK_MEM_READONLY), 0);
 	guest_run(g);

@@ -1,3 +1,218 @@
 // SPDX-License-Identifier: GPL-2.0
+/* State classes and the run page's register sync. husk only. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
 #include "flat.h"
-const struct flat_test flat_state_tests[] = { FLAT_END };
+
+static int state_call(struct guest *g, unsigned long command, u64 classes, void *buffer, u32 *length)
+{
+	struct husk_state arg = {
+		.size = sizeof(arg), .classes = classes, .length = *length, .buffer = (uintptr_t)buffer,
+	};
+	int ret = ioctl(g->vm.vcpu[0].fd, command, &arg) ? -errno : 0;
+
+	*length = arg.length;
+	return ret;
+}
+
+static const u64 all_classes = (1ULL << HUSK_STATE_COUNT) - 1;
+static const char *const class_names[] = {
+#define X(id, name, type, version) name,
+	HUSK_STATES(X)
+#undef X
+};
+
+static void compare_records(const u8 *a, const u8 *b, u32 length)
+{
+	for (u32 at = 0; at < length;) {
+		const struct husk_state_record *head = (const void *)(a + at);
+		u32 end = at + sizeof(*head) + head->length;
+
+		if (head->class_id >= HUSK_STATE_COUNT || end > length) {
+			flat_fail("bad record at %u", at);
+			return;
+		}
+		if (head->class_id != HUSK_STATE_CLOCK && head->class_id != HUSK_STATE_MSRS &&
+		    memcmp(a + at, b + at, end - at)) {
+			u32 i = at;
+
+			while (a[i] == b[i])
+				i++;
+			flat_fail("class %s differs after a round trip, first at byte %u",
+				  class_names[head->class_id], i - at - (u32)sizeof(*head));
+		}
+		at = end;
+	}
+}
+
+/* get, set, get: the same; and the guest notices nothing */
+static void round_trip(void)
+{
+	struct guest *g = malloc(sizeof(*g));
+	u8 *a = calloc(2, 65536), *b = a + 65536;
+	u32 length = 0, got, wanted;
+
+	guest_create(g, GUEST_state_loop, 0);
+	guest_run_raw(g, true);
+	EXPECT(state_call(g, HUSK_VCPU_GET_STATE, all_classes, a, &length), -E2BIG);
+	wanted = length;
+	CHECK(wanted > 600 && wanted < 65536);
+	got = 65536;
+	EXPECT(state_call(g, HUSK_VCPU_GET_STATE, all_classes, a, &got), 0);
+	EXPECT(got, wanted);
+	EXPECT(state_call(g, HUSK_VCPU_SET_STATE, all_classes, a, &got), 0);
+	got = 65536;
+	EXPECT(state_call(g, HUSK_VCPU_GET_STATE, all_classes, b, &got), 0);
+	compare_records(a, b, wanted);
+	guest_run(g);
+	guest_destroy(g);
+	free(g);
+	free(a);
+}
+
+/* The whole state moves into another VM with the same memory, and goes on there */
+static void migrate(void)
+{
+	struct guest *a = malloc(sizeof(*a)), *b = malloc(sizeof(*b));
+	u8 *buffer = calloc(1, 65536);
+	u32 length = 65536;
+	struct vmm_exit exit;
+
+	guest_create(a, GUEST_fpu_swap, 0x35);
+	for (int i = 0; i < 5; i++)
+		exit = guest_run_raw(a, true);
+	EXPECT(exit.data, 4);
+	a->vm.be->immediate_exit(&a->vm, 0, true);	/* finishes the port access */
+	guest_run_raw(a, false);
+	EXPECT(state_call(a, HUSK_VCPU_GET_STATE, all_classes, buffer, &length), 0);
+	guest_create(b, GUEST_spin, 0);
+	memcpy(b->vm.ram, a->vm.ram, RAM_SIZE);
+	EXPECT(state_call(b, HUSK_VCPU_SET_STATE, all_classes, buffer, &length), 0);
+	guest_destroy(a);
+	guest_run(b);
+	guest_destroy(b);
+	free(a);
+	free(b);
+	free(buffer);
+}
+
+static void run_page_sync(void)
+{
+	struct guest *g = malloc(sizeof(*g));
+	struct husk_run *run;
+	struct vmm_exit exit;
+
+	guest_create(g, GUEST_state_loop, 0);
+	run = g->vm.vcpu[0].run;
+	run->sync_want = 1ULL << HUSK_STATE_GENERAL | 1ULL << HUSK_STATE_SYSTEM;
+	exit = guest_run_raw(g, true);
+	EXPECT(exit.data, 7);
+	EXPECT(run->sync_valid, run->sync_want);
+	EXPECT(run->general.gpr[3], 0x1001);
+	EXPECT(run->general.gpr[15], 0x100f);
+	EXPECT(run->system.cr3, PML4_GPA);
+	CHECK(run->general.rip > IMAGE_GPA);
+	run->general.gpr[0] = 0x1234;
+	run->general.gpr[3] = 0x4321;
+	run->sync_dirty = 1ULL << HUSK_STATE_GENERAL;
+	exit = guest_run_raw(g, true);
+	EXPECT(exit.data, 0x1234);
+	EXPECT(run->sync_dirty, 0);
+	exit = guest_run_raw(g, true);
+	EXPECT(exit.data, 0x4321);
+	/* Bad values and classes are refused and nothing runs */
+	run->general.rflags = ~0ULL;
+	run->sync_dirty = 1ULL << HUSK_STATE_GENERAL;
+	exit = guest_run_raw(g, true);
+	EXPECT(exit.error, EINVAL);
+	run->sync_dirty = 1ULL << HUSK_STATE_LAPIC;
+	exit = guest_run_raw(g, true);
+	CHECK(exit.error == EINVAL || exit.error == EOPNOTSUPP);
+	run->sync_dirty = 0;
+	guest_destroy(g);
+	free(g);
+}
+
+static void translate(void)
+{
+	struct guest *g = malloc(sizeof(*g));
+	struct husk_translate arg = { .size = sizeof(arg), .gva = 0xd0001234 };
+
+	guest_create(g, GUEST_state_loop, 0);
+	guest_run_raw(g, true);
+	EXPECT(ioctl(g->vm.vcpu[0].fd, HUSK_VCPU_TRANSLATE, &arg), 0);
+	EXPECT(arg.valid, 1);
+	EXPECT(arg.gpa, 0xd0001234);
+	arg.gva = 1ULL << 40;
+	EXPECT(ioctl(g->vm.vcpu[0].fd, HUSK_VCPU_TRANSLATE, &arg), 0);
+	EXPECT(arg.valid, 0);
+	arg.gva = 1ULL << 63;
+	EXPECT(ioctl(g->vm.vcpu[0].fd, HUSK_VCPU_TRANSLATE, &arg), 0);
+	EXPECT(arg.valid, 0);
+	guest_destroy(g);
+	free(g);
+}
+
+/* Random bytes as state: refused or taken, then run; the host is what is tested */
+static void random_state(void)
+{
+	unsigned int seed = flat_seed;
+	u8 *buffer = calloc(1, 65536);
+
+	for (int round = 0; round < 60; round++) {
+		struct guest *g = malloc(sizeof(*g));
+		u32 length = 65536;
+
+		guest_create(g, GUEST_spin, 0);
+		EXPECT(state_call(g, HUSK_VCPU_GET_STATE, all_classes, buffer, &length), 0);
+		for (int i = 0; i < 1 + round % 8; i++)
+			buffer[rand_r(&seed) % length] ^= 1 << rand_r(&seed) % 8;
+		if (!state_call(g, HUSK_VCPU_SET_STATE, all_classes, buffer, &length)) {
+			flat_alarm(5);
+			for (int i = 0; i < 3; i++)
+				guest_run_raw(g, false);
+			flat_alarm(0);
+		}
+		guest_destroy(g);
+		free(g);
+	}
+	free(buffer);
+}
+
+static void statistics(void)
+{
+	struct guest *g = malloc(sizeof(*g));
+	const struct husk_stats *stats;
+	u64 pio = 0;
+
+	guest_create(g, GUEST_pio_widths, 0);
+	stats = mmap(NULL, 4096, PROT_READ, MAP_SHARED, g->vm.vcpu[0].fd, 4096);
+	CHECK(stats != MAP_FAILED);
+	CHECK(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, g->vm.vcpu[0].fd, 4096) == MAP_FAILED);
+	guest_run(g);
+	if (stats != MAP_FAILED) {
+		for (int i = 0; i < HUSK_LEVEL_COUNT; i++)
+			pio += stats->exits[HUSK_REASON_PIO][i];
+		CHECK(pio >= 14);
+		CHECK(stats->exits[HUSK_REASON_PIO][HUSK_LEVEL_WORKER] >= 14);
+		CHECK(stats->user_returns >= 14);
+		CHECK(stats->entries >= pio);
+		munmap((void *)stats, 4096);
+	}
+	guest_destroy(g);
+	free(g);
+}
+
+const struct flat_test flat_state_tests[] = {
+	{ "state_round_trip", round_trip, true, 0 },
+	{ "state_migrate", migrate, true, 0 },
+	{ "state_run_page_sync", run_page_sync, true, 0 },
+	{ "state_translate", translate, true, 0 },
+	{ "state_random", random_state, true, 30 },
+	{ "state_statistics", statistics, true, 0 },
+	FLAT_END
+};

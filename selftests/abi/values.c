@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The errors of single commands: values out of range, wrong order, things not there. */
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "abi.h"
+
+static unsigned char backing[65536] __attribute__((aligned(4096)));
+
+static int memory(struct fds *f, __u32 slot, __u64 gpa, __u64 length, __u64 hva, __u32 flags)
+{
+	struct husk_memory arg = {
+		.size = sizeof(arg), .slot = slot, .gpa = gpa, .length = length, .hva = hva, .flags = flags,
+	};
+
+	return abi_call(f->fd[VM], HUSK_VM_SET_MEMORY, &arg);
+}
+
+static void memory_values(void)
+{
+	__u64 hva = (uintptr_t)backing;
+	struct husk_caps caps = { .size = sizeof(caps) };
+	struct fds f = abi_open(false);
+
+	EXPECT(abi_call(f.fd[DEV], HUSK_GET_CAPS, &caps), 0);
+	EXPECT(memory(&f, 0, 0, 4096, hva, 0), 0);
+	EXPECT(memory(&f, 1, 0x1800, 4096, hva, 0), -EINVAL);
+	EXPECT(memory(&f, 1, 0x2000, 100, hva, 0), -EINVAL);
+	EXPECT(memory(&f, 1, 0x2000, 4096, hva + 8, 0), -EINVAL);
+	EXPECT(memory(&f, caps.max_slots, 0x2000, 4096, hva, 0), -EINVAL);
+	EXPECT(memory(&f, ~0U, 0x2000, 4096, hva, 0), -EINVAL);
+	EXPECT(memory(&f, 1, 0x2000, ~0ULL << 12, hva, 0), -EINVAL);
+	EXPECT(memory(&f, 1, ~0ULL << 12, 8192, hva, 0), -EINVAL);
+	EXPECT(memory(&f, 1, 1ULL << caps.guest_phys_bits, 4096, hva, 0), -EINVAL);
+	EXPECT(memory(&f, 1, (1ULL << caps.guest_phys_bits) - 4096, 8192, hva, 0), -EINVAL);
+	EXPECT(memory(&f, 1, 0x2000, 4096, ~0ULL << 12, 0), -EINVAL);
+	EXPECT(memory(&f, 1, 0xfee00000, 4096, hva, 0), -EINVAL);
+	EXPECT(memory(&f, 1, 0xfec00000, 4096, hva, 0), -EINVAL);
+	EXPECT(memory(&f, 1, 0xfedff000, 8192, hva, 0), -EINVAL);
+	EXPECT(memory(&f, 1, 0, 4096, hva, 0), -EEXIST);
+	EXPECT(memory(&f, 1, 0, 65536, hva, 0), -EEXIST);
+	EXPECT(memory(&f, 1, 0x2000, 0, hva, 0), -ENOENT);
+	EXPECT(memory(&f, 0, 0, 8192, hva, 0), 0);			/* replaced */
+	EXPECT(memory(&f, 1, 0x1000, 4096, hva, 0), -EEXIST);
+	EXPECT(memory(&f, 1, 0x2000, 4096, hva, HUSK_MEM_READONLY), 0);
+	EXPECT(memory(&f, 0, 0, 0x3000, hva, 0), -EEXIST);		/* grows into slot 1 */
+	EXPECT(memory(&f, 0, 0, 0, 0, 0), 0);
+	EXPECT(memory(&f, 0, 0, 0, 0, 0), -ENOENT);
+	for (__u32 i = 2; i < caps.max_slots; i++)
+		EXPECT(memory(&f, i, 0x100000ULL * i, 4096, hva, 0), 0);
+	abi_close(&f);
+}
+
+static int create_vm(int dev, const char *name, const char *control)
+{
+	struct husk_create_vm arg = { .size = sizeof(arg) };
+
+	/* No terminating NUL if it is too long */
+	memcpy(arg.name, name, strnlen(name, sizeof(arg.name)));
+	memcpy(arg.control, control, strnlen(control, sizeof(arg.control)));
+	return abi_call(dev, HUSK_CREATE_VM, &arg);
+}
+
+static void create_values(void)
+{
+	static const char *const bad[] = { "-a", ".a", "a b", "a/b", "a\n", "\xc3\xa4", "a:b", "a%n" };
+	char name[128], control[128];
+	struct fds f = abi_open(false);
+	int fd, again;
+
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		EXPECT(create_vm(f.fd[DEV], bad[i], ""), -EINVAL);
+	memset(name, 'a', sizeof(name));
+	name[127] = 0;
+	EXPECT(create_vm(f.fd[DEV], name, ""), -EINVAL);		/* no end within its 64 bytes */
+	name[63] = 0;
+	fd = create_vm(f.fd[DEV], name, "");
+	abi_check(fd >= 0, "the longest name: %d", fd);
+	EXPECT(create_vm(f.fd[DEV], name, ""), -EEXIST);
+	close(fd);
+	again = create_vm(f.fd[DEV], name, "");
+	abi_check(again >= 0, "the name is still taken after the VM's end: %d", again);
+	close(again);
+	memset(control, 'c', sizeof(control));
+	control[127] = 0;
+	EXPECT(create_vm(f.fd[DEV], "", control), -EINVAL);
+	abi_close(&f);
+}
+
+static void create_limit(void)
+{
+	struct husk_caps caps = { .size = sizeof(caps) };
+	struct fds f = abi_open(false);
+	int *fds, n = 0, ret = 0;
+
+	EXPECT(abi_call(f.fd[DEV], HUSK_GET_CAPS, &caps), 0);
+	abi_check(caps.abi_version == HUSK_ABI_VERSION && caps.max_vms && caps.max_vcpus && caps.max_slots, "empty limits");
+	fds = calloc(caps.max_vms, sizeof(int));
+	while (n < (int)caps.max_vms && n < 900) {
+		ret = create_vm(f.fd[DEV], "", "");
+		if (ret < 0)
+			break;
+		fds[n++] = ret;
+	}
+	if (ret < 0 && ret != -ENOSPC)
+		abi_check(false, "VM %d: %s", n, strerror(-ret));
+	while (n)
+		close(fds[--n]);
+	free(fds);
+	abi_close(&f);
+}
+
+static void vcpu_values(void)
+{
+	struct husk_create_vcpu arg = { .size = sizeof(arg) };
+	struct husk_caps caps = { .size = sizeof(caps) };
+	struct husk_cpuid cpuid = { .size = sizeof(cpuid) };
+	struct fds f = abi_open(true);
+
+	EXPECT(abi_call(f.fd[DEV], HUSK_GET_CAPS, &caps), 0);
+	EXPECT(abi_call(f.fd[VM], HUSK_VM_CREATE_VCPU, &arg), -EEXIST);
+	arg.id = caps.max_vcpus;
+	EXPECT(abi_call(f.fd[VM], HUSK_VM_CREATE_VCPU, &arg), -EINVAL);
+	arg.id = ~0U;
+	EXPECT(abi_call(f.fd[VM], HUSK_VM_CREATE_VCPU, &arg), -EINVAL);
+	EXPECT(abi_call(f.fd[VM], HUSK_VM_SET_CPUID, &cpuid), -EBUSY);
+	abi_close(&f);
+}
+
+static void cpuid_values(void)
+{
+	static struct husk_cpuid_entry entry[HUSK_CPUID_MAX + 1];
+	struct husk_cpuid arg = { .size = sizeof(arg), .entries = (uintptr_t)entry };
+	struct fds f = abi_open(false);
+	__u32 count;
+
+	EXPECT(abi_call(f.fd[DEV], HUSK_GET_CPUID, &arg), -E2BIG);
+	count = arg.count;
+	abi_check(count > 5 && count <= HUSK_CPUID_MAX, "%u leaves", count);
+	EXPECT(abi_call(f.fd[DEV], HUSK_GET_CPUID, &arg), 0);
+	abi_check(arg.count == count, "%u leaves, then %u", count, arg.count);
+	EXPECT(abi_call(f.fd[VM], HUSK_VM_SET_CPUID, &arg), 0);
+	arg.entries = 0x1000;
+	EXPECT(abi_call(f.fd[DEV], HUSK_GET_CPUID, &arg), -EFAULT);
+	EXPECT(abi_call(f.fd[VM], HUSK_VM_SET_CPUID, &arg), -EFAULT);
+	arg.entries = (uintptr_t)entry;
+	arg.count = HUSK_CPUID_MAX + 1;
+	EXPECT(abi_call(f.fd[VM], HUSK_VM_SET_CPUID, &arg), -EINVAL);
+	arg.count = 1;
+	entry[0].flags = 2;
+	EXPECT(abi_call(f.fd[VM], HUSK_VM_SET_CPUID, &arg), -EOPNOTSUPP);
+	entry[0].flags = 0;
+	entry[0].reserved = 1;
+	EXPECT(abi_call(f.fd[VM], HUSK_VM_SET_CPUID, &arg), -EINVAL);
+	entry[0].reserved = 0;
+	entry[1] = entry[0];
+	arg.count = 2;
+	EXPECT(abi_call(f.fd[VM], HUSK_VM_SET_CPUID, &arg), -EINVAL);	/* the same leaf twice */
+	abi_close(&f);
+}
+
+static void irq_values(void)
+{
+	struct husk_irq_line line = { .size = sizeof(line), .gsi = 24 };
+	struct husk_msi msi = { .size = sizeof(msi), .address = 0xfee00000 };
+	struct fds f = abi_open(true);
+
+	EXPECT(abi_call(f.fd[VM], HUSK_VM_IRQ_LINE, &line), -EINVAL);
+	line.gsi = ~0U;
+	EXPECT(abi_call(f.fd[VM], HUSK_VM_IRQ_LINE, &line), -EINVAL);
+	line.gsi = 3;
+	line.level = 2;
+	EXPECT(abi_call(f.fd[VM], HUSK_VM_IRQ_LINE, &line), -EINVAL);
+	msi.data = 3 << 8;		/* reserved delivery mode, SDM 3A 11.11.2 */
+	EXPECT(abi_call(f.fd[VM], HUSK_VM_SIGNAL_MSI, &msi), -EINVAL);
+	abi_close(&f);
+}
+
+static int state(struct fds *f, unsigned long command, __u64 classes, void *buffer, __u32 *length)
+{
+	struct husk_state arg = {
+		.size = sizeof(arg), .classes = classes, .length = *length, .buffer = (uintptr_t)buffer,
+	};
+	int ret = abi_call(f->fd[VCPU], command, &arg);
+
+	*length = arg.length;
+	return ret;
+}
+
+static void state_values(void)
+{
+	static unsigned char good[65536], buffer[65536];
+	struct husk_state_record *head = (void *)buffer;
+	struct fds f = abi_open(true);
+
+	for (int class = 0; class < HUSK_STATE_COUNT; class++) {
+		__u64 bit = 1ULL << class;
+		__u32 length = 65536, room = 0, size;
+
+		EXPECT(state(&f, HUSK_VCPU_GET_STATE, bit, good, &room), -E2BIG);
+		EXPECT(state(&f, HUSK_VCPU_GET_STATE, bit, good, &length), 0);
+		abi_check(room == length && length % 8 == 0, "class %d: length %u, promised %u", class, length, room);
+		size = length - 8;
+		EXPECT(state(&f, HUSK_VCPU_GET_STATE, bit, buffer, &size), -E2BIG);
+		EXPECT(state(&f, HUSK_VCPU_GET_STATE, bit, (void *)0x1000, &length), -EFAULT);
+#define BAD(change, want) do { memcpy(buffer, good, sizeof(buffer)); change; size = length; \
+		EXPECT(state(&f, HUSK_VCPU_SET_STATE, bit, buffer, &size), want); } while (0)
+		BAD((void)0, 0);
+		BAD(head->version = 99, -EINVAL);
+		BAD(head->version = 0, -EINVAL);
+		BAD(head->reserved = 1, -EINVAL);
+		BAD(head->length += 8, -EINVAL);
+		BAD(head->length -= 8, -EINVAL);
+		BAD(head->length = ~0U, -EINVAL);
+		BAD(head->class_id = (class + 1) % HUSK_STATE_COUNT, -EINVAL);
+		BAD(head->class_id = ~0U, -EINVAL);
+#undef BAD
+		size = length;
+		EXPECT(state(&f, HUSK_VCPU_SET_STATE, bit | (class ? 1 : 2), good, &size), -EINVAL);
+		size = 8;
+		EXPECT(state(&f, HUSK_VCPU_SET_STATE, bit, good, &size), -EINVAL);
+		size = 0;
+		EXPECT(state(&f, HUSK_VCPU_SET_STATE, bit, good, &size), -EINVAL);
+		size = length;
+		EXPECT(state(&f, HUSK_VCPU_SET_STATE, bit, (void *)0x1000, &size), -EFAULT);
+		size = ~0U;
+		abi_check(state(&f, HUSK_VCPU_SET_STATE, bit, good, &size) < 0, "an absurd length is taken");
+	}
+	{
+		__u32 length = 65536;
+
+		EXPECT(state(&f, HUSK_VCPU_GET_STATE, 1ULL << HUSK_STATE_COUNT, good, &length), -EOPNOTSUPP);
+		EXPECT(state(&f, HUSK_VCPU_GET_STATE, 1ULL << 63, good, &length), -EOPNOTSUPP);
+		EXPECT(state(&f, HUSK_VCPU_SET_STATE, 1ULL << 63, good, &length), -EOPNOTSUPP);
+	}
+	abi_close(&f);
+}
+
+static void fd_values(void)
+{
+	struct fds f = abi_open(true);
+	char c = 0;
+
+	for (int i = 0; i < OBJECTS; i++) {
+		abi_check(read(f.fd[i], &c, 1) < 0, "read of object %d succeeds", i);
+		abi_check(write(f.fd[i], &c, 1) < 0, "write to object %d succeeds", i);
+		if (i != VCPU)
+			abi_check(mmap(NULL, 4096, PROT_READ, MAP_SHARED, f.fd[i], 0) == MAP_FAILED, "mmap of object %d", i);
+	}
+	for (int page = 2; page < 6; page++)
+		abi_check(mmap(NULL, 4096, PROT_READ, MAP_SHARED, f.fd[VCPU], page * 4096) == MAP_FAILED, "mmap of page %d", page);
+	abi_check(mmap(NULL, 3 * 4096, PROT_READ, MAP_SHARED, f.fd[VCPU], 0) == MAP_FAILED, "mmap of three pages");
+	abi_check(mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_SHARED, f.fd[VCPU], 0) == MAP_FAILED, "executable run page");
+	abi_check(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, f.fd[VCPU], 4096) == MAP_FAILED, "writable statistics");
+	abi_close(&f);
+}
+
+void values_run(void)
+{
+	abi_group("abi_values_memory", memory_values);
+	abi_group("abi_values_create", create_values);
+	abi_group("abi_values_limit", create_limit);
+	abi_group("abi_values_vcpu", vcpu_values);
+	abi_group("abi_values_cpuid", cpuid_values);
+	abi_group("abi_values_irq", irq_values);
+	abi_group("abi_values_state", state_values);
+	abi_group("abi_values_fd", fd_values);
+}
