@@ -352,9 +352,13 @@ static int husk_prepare(struct husk_vcpu *vcpu)
 		if (signal_pending(current))
 			return -EINTR;
 	}
-	if (xfer_to_guest_mode_work_pending())
-		return xfer_to_guest_mode_handle_work() ? -EINTR : 0;
-	return 0;
+	if (!xfer_to_guest_mode_work_pending())
+		return 0;
+	if (signal_pending(current))
+		return -EINTR;
+	schedule();
+	/* Task work and the like is done on the way back to the worker. */
+	return xfer_to_guest_mode_work_pending() && !need_resched() ? -EINTR : 0;
 }
 
 /* ---- levels two and three ---- */
@@ -551,7 +555,8 @@ static int husk_run_guest(struct husk_vcpu *vcpu)
  * husk_vcpu_run - HUSK_VCPU_RUN
  * @vcpu: the vCPU; its mutex is held, current->mm is the VM's
  *
- * Return: 0 with vcpu->run filled in; -EINTR a signal is pending; -EINVAL bad
+ * Return: 0 with vcpu->run filled in; -EINTR a signal, or other work of the
+ * thread's on its way to user mode, is pending: call again; -EINVAL bad
  * registers in the run page; -EIO the VM is dead and that was reported before.
  */
 int husk_vcpu_run(struct husk_vcpu *vcpu)
