@@ -162,12 +162,16 @@ static enum husk_verdict glue_sysreg(struct husk_vcpu *vcpu, struct husk_emul *e
 {
 	const struct husk_emul_sysreg *s = &e->sysreg;
 
-	/* CR2 and CR3 are not intercepted: the guest changed the instruction meanwhile */
-	if (s->number != 0 && s->number != 4 && s->number != 8)
+	/*
+	 * QEMU's AMD CPU takes any read of a control register for one of CR0
+	 * when that is intercepted: so all are served.
+	 */
+	if (s->number != 0 && s->number != 8 && (s->number < 2 || s->number > 4)) {
+		husk_inject_ud(vcpu);
 		return HUSK_RESUME;
+	}
 	if (!s->write) {
-		vcpu->regs.gpr[s->gpr & 15] = s->number == 8 ? husk_lapic_get_cr8(vcpu) :
-					      s->number == 4 ? vcpu->sys.cr4 : vcpu->sys.cr0;
+		vcpu->regs.gpr[s->gpr & 15] = husk_read_cr(vcpu, s->number);
 	} else if (!husk_write_cr(vcpu, s->number, s->value)) {
 		husk_inject_gp(vcpu);
 		return HUSK_RESUME;

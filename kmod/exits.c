@@ -154,7 +154,7 @@ bool husk_write_efer(struct husk_vcpu *vcpu, u64 value)
 	return true;
 }
 
-static u64 husk_read_cr(struct husk_vcpu *vcpu, u8 number)
+u64 husk_read_cr(struct husk_vcpu *vcpu, u8 number)
 {
 	husk_fetch(vcpu, HUSK_SYS_CR);
 	switch (number) {
@@ -166,20 +166,39 @@ static u64 husk_read_cr(struct husk_vcpu *vcpu, u8 number)
 	}
 }
 
+/* Bit 63 asks to keep the PCID's TLB entries; that is a hint (SDM 3A 4.10.4.1). */
+static bool husk_write_cr3(struct husk_vcpu *vcpu, u64 value)
+{
+	husk_fetch(vcpu, HUSK_SYS_CR);
+	if (vcpu->sys.cr4 & X86_CR4_PCIDE)
+		value &= ~X86_CR3_PCID_NOFLUSH;
+	if ((vcpu->sys.efer & EFER_LMA) && (value >> husk_host.phys_bits))
+		return false;
+	vcpu->sys.cr3 = value;
+	husk_dirty(vcpu, HUSK_SYS_CR);
+	set_bit(HUSK_REQ_FLUSH, &vcpu->requests);
+	return true;
+}
+
 bool husk_write_cr(struct husk_vcpu *vcpu, u8 number, u64 value)
 {
 	switch (number) {
 	case 0:
 		return husk_write_cr0(vcpu, value);
+	case 2:
+		husk_fetch(vcpu, HUSK_SYS_CR);
+		vcpu->sys.cr2 = value;
+		husk_dirty(vcpu, HUSK_SYS_CR);
+		return true;
+	case 3:
+		return husk_write_cr3(vcpu, value);
 	case 4:
 		return husk_write_cr4(vcpu, value);
-	case 8:
+	default:
 		if (value & ~0xfULL)
 			return false;
 		husk_lapic_set_cr8(vcpu, value);
 		return true;
-	default:
-		return false;	/* CR2 and CR3 are not intercepted */
 	}
 }
 

@@ -291,7 +291,8 @@ enum husk_verdict husk_unhandled(struct husk_vcpu *vcpu);
 bool husk_write_cr0(struct husk_vcpu *vcpu, u64 value);
 bool husk_write_cr4(struct husk_vcpu *vcpu, u64 value);
 bool husk_write_efer(struct husk_vcpu *vcpu, u64 value);
-bool husk_write_cr(struct husk_vcpu *vcpu, u8 number, u64 value);	/* 0, 4, 8 */
+u64 husk_read_cr(struct husk_vcpu *vcpu, u8 number);			/* 0, 2, 3, 4, 8 */
+bool husk_write_cr(struct husk_vcpu *vcpu, u8 number, u64 value);
 
 /* ---- cpuid.c ---- */
 void husk_cpuid_setup(void);	/* at load, after husk_host_setup(); nothing to undo */
