@@ -33,6 +33,7 @@ struct svm_cpu {
 	u64 efer, hsave_pa;	/* of whoever was here before; valid while open */
 	u64 asid_generation;
 	u32 asid_next;
+	bool flush_all;		/* this generation's ASIDs may have old entries: no entry has flushed them yet */
 	bool foreign;		/* SVME was on at the last svm_open() */
 };
 
@@ -152,7 +153,7 @@ static void svm_asid_draw(struct svm_vcpu *svm, struct svm_cpu *c)
 	if (c->asid_next > svm_asid_max) {
 		c->asid_generation++;
 		c->asid_next = 1;
-		vmcb->tlb_control = SVM_TLB_FLUSH_ALL;
+		c->flush_all = true;
 	}
 	svm->asid_generation = c->asid_generation;
 	vmcb->asid = c->asid_next++;
@@ -177,6 +178,9 @@ void svm_open(struct husk_vcpu *vcpu)
 			svm_asid_draw(svm, c);
 		}
 	}
+	/* Whoever enters first flushes: who drew the first ASID may never enter, or on another CPU. */
+	if (c->flush_all)
+		svm->vmcb->tlb_control = SVM_TLB_FLUSH_ALL;
 	/* FS, GS, TR and LDTR are loaded here, not by VMRUN. */
 	if (vcpu->sys_dirty)
 		svm_commit(svm);
@@ -197,7 +201,11 @@ void svm_close(struct husk_vcpu *vcpu)
 
 void svm_flush(struct husk_vcpu *vcpu)
 {
-	to_svm(vcpu)->vmcb->tlb_control = husk_mode(HUSK_MODE_FLUSH_ASID) ? SVM_TLB_FLUSH_ASID : SVM_TLB_FLUSH_ALL;
+	struct vmcb *vmcb = to_svm(vcpu)->vmcb;
+
+	/* Never less than what is due already */
+	if (vmcb->tlb_control != SVM_TLB_FLUSH_ALL)
+		vmcb->tlb_control = husk_mode(HUSK_MODE_FLUSH_ASID) ? SVM_TLB_FLUSH_ASID : SVM_TLB_FLUSH_ALL;
 }
 
 void svm_sched_in(struct husk_vcpu *vcpu)
