@@ -321,20 +321,13 @@ static void husk_vm_request_all(struct husk_vm *vm, int req)
 		husk_vcpu_request(vcpu, req);
 }
 
+/* Not under vm->lock: its holder may sleep in a page fault for as long as the VM's owner likes. */
 static int husk_vm_set_paused(struct husk_vm *vm, bool paused)
 {
-	int ret = 0;
-
-	mutex_lock(&vm->lock);
-	if (vm->dead)
-		ret = -EIO;
-	else if (vm->paused == paused)
-		ret = -EBUSY;
-	else
-		WRITE_ONCE(vm->paused, paused);
-	mutex_unlock(&vm->lock);
-	if (ret)
-		return ret;
+	if (READ_ONCE(vm->dead))
+		return -EIO;
+	if (cmpxchg(&vm->paused, !paused, paused) == paused)
+		return -EBUSY;
 	husk_vm_request_sync(vm, HUSK_REQ_PAUSE);
 	husk_event_send(vm, paused ? HUSK_LIFE_PAUSED : HUSK_LIFE_RESUMED, 0);
 	return 0;
