@@ -7,8 +7,8 @@
 
 /* Parse and check; on failure one line is printed. Files stay open for config_fini(). */
 enum husk_status config_init(struct config *config, int argc, char **argv);
-/* What only the device knows: does the memory fit into guest addresses? */
-enum husk_status config_check_host(const struct config *config, int dev);
+/* What only the device knows: does the memory fit into guest addresses, how fast is the TSC? */
+enum husk_status config_check_host(struct config *config, int dev);
 void config_fini(struct config *config);
 /* Bytes from "512K", "256M", "2G"; a bare number is MiB. 0: no size. Pure. */
 uint64_t config_size(const char *text);

@@ -5,13 +5,39 @@
  * (Documentation/virt/kvm/x86/cpuid.rst) with those features that husk has.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "worker/machine.h"
 
+#define CPUID_POWER		0x80000007
+#define CPUID_INVARIANT_TSC	(1U << 8)
 #define KVM_CPUID_SIGNATURE	0x40000000
 #define KVM_CPUID_FEATURES	0x40000001
 #define KVM_FEATURE_NOP_IO_DELAY (1U << 1)
+
+/*
+ * A host whose kernel keeps time by the TSC has found it to run steadily; then
+ * so does the guest's, even if the host's CPU (a virtual one, say) does not
+ * promise it. The guest then needs no second clock to watch it.
+ */
+static bool host_trusts_tsc(void)
+{
+	FILE *f = fopen("/sys/devices/system/clocksource/clocksource0/current_clocksource", "re");
+	char name[16] = "";
+	bool trusts = f && fgets(name, sizeof(name), f) && !strcmp(name, "tsc\n");
+
+	if (f)
+		fclose(f);
+	return trusts;
+}
+
+static void promise_steady_tsc(struct husk_cpuid_entry *entry, __u32 count)
+{
+	for (__u32 i = 0; i < count; i++)
+		if (entry[i].function == CPUID_POWER)
+			entry[i].edx |= CPUID_INVARIANT_TSC;
+}
 
 enum husk_status machine_set_cpuid(struct machine *m)
 {
@@ -22,6 +48,8 @@ enum husk_status machine_set_cpuid(struct machine *m)
 
 	if (husk_get_cpuid(m->dev, entry, &count) < 0)
 		return fail(HUSK_STATUS_HOST, "the kernel does not tell its CPUID leaves: %s", strerror(errno));
+	if (host_trusts_tsc())
+		promise_steady_tsc(entry, count);
 	e = &entry[count++];
 	*e = (struct husk_cpuid_entry){ .function = KVM_CPUID_SIGNATURE, .eax = KVM_CPUID_FEATURES };
 	memcpy(&e->ebx, signature, 4);

@@ -10,7 +10,7 @@ enum { STATUS = 0, ENABLE = 2, CONTROL = PM_CONTROL_PORT - PM_EVENT_PORT,
        TIMER = PM_TIMER_PORT - PM_EVENT_PORT };
 
 #define STS_PWRBTN	0x0100
-#define EN_MASK		0x0321		/* timer, global lock, power button, sleep button */
+#define EN_MASK		0x0721		/* timer, global lock, power button, sleep button, RTC */
 #define CNT_SCI_EN	0x0001
 #define CNT_SLP_TYP(c)	((c) >> 10 & 7)
 #define CNT_SLP_EN	0x2000
