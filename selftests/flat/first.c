@@ -3,6 +3,7 @@
  * The smallest guest: CPUID, OUT to the worker, VMMCALL, IN, MMIO, HLT. Says
  * what it does at each step, for bring-up. "first --kvm" runs it on KVM.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -12,9 +13,11 @@
 
 extern const u8 first_guest[], first_guest_end[];
 
+static volatile bool late;
+
 static void alarmed(int sig)
 {
-	(void)sig;
+	late = sig;
 }
 
 static int failures;
@@ -31,8 +34,10 @@ static int round_trip(struct vmm *vm, struct vmm_exit *exit)
 	struct husk_system sys;
 
 	fflush(stdout);
-	memset(exit, 0, sizeof(*exit));
-	vm->be->run(vm, 0, exit);
+	do {
+		memset(exit, 0, sizeof(*exit));
+		vm->be->run(vm, 0, exit);
+	} while (exit->error == EINTR && !late);	/* RUN gives way to the thread's own work */
 	vm->be->get(vm, 0, &regs, &sys);
 	printf("# exit %d error %d (%s) addr %#llx width %u %s data %#llx; rip %#llx rax %#llx rflags %#llx cr0 %#llx\n",
 	       exit->kind, exit->error, exit->error ? strerror(exit->error) : "-",

@@ -169,6 +169,19 @@ bool guest_serve(struct guest *g, struct vmm_exit *exit)
 	return false;
 }
 
+static volatile sig_atomic_t alarms;
+
+void guest_enter(struct guest *g, u32 id, struct vmm_exit *exit)
+{
+	static __thread sig_atomic_t seen;
+
+	do {
+		memset(exit, 0, sizeof(*exit));
+		g->vm.be->run(&g->vm, id, exit);
+	} while (exit->kind == VMM_ERROR && exit->error == EINTR && seen == alarms);
+	seen = alarms;
+}
+
 struct vmm_exit guest_run_raw(struct guest *g, bool stop_at_sync)
 {
 	struct vmm_exit exit = {};
@@ -176,8 +189,7 @@ struct vmm_exit guest_run_raw(struct guest *g, bool stop_at_sync)
 	while (!g->done) {
 		u64 seen = g->seen_sync;
 
-		memset(&exit, 0, sizeof(exit));
-		g->vm.be->run(&g->vm, 0, &exit);
+		guest_enter(g, 0, &exit);
 		if (!guest_serve(g, &exit) || (stop_at_sync && g->seen_sync != seen))
 			break;
 	}
@@ -199,7 +211,7 @@ void guest_run(struct guest *g)
 
 static void on_alarm(int sig)
 {
-	(void)sig;
+	alarms++;
 }
 
 void flat_alarm(unsigned int ms)

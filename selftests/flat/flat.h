@@ -39,6 +39,8 @@ bool guest_serve(struct guest *g, struct vmm_exit *exit);
 void guest_run(struct guest *g);
 /* Run until something guest_serve() does not know, or PORT_SYNC or PORT_DONE if stop_at_sync */
 struct vmm_exit guest_run_raw(struct guest *g, bool stop_at_sync);
+/* One stay in the guest. EINTR without a flat_alarm() (husk gives way to the thread's own work so) goes on */
+void guest_enter(struct guest *g, u32 id, struct vmm_exit *exit);
 /* EINTR for the run call in ms milliseconds, again every ms until flat_alarm(0) */
 void flat_alarm(unsigned int ms);
 

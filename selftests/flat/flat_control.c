@@ -110,7 +110,7 @@ static void immediate_exit(void)
 	EXPECT(exit.data, 6);
 	g->vm.be->immediate_exit(&g->vm, 0, true);
 	for (int i = 0; i < 5; i++) {
-		g->vm.be->run(&g->vm, 0, &exit);
+		guest_enter(g, 0, &exit);
 		EXPECT(exit.kind, VMM_NONE);
 		g->vm.be->get(&g->vm, 0, i ? &after : &before, &sys);
 		if (i)
@@ -187,8 +187,7 @@ static void *run_second(void *arg)
 	struct vmm_exit exit;
 
 	while (!g->done) {
-		memset(&exit, 0, sizeof(exit));
-		g->vm.be->run(&g->vm, 1, &exit);
+		guest_enter(g, 1, &exit);
 		if (exit.kind == VMM_ERROR && exit.error != EINTR && exit.error != EAGAIN)
 			flat_fail("vCPU 1: error %d", exit.error);
 		if (exit.kind != VMM_ERROR)
@@ -203,6 +202,7 @@ static void smp_boot(void)
 	pthread_t thread;
 	int err;
 
+	flat_alarm(0);		/* its signals are for the end */
 	guest_create(g, GUEST_smp_boot, 0);
 	err = g->vm.be->vcpu(&g->vm, 1);
 	if (err) {

@@ -66,7 +66,7 @@ static void fuzz_one(unsigned int seed, int mode)
 	while (!g->done && exits++ < 3000) {
 		struct vmm_exit exit = {};
 
-		g->vm.be->run(&g->vm, 0, &exit);
+		guest_enter(g, 0, &exit);
 		if (exit.kind != VMM_PIO && exit.kind != VMM_MMIO)
 			break;
 		if (!exit.write)
@@ -126,7 +126,7 @@ static void hostile_run_page(void)
 		for (int i = 0; i < 300; i++) {
 			struct vmm_exit exit = {};
 
-			g->vm.be->run(&g->vm, 0, &exit);
+			guest_enter(g, 0, &exit);
 			if (exit.kind == VMM_SHUTDOWN || exit.kind == VMM_KILLED || exit.error == EIO)
 				break;
 		}
@@ -167,7 +167,7 @@ static void interrupt_storm(void)
 		for (int i = 0; i < 2000; i++) {
 			struct vmm_exit exit = {};
 
-			g->vm.be->run(&g->vm, 0, &exit);
+			guest_enter(g, 0, &exit);
 			if (exit.kind != VMM_PIO && exit.kind != VMM_MMIO)
 				break;
 			if (!exit.write)
@@ -212,8 +212,7 @@ static void slot_storm(void)
 		vmm_long_mode(&g->vm, 0, IMAGE_GPA, STACK_GPA, GUEST_fresh_touch, 16);
 		g->done = false;
 		for (;;) {
-			memset(&exit, 0, sizeof(exit));
-			g->vm.be->run(&g->vm, 0, &exit);
+			guest_enter(g, 0, &exit);
 			if (exit.kind == VMM_PIO && exit.write && exit.addr == PORT_DONE)
 				break;
 			if (exit.kind != VMM_PIO && exit.kind != VMM_MMIO)

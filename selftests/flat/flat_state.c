@@ -116,6 +116,10 @@ static void run_page_sync(void)
 	EXPECT(run->general.gpr[15], 0x100f);
 	EXPECT(run->system.cr3, PML4_GPA);
 	CHECK(run->general.rip > IMAGE_GPA);
+	/* Finish the port access first: registers that are set cancel what is pending. */
+	g->vm.be->immediate_exit(&g->vm, 0, true);
+	guest_run_raw(g, false);
+	g->vm.be->immediate_exit(&g->vm, 0, false);
 	run->general.gpr[0] = 0x1234;
 	run->general.gpr[3] = 0x4321;
 	run->sync_dirty = 1ULL << HUSK_STATE_GENERAL;
@@ -147,10 +151,10 @@ static void translate(void)
 	EXPECT(ioctl(g->vm.vcpu[0].fd, HUSK_VCPU_TRANSLATE, &arg), 0);
 	EXPECT(arg.valid, 1);
 	EXPECT(arg.gpa, 0xd0001234);
-	arg.gva = 1ULL << 40;
+	arg = (struct husk_translate) { .size = sizeof(arg), .gva = 1ULL << 40 };
 	EXPECT(ioctl(g->vm.vcpu[0].fd, HUSK_VCPU_TRANSLATE, &arg), 0);
 	EXPECT(arg.valid, 0);
-	arg.gva = 1ULL << 63;
+	arg = (struct husk_translate) { .size = sizeof(arg), .gva = 1ULL << 63 };
 	EXPECT(ioctl(g->vm.vcpu[0].fd, HUSK_VCPU_TRANSLATE, &arg), 0);
 	EXPECT(arg.valid, 0);
 	guest_destroy(g);

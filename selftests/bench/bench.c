@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * bench husk|kvm: what exits cost, for scripts/bench. Each line is
+ *	bench BACKEND CLASS VALUE
+ * with VALUE in TSC ticks (life: nanoseconds of processor time) per round trip, net of the empty loop: host
+ * instructions in the lab's counting mode. The guest and this loop are the
+ * same for both back ends.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+#include <x86intrin.h>
+
+#include "tests.h"
+#include "vmm.h"
+
+#define LIVES 7
+#define VMS 100
+
+extern const u8 guest_image[], guest_image_end[];
+
+static const struct vmm_backend *be;
+
+static int compare(const void *a, const void *b)
+{
+	u64 x = *(const u64 *)a, y = *(const u64 *)b;
+
+	return x < y ? -1 : x > y;
+}
+
+static u64 median(u64 *values, size_t count)
+{
+	qsort(values, count, sizeof(*values), compare);
+	return values[count / 2];
+}
+
+static void die(const char *what, int err)
+{
+	printf("bench %s failed: %s: %s\n", be->name, what, strerror(err));
+	exit(1);
+}
+
+static void create(struct vmm *vm, enum guest_test test, u64 arg)
+{
+	int err = vmm_create(vm, be);
+
+	if (err)
+		die("create", -err);
+	vmm_load(vm, IMAGE_GPA, guest_image, guest_image_end - guest_image);
+	err = vmm_long_mode(vm, 0, IMAGE_GPA, STACK_GPA, test, arg);
+	if (err)
+		die("start state", -err);
+}
+
+/* To PORT_DONE; every other access costs as little of our own as can be */
+static bool run(struct vmm *vm)
+{
+	struct vmm_exit exit = {};
+
+	for (;;) {
+		be->run(vm, 0, &exit);
+		if (exit.kind == VMM_PIO && exit.addr == PORT_DONE)
+			return true;
+		if (exit.kind == VMM_PIO && (exit.addr == PORT_SKIP || exit.addr == PORT_FAIL))
+			return false;
+		if (exit.kind == VMM_ERROR && exit.error == EINTR)
+			continue;
+		if (exit.kind != VMM_PIO && exit.kind != VMM_MMIO)
+			die("run", exit.error);
+		if (!exit.write)
+			vmm_answer(&exit, 0);
+	}
+}
+
+/* Faults are averaged: a page may come with its neighbours */
+static u64 mean(const u64 *values, size_t count)
+{
+	u64 sum = 0;
+
+	for (size_t i = 0; i < count; i++)
+		sum += values[i];
+	return sum / count;
+}
+
+static u64 measure(enum bench_class class)
+{
+	struct vmm vm;
+	u8 *fault = mmap(NULL, FAULT_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	u64 value;
+	bool ok;
+
+	madvise(fault, FAULT_SIZE, MADV_NOHUGEPAGE);
+	create(&vm, GUEST_bench, class);
+	if (class == BENCH_fault_known)
+		memset(fault, 1, FAULT_SIZE);
+	be->memory(&vm, 1, FAULT_GPA, FAULT_SIZE, fault, 0);
+	ok = run(&vm);
+	if (class == BENCH_fault_known || class == BENCH_fault_fresh)
+		value = mean((u64 *)(vm.ram + RESULT_GPA), BENCH_ROUNDS);
+	else
+		value = median((u64 *)(vm.ram + RESULT_GPA), BENCH_ROUNDS);
+	vmm_destroy(&vm);
+	munmap(fault, FAULT_SIZE);
+	return ok ? value : 0;
+}
+
+static void classes(void)
+{
+	static const char *const names[] = {
+#define X(name, what) #name,
+		BENCH_CLASSES(X)
+#undef X
+	};
+	u64 empty = measure(BENCH_null);
+
+	printf("bench %s null %llu\n", be->name, (unsigned long long)empty);
+	for (int class = BENCH_null + 1; class < BENCH_CLASS_COUNT; class++) {
+		u64 value = measure(class);
+
+		if (value)
+			printf("bench %s %s %llu\n", be->name, names[class], (unsigned long long)(value - empty));
+		fflush(stdout);
+	}
+}
+
+/* RUN with immediate_exit set */
+static void run_empty(void)
+{
+	struct vmm_exit exit;
+	u64 values[256], empty[256];
+	struct vmm vm;
+
+	create(&vm, GUEST_echo, 0);
+	be->immediate_exit(&vm, 0, true);
+	for (size_t i = 0; i < 256; i++) {
+		u64 start = __rdtsc();
+
+		empty[i] = __rdtsc() - start;
+		start = __rdtsc();
+		be->run(&vm, 0, &exit);
+		values[i] = __rdtsc() - start;
+	}
+	vmm_destroy(&vm);
+	printf("bench %s run_empty %llu\n", be->name, (unsigned long long)(median(values, 256) - median(empty, 256)));
+}
+
+/* The caller's processor time: sleeping in RCU is not work */
+static u64 cpu_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &ts);
+	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+static void life(void)
+{
+	u64 values[LIVES];
+
+	for (int i = 0; i < LIVES; i++) {
+		struct vmm vm;
+		u64 start;
+		u8 *ram = mmap(NULL, 2UL << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		struct husk_system sys = vmm_long_system();
+		struct husk_general regs = { .rip = IMAGE_GPA, .rflags = 2 };
+
+		/* hlt is not an exit to us: out %al, $0x80 */
+		memset(ram, 0, 2UL << 20);
+		memcpy(ram + IMAGE_GPA, "\xe6\xf4", 2);
+		sys.cr0 = 0x31;
+		sys.cr3 = sys.cr4 = sys.efer = 0;
+		sys.cs.attr = 0xc9b;
+		start = cpu_ns();
+		if (vmm_open(&vm, be) || be->create(&vm) || be->memory(&vm, 0, 0, 2UL << 20, ram, 0) || be->vcpu(&vm, 0) ||
+		    be->set(&vm, 0, &regs, &sys))
+			die("life", errno);
+		run(&vm);
+		vmm_destroy(&vm);
+		values[i] = cpu_ns() - start;
+		munmap(ram, 2UL << 20);
+	}
+	printf("bench %s life %llu\n", be->name, (unsigned long long)median(values, LIVES));
+}
+
+static long mem_free(void)
+{
+	FILE *file = fopen("/proc/meminfo", "r");
+	char line[128];
+	long kb = 0;
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, "MemFree: %ld", &kb) == 1)
+			break;
+	if (file)
+		fclose(file);
+	return kb;
+}
+
+/* Kernel memory of a VM, by MemFree over many; the guest's own pages are one shared, touched area */
+static void footprint(void)
+{
+	struct vmm *vm = calloc(VMS, sizeof(*vm));
+	u8 *ram = mmap(NULL, 2UL << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	struct husk_system sys = vmm_long_system();
+	struct husk_general regs = { .rip = IMAGE_GPA, .rflags = 2 };
+	long before, created, ran;
+
+	memset(ram, 0, 2UL << 20);
+	memcpy(ram + IMAGE_GPA, "\xe6\xf4", 2);
+	sys.cr0 = 0x31;
+	sys.cr3 = sys.cr4 = sys.efer = 0;
+	sys.cs.attr = 0xc9b;
+	before = mem_free();
+	for (int i = 0; i < VMS; i++)
+		if (vmm_open(&vm[i], be) || be->create(&vm[i]) || be->memory(&vm[i], 0, 0, 2UL << 20, ram, 0) ||
+		    be->vcpu(&vm[i], 0) || be->set(&vm[i], 0, &regs, &sys))
+			die("footprint", errno);
+	created = mem_free();
+	for (int i = 0; i < VMS; i++)
+		run(&vm[i]);
+	ran = mem_free();
+	printf("bench %s kb_created %ld\n", be->name, (before - created) / VMS);
+	printf("bench %s kb_ran %ld\n", be->name, (before - ran) / VMS);
+	for (int i = 0; i < VMS; i++)
+		vmm_destroy(&vm[i]);
+	munmap(ram, 2UL << 20);
+	free(vm);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc != 2 || (strcmp(argv[1], "husk") && strcmp(argv[1], "kvm")))
+		return fprintf(stderr, "usage: bench husk|kvm\n"), 2;
+	be = strcmp(argv[1], "kvm") ? &vmm_husk : &vmm_kvm;
+	classes();
+	run_empty();
+	life();
+	footprint();
+	return 0;
+}
