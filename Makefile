@@ -76,7 +76,7 @@ install: userland
 	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/include/husk'
 	for f in '$(BUILD)'/bin/*; do [ ! -f "$$f" ] || install -m 755 "$$f" '$(DESTDIR)$(PREFIX)/bin/' || exit; done
 	for f in uapi/*.h; do install -m 644 "$$f" '$(DESTDIR)$(PREFIX)/include/husk/' || exit; done
-	for f in man/*.[1-8] doc/man/*.[1-8]; do \
+	for f in userland/*.[1-8]; do \
 		[ -f "$$f" ] || continue; \
 		install -D -m 644 "$$f" "$(DESTDIR)$(PREFIX)/share/man/man$${f##*.}/$${f##*/}" || exit; \
 	done
