@@ -11,6 +11,7 @@
 #include "emulate.h"
 #include "exits.h"
 #include "irqchip/irqchip.h"
+#include "state_check.h"
 #include "vendor.h"
 
 /* ---- operations for the emulator; ctx is the vCPU ---- */
@@ -275,6 +276,10 @@ int husk_translate_gva(struct husk_vcpu *vcpu, u64 gva, u32 access, u64 *gpa, st
 	struct husk_walk_mode mode;
 
 	husk_walk_mode_init(vcpu, &mode);
+	if ((mode.efer & EFER_LMA) && !husk_canonical(gva)) {
+		*fault = (struct husk_walk_fault) { .cr2 = gva };
+		return 1;
+	}
 	return husk_walk(&mode, gva, access, &glue_look_ops, vcpu, gpa, fault);
 }
 

@@ -111,8 +111,9 @@ static u64 walk_reserved(const struct walk *w, int level, bool leaf)
 		reserved |= GENMASK_ULL(62, 52);
 	if (!(w->mode->efer & EFER_NX))
 		reserved |= PTE_NX;
+	/* Bits 8:5, but QEMU's CPU sets the accessed bit 5 in its walks. */
 	if (w->format->pdpt && level == 3)
-		return reserved | PTE_NX | GENMASK_ULL(8, 5) | GENMASK_ULL(2, 1);
+		return reserved | PTE_NX | GENMASK_ULL(8, 6) | GENMASK_ULL(2, 1);
 	if (leaf && level > 1)
 		return reserved | GENMASK_ULL(12 + 9 * (level - 1) - 1, 13);
 	if (!leaf && level > 2)
