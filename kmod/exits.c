@@ -231,6 +231,11 @@ static enum husk_verdict husk_exit_xsetbv(struct husk_vcpu *vcpu)
 {
 	u64 value = (vcpu->regs.gpr[2] << 32) | (u32)vcpu->regs.gpr[0];
 
+	husk_fetch(vcpu, HUSK_SYS_CR);
+	if (!(vcpu->sys.cr4 & X86_CR4_OSXSAVE)) {
+		husk_inject_ud(vcpu);
+		return HUSK_RESUME;
+	}
 	if (husk_cpl(vcpu) || (u32)vcpu->regs.gpr[1] || !husk_xcr0_valid(value)) {
 		husk_inject_gp(vcpu);
 		return HUSK_RESUME;

@@ -267,7 +267,7 @@ static const struct husk_msr_row husk_msr_rows[] = {
 	{ MSR_K7_HWCR, 1, MISC(HWCR), .check = husk_msr_check_hwcr, .write = husk_msr_write_hwcr },
 	{ HUSK_MSR_TOP_MEM, 1, .flags = HUSK_MSR_CONST },
 	{ HUSK_MSR_TOP_MEM2, 1, .flags = HUSK_MSR_CONST },
-	{ MSR_AMD64_NB_CFG, 1, .flags = HUSK_MSR_CONST },
+	{ MSR_AMD64_NB_CFG, 1, .flags = HUSK_MSR_CONST | HUSK_MSR_IGNORE },
 	{ MSR_AMD64_PATCH_LOADER, 1, .flags = HUSK_MSR_IGNORE },
 	{ MSR_K8_INT_PENDING_MSG, 1, .flags = HUSK_MSR_CONST },
 	{ HUSK_MSR_MMIO_CONF, 1, .flags = HUSK_MSR_CONST },

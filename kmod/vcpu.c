@@ -103,7 +103,7 @@ static long husk_vcpu_translate(void *object, void *p)
 	struct husk_walk_fault fault;
 	u64 gpa = 0;
 
-	if (arg->reserved || arg->gpa || arg->valid)
+	if (arg->reserved)
 		return -EINVAL;
 	arg->valid = !husk_translate_gva(object, arg->gva, HUSK_ACCESS_READ, &gpa, &fault);
 	arg->gpa = arg->valid ? gpa : 0;

@@ -529,7 +529,9 @@ enum husk_exit {
  *	returns 0 with HUSK_EXIT_NONE before it enters the guest
  * @sync_want: in, classes that the kernel shall copy out at each return
  * @sync_dirty: in, classes that the kernel shall load before entry; the kernel
- *	clears it. EINVAL from RUN for a bad value
+ *	clears it. EINVAL from RUN for a bad value. Class GENERAL, here or by
+ *	HUSK_VCPU_SET_STATE, cancels a PIO or MMIO that is not finished: what runs
+ *	next is the instruction at the rip that was set
  * @sync_valid: out, classes that are valid in @general and @system
  * @exit: out, HUSK_EXIT_x
  * @reason: out, HUSK_REASON_x of the exit behind it
