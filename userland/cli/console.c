@@ -12,6 +12,7 @@
 
 #include "cli.h"
 #include "lib/libhusk.h"
+#include "vm.h"
 
 #define ESCAPE	0x1d	/* Ctrl-] */
 
@@ -175,32 +176,31 @@ enum console_end console_attach(const char *path)
 	return end;
 }
 
+static const char console_usage[] =
+	"usage: husk console VM\n"
+	"\n"
+	"Connects the terminal to a VM's serial console; first comes the output of late.\n"
+	"Ctrl-] d leaves, Ctrl-] q ends the VM, Ctrl-] ? helps. A signal only leaves.\n";
+
 int cmd_console(int argc, char **argv)
 {
-	static const char text[] =
-		"usage: husk console NAME\n"
-		"\n"
-		"Connects the terminal to a VM's serial console; first comes the output of late.\n"
-		"Ctrl-] d leaves, Ctrl-] q ends the VM, Ctrl-] ? helps. A signal only leaves.\n";
-	char path[HUSK_CONTROL_LEN];
-	const char *name;
+	const char *name = argv[parse_plain(argc, argv, console_usage, NULL, 1, 1)];
+	struct husk_nl *nl = vm_connect();
+	struct husk_nl_vm vm;
 	int fd;
 
-	name = argv[parse_plain(argc, argv, text, NULL, 1, 1)];
-	if (!husk_name_valid(name))
-		die(HUSK_STATUS_USAGE, "\"%s\" is no name of a VM: 'husk ls' lists them", name);
-	if (husk_control_path(path, name) < 0)
-		die(HUSK_STATUS_FAIL, "no folder of control sockets: %s", strerror(errno));
-	switch (console_attach(path)) {
+	vm_find(nl, name, &vm);
+	husk_nl_close(nl);
+	switch (console_attach(vm.control)) {
 	case CONSOLE_NONE:
-		die(HUSK_STATUS_NAME, "no VM \"%s\" of yours has a console: 'husk ls' lists the VMs", name);
+		die(HUSK_STATUS_FAIL, "%s: no console at \"%s\": %s", vm.name, vm.control, strerror(errno));
 	case CONSOLE_LOST:
-		die(HUSK_STATUS_FAIL, "the terminal is gone; %s runs on", name);
+		die(HUSK_STATUS_FAIL, "the terminal is gone; %s runs on", vm.name);
 	case CONSOLE_DETACHED:
-		fprintf(stderr, "husk: detached; %s runs on\n", name);
+		complain("detached; %s runs on", vm.name);
 		break;
 	case CONSOLE_QUIT:
-		fd = husk_control_connect(path, "quit\n");
+		fd = husk_control_connect(vm.control, "quit\n");
 		if (fd >= 0)
 			close(fd);
 		break;
