@@ -1,0 +1,31 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0
+# In the lab, with --icount: KVM and husk in one boot. scripts/bench reads the lines.
+if modprobe kvm_amd; then
+	/lab/tests/bench kvm
+	rmmod kvm_amd kvm
+fi
+insmod /lab/husk.ko || exit 1
+/lab/tests/bench husk
+
+# From `husk run` to the guest's user space: the clock counts instructions
+now() { awk '{ printf "%d", $1 * 100 }' /proc/uptime; }
+image=$(ls /lab/guest/vmlinuz-* 2>/dev/null | head -n 1)
+if [ -n "$image" ]; then
+	start=$(now)
+	husk run --detach --name bench --kernel "$image" --initrd /lab/guest/initrd.gz \
+		--cmdline "console=ttyS0 quiet panic=-1 husk.run=\"sleep 1000\"" </dev/null >/tmp/run.out 2>&1
+	# silence on the console: wait for the guest's init by its HLTs
+	husk console bench </dev/null >/tmp/console.out 2>&1 &
+	for i in $(seq 300); do
+		grep -q HUSK-GUEST-UP /tmp/console.out && break
+		sleep 0.1
+	done
+	if grep -q HUSK-GUEST-UP /tmp/console.out; then
+		echo "bench husk boot_ms $((($(now) - start) * 10))"
+		husk show --json bench >/tmp/show.json
+		echo "bench husk boot_exits $(grep -o '"count": *[0-9]*' /tmp/show.json | awk -F: '{ n += $2 } END { print n }')"
+	fi
+	husk kill bench >/dev/null 2>&1
+fi
+rmmod husk

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-2.0
+# Bad input of the CLI: one clear line, its status, nothing left behind.
+. ./lib.sh
+image=$(ls /lab/guest/vmlinuz-* 2>/dev/null | head -n 1)
+[ -n "$image" ] || { skip cli "no guest kernel here"; exit 0; }
+# statuses of userland/lib/status.h
+FAIL=1 USAGE=2 INPUT=3 HOST=4 NAME=5
+
+echo 'no kernel' >/tmp/text
+head -c 3000 "$image" >/tmp/short
+: >/tmp/empty
+chmod 644 /tmp/text /tmp/short /tmp/empty
+
+refused cli_no_module $HOST 'husk' husk run --kernel "$image"
+refused cli_no_module_ls $HOST 'husk' husk ls
+load || { not_ok cli_load "$(dmesg | tail -n 1)"; exit 0; }
+refused cli_no_command $USAGE 'usage|command' husk nosuchcommand
+refused cli_no_option $USAGE 'option' husk run --nosuchoption
+refused cli_no_kernel $USAGE 'kernel' husk run
+refused cli_kernel_missing $INPUT 'no such|not found' husk run --kernel /tmp/nosuchfile
+refused cli_kernel_folder $INPUT 'tmp' husk run --kernel /tmp
+refused cli_kernel_text $INPUT 'kernel|bzImage' husk run --kernel /tmp/text
+refused cli_kernel_short $INPUT 'kernel|bzImage|short|truncated|cut' husk run --kernel /tmp/short
+refused cli_kernel_empty $INPUT 'kernel|bzImage|empty|short' husk run --kernel /tmp/empty
+refused cli_kernel_device $INPUT 'null' husk run --kernel /dev/null
+refused cli_initrd_missing $INPUT 'no such|not found' husk run --kernel "$image" --initrd /tmp/nosuchfile
+refused cli_memory_little $INPUT 'memory' husk run --kernel "$image" --memory 1M
+refused cli_memory_zero $INPUT 'memory' husk run --kernel "$image" --memory 0
+refused cli_memory_absurd $INPUT 'memory' husk run --kernel "$image" --memory 9999999G
+refused cli_memory_word $INPUT 'memory' husk run --kernel "$image" --memory lots
+refused cli_memory_negative $INPUT 'memory' husk run --kernel "$image" --memory=-5M
+refused cli_cmdline_long $INPUT 'cmdline|command line' husk run --kernel "$image" --cmdline "$(head -c 9000 /dev/zero | tr '\0' a)"
+refused cli_name_bad "[$USAGE$INPUT$NAME]" 'name' husk run --kernel "$image" --name 'a/b'
+for command in show pause resume stop kill; do
+	refused cli_no_vm_$command $NAME 'no' husk $command nosuchvm
+done
+chmod 755 /lab /lab/guest 2>/dev/null
+refused cli_no_rights $HOST 'permission|right|group' setuidgid user husk run --kernel "$image"
+[ -z "$(husk ls | tail -n +2)" ] && ok cli_nothing_left || not_ok cli_nothing_left "$(husk ls | tail -n 1)"
+[ "$(refs)" = 0 ] && ok cli_refs || not_ok cli_refs "$(refs) references left"
+pidof husk-vm >/dev/null && not_ok cli_processes "a husk-vm is left" || ok cli_processes
+check cli_unload unload
+exit 0

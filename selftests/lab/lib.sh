@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0
+# What the groups share. Sourced by each; a group prints ok/not ok/skip lines.
+
+T=/lab/tests
+
+ok() { echo "ok $1"; }
+not_ok() { echo "not ok $1: $2"; }
+skip() { echo "skip $1: $2"; }
+
+# check NAME COMMAND...: the command must succeed
+check() {
+	_name=$1
+	shift
+	if "$@" >/tmp/check.out 2>&1; then ok "$_name"; else not_ok "$_name" "status $?: $(tail -n 1 /tmp/check.out)"; fi
+}
+
+# refused NAME STATUS TEXT COMMAND...: fails so (STATUS: a shell pattern), with one line that has TEXT (a regular expression)
+refused() {
+	_name=$1 _status=$2 _text=$3
+	shift 3
+	"$@" >/tmp/refused.out 2>/tmp/refused.err </dev/null
+	_got=$?
+	case $_got in
+	$_status) ;;
+	*) not_ok "$_name" "status $_got, not $_status: $(head -n 1 /tmp/refused.err)"; return ;;
+	esac
+	if ! grep -qiE -e "$_text" /tmp/refused.err; then
+		not_ok "$_name" "no '$_text' in: $(head -n 1 /tmp/refused.err)"
+	elif [ "$(grep -c . /tmp/refused.err)" -gt 2 ]; then
+		not_ok "$_name" "$(grep -c . /tmp/refused.err) lines of complaint"
+	else
+		ok "$_name"
+	fi
+}
+
+# as the unprivileged user of the lab
+setuidgid() { _user=$1; shift; setpriv --reuid=1000 --regid=1000 --clear-groups "$@"; }
+load() { grep -q '^husk ' /proc/modules || insmod /lab/husk.ko "$@"; }
+unload() {
+	# a killed process may still be on its way out
+	for _i in 1 2 3 4 5 6 7 8 9 10; do
+		rmmod husk 2>/dev/null && return
+		sleep 0.2
+	done
+	rmmod husk
+}
+refs() { cat /sys/module/husk/refcnt; }
+memfree() { awk '/^MemFree/ { print $2 }' /proc/meminfo; }
+slab() { awk '/^SUnreclaim/ { print $2 }' /proc/meminfo; }
+kvm_on() { modprobe kvm_amd && [ -e /dev/kvm ]; }
+kvm_off() { rmmod kvm_amd kvm 2>/dev/null || { sleep 0.5; rmmod kvm_amd; rmmod kvm; }; }

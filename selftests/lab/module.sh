@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0
+# Loading and unloading.
+. ./lib.sh
+
+dmesg -C
+check module_load insmod /lab/husk.ko
+lines=$(dmesg | grep -vc 'out-of-tree\|signature\|taint')
+[ "$lines" = 1 ] && ok module_one_line || not_ok module_one_line "$lines lines in dmesg: $(dmesg | grep -v 'out-of-tree\|signature\|taint' | head -n 1)"
+[ -c /dev/husk ] && ok module_device || not_ok module_device "no /dev/husk"
+if insmod /lab/husk.ko 2>/dev/null; then not_ok module_twice "loads a second time"; else ok module_twice; fi
+$T/first >/tmp/first.out && ok module_first || not_ok module_first "$(grep '^not ok' /tmp/first.out | head -n 1)"
+[ "$(refs)" = 0 ] && ok module_refs || not_ok module_refs "$(refs) references, no VM"
+
+# in use: refused, and the VM is not hurt
+$T/stress spin 4 >/tmp/spin.out 2>&1 &
+sleep 1
+if rmmod husk 2>/dev/null; then not_ok module_busy "unloads under a VM"; else ok module_busy; fi
+wait $! && ok module_busy_vm || not_ok module_busy_vm "$(tail -n 1 /tmp/spin.out)"
+check module_unload unload
+[ ! -e /dev/husk ] && ok module_device_gone || not_ok module_device_gone "/dev/husk is still there"
+
+for i in 1 2 3 4 5; do
+	load && $T/stress create 1 >/dev/null && unload || { not_ok module_cycles "round $i"; break; }
+done
+[ "$i" = 5 ] && ok module_cycles
+
+# each feature masked: its fallback must serve
+for mask in huge_2m xsave tlb_tag vgif flush_asid; do
+	if insmod /lab/husk.ko mask=$mask 2>/dev/null; then
+		$T/flat cpuid fpu_keep memory_touch memory_huge interrupt_window nmi_masked mmio_mov hlt_oneshot_x2apic >/tmp/mask.out
+		bad=$(grep '^not ok' /tmp/mask.out | head -n 1)
+		[ -z "$bad" ] && ok "module_mask_$mask" || not_ok "module_mask_$mask" "$bad"
+		unload
+	else
+		not_ok "module_mask_$mask" "does not load: $(dmesg | tail -n 1)"
+	fi
+done
+if insmod /lab/husk.ko mask=svm 2>/dev/null; then not_ok module_mask_svm "loads"; unload; else ok module_mask_svm; fi
+if insmod /lab/husk.ko mask=nosuchthing 2>/dev/null; then not_ok module_mask_unknown "loads"; unload; else ok module_mask_unknown; fi
