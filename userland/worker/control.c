@@ -298,6 +298,7 @@ void control_ready(struct control *ctl)
 enum husk_status control_listen(struct control *ctl)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	char log[HUSK_CONTROL_LEN];
 	struct stat st;
 	mode_t mask;
 	int err;
@@ -306,8 +307,10 @@ enum husk_status control_listen(struct control *ctl)
 	ctl->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (ctl->listener < 0)
 		return fail(HUSK_STATUS_FAIL, "no control socket: %s", strerror(errno));
-	/* The kernel gave us the name, so a file that is there is of a worker that died. */
+	/* The kernel gave us the name, so files that are there are of a worker that died. */
 	unlink(addr.sun_path);
+	log_path(ctl, log, sizeof(log));
+	unlink(log);
 	mask = umask(0177);
 	err = bind(ctl->listener, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
 	      listen(ctl->listener, CONTROL_CLIENTS) < 0 || stat(addr.sun_path, &st) < 0 ? errno : 0;
