@@ -23,8 +23,6 @@ const char *fn(uint32_t value) \
 	static const char * const names[] = { list(NAME) }; \
 	return value < sizeof(names) / sizeof(names[0]) ? names[value] : "?"; \
 }
-NAMED(husk_reason_name, HUSK_REASONS)
-NAMED(husk_level_name, HUSK_LEVELS)
 NAMED(husk_life_name, HUSK_EVENTS)
 NAMED(husk_vm_state_name, HUSK_VM_STATES)
 

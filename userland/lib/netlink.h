@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "lib/libhusk.h"
 #include "uapi/husk.h"
 #include "uapi/husk_netlink.h"
 
@@ -49,8 +50,6 @@ struct husk_nl_event {
 };
 
 /* Names of enum values of the uapi; "?" for a value this build does not know */
-const char *husk_reason_name(uint32_t reason);
-const char *husk_level_name(uint32_t level);
 const char *husk_life_name(uint32_t kind);
 const char *husk_vm_state_name(uint32_t state);
 const char *husk_mp_state_name(uint32_t mp_state);
