@@ -178,6 +178,9 @@ void svm_open(struct husk_vcpu *vcpu)
 			svm_asid_draw(svm, c);
 		}
 	}
+	if (c->foreign && svm->arrived)
+		c->flush_all = true;
+	svm->arrived = false;
 	/* Whoever enters first flushes: who drew the first ASID may never enter, or on another CPU. */
 	if (c->flush_all)
 		svm->vmcb->tlb_control = SVM_TLB_FLUSH_ALL;
@@ -193,6 +196,8 @@ void svm_close(struct husk_vcpu *vcpu)
 	struct svm_vcpu *svm = to_svm(vcpu);
 
 	husk_svm_unload(svm_page_pa(c->host), svm->vmcb_pa, svm->gs_base);
+	if (svm->vmcb->tlb_control == SVM_TLB_DO_NOTHING)
+		c->flush_all = false;	/* there was an entry, and it flushed */
 	if (c->foreign)
 		husk_host_wrmsr(MSR_VM_HSAVE_PA, c->hsave_pa);
 	else
@@ -219,8 +224,7 @@ void svm_sched_in(struct husk_vcpu *vcpu)
 	}
 	if (svm->asid_generation != c->asid_generation)
 		svm_asid_draw(svm, c);
-	if (svm_foreign())
-		svm->vmcb->tlb_control = SVM_TLB_FLUSH_ALL;
+	svm->arrived = true;
 }
 
 void svm_sched_out(struct husk_vcpu *vcpu)

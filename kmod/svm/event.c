@@ -58,6 +58,8 @@ void svm_window(struct husk_vcpu *vcpu, bool intr, bool nmi)
 	/* An NMI that waits for no IRET waits for a shadow to pass: the next exit of any kind looks again. */
 	if (nmi && !vcpu->nmi_masked)
 		intr = true;
+	if (vcpu->nmi_masked && !to_svm(vcpu)->nmi_step)
+		svm_intercept(vmcb, 3, SVM_W3_IRET, true);
 	if (intr)
 		vmcb->v_intr |= SVM_V_IRQ | SVM_V_INTR_PRIO_HIGH | SVM_V_IGN_TPR;
 	else
@@ -72,7 +74,6 @@ void svm_window(struct husk_vcpu *vcpu, bool intr, bool nmi)
 void svm_nmi_unmask(struct svm_vcpu *svm)
 {
 	svm->nmi_step = false;
-	svm->vmcb->rflags &= ~(u64)X86_EFLAGS_TF;
 	svm->vcpu.regs.rflags &= ~(u64)X86_EFLAGS_TF;
 	svm->vcpu.nmi_masked = false;
 }

@@ -105,14 +105,14 @@ static bool svm_decode_nmi(struct svm_vcpu *svm, struct husk_exit_info *exit)
 {
 	if (exit->hw_reason == VMEXIT_IRET) {
 		svm_intercept(svm->vmcb, 3, SVM_W3_IRET, false);
-		svm->iret_rip = svm->vcpu.regs.rip;
-		svm->nmi_step = true;
-		svm->vmcb->rflags |= X86_EFLAGS_TF;
-		svm->vcpu.regs.rflags |= X86_EFLAGS_TF;
+		if (svm->vcpu.nmi_masked) {
+			svm->nmi_step = true;
+			svm->vcpu.regs.rflags |= X86_EFLAGS_TF;
+		}
 		exit->reason = HUSK_REASON_EXTINT;	/* nothing to do for anybody else */
 		return true;
 	}
-	if (exit->hw_reason == VMEXIT_EXCP_DB && svm->nmi_step) {
+	if (exit->hw_reason == VMEXIT_EXCP_DB) {
 		svm_nmi_unmask(svm);
 		exit->reason = HUSK_REASON_NMI_WINDOW;
 		return true;
@@ -132,7 +132,7 @@ void svm_decode(struct svm_vcpu *svm)
 	exit->next_rip = husk_mode(HUSK_MODE_NRIPS) ? vmcb->nrip : 0;
 	exit->insn_len = 0;
 
-	if (unlikely(svm->vcpu.nmi_masked) && svm_decode_nmi(svm, exit))
+	if (unlikely(code == VMEXIT_IRET || svm->nmi_step) && svm_decode_nmi(svm, exit))
 		return;
 	if (code == VMEXIT_NPF) {
 		svm_decode_npf(svm, exit);

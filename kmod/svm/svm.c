@@ -129,7 +129,8 @@ static void svm_enter(struct husk_vcpu *vcpu)
 	vcpu->regs.rip = vmcb->rip;
 	vcpu->regs.rflags = vmcb->rflags;
 	vcpu->sys_cached = 0;
-	vmcb->tlb_control = SVM_TLB_DO_NOTHING;
+	if (likely(vmcb->exitcode != VMEXIT_INVALID))
+		vmcb->tlb_control = SVM_TLB_DO_NOTHING;
 	vmcb->eventinj = 0;
 	vmcb->clean = husk_mode(HUSK_MODE_CLEAN_BITS) ? SVM_CLEAN_ALL : 0;
 	if (unlikely(cr8 != (vmcb->v_intr & SVM_V_TPR_MASK)))

@@ -17,8 +17,8 @@
  * @gs_base: guest's, host's; valid while the window is open
  * @asid_generation: of the CPU's ASIDs when @vmcb's was drawn
  * @cr0: guest's view of CR0.CD and CR0.NW, which hardware never sees
- * @iret_rip: where the guest's IRET is that will unmask NMIs
- * @nmi_step: that IRET is being single-stepped
+ * @arrived: came to this CPU and was not entered since
+ * @nmi_step: the IRET that will unmask NMIs is being single-stepped
  */
 struct svm_vcpu {
 	struct husk_vcpu vcpu;
@@ -27,7 +27,7 @@ struct svm_vcpu {
 	u64 gs_base[2];
 	u64 asid_generation;
 	u64 cr0;
-	u64 iret_rip;
+	bool arrived;
 	bool nmi_step;
 };
 
