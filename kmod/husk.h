@@ -19,7 +19,7 @@
 #include <linux/mutex.h>
 #include <linux/preempt.h>
 #include <linux/uuid.h>
-#include <linux/wait.h>
+#include <linux/rcuwait.h>
 #include <linux/mm_types.h>
 #include <linux/uidgid.h>
 #include <linux/pid.h>
@@ -189,7 +189,7 @@ struct husk_vcpu {
 	void *fpu;			/* XSAVE area, 64-byte aligned, husk_host.xsave_size bytes */
 
 	struct husk_lapic *lapic;
-	wait_queue_head_t wait;		/* the thread sleeps here in HLT, paused, or waiting for SIPI */
+	struct rcuwait wait;		/* the thread sleeps here in HLT, paused, or waiting for SIPI */
 
 	struct husk_emul *emul;		/* emulator context, emulate.h */
 	u64 code_page, code_cr3;	/* insn_length.c: code page of the last exit, where it is in the worker */
@@ -226,6 +226,7 @@ struct husk_vm {
 
 	bool paused;			/* READ_ONCE/WRITE_ONCE; with HUSK_REQ_PAUSE */
 	bool dead;			/* likewise; never cleared */
+	bool crashed;			/* an event said so; xchg */
 	u32 stop_timeout_ms;		/* of the last stop request */
 	atomic_t running;		/* vCPU threads inside HUSK_VCPU_RUN */
 };

@@ -230,7 +230,6 @@ static enum husk_verdict husk_run_fast(struct husk_vcpu *vcpu)
 	kernel_fpu_begin_mask(0);
 	local_irq_disable();
 	guest_timing_enter_irqoff();
-	rcu_note_context_switch(false);	/* a guest is no reader */
 	if (likely(husk_fpu_load(vcpu))) {
 		husk_guest_state_load(vcpu);
 		husk_vendor->open(vcpu);
@@ -277,12 +276,13 @@ static int husk_block(struct husk_vcpu *vcpu)
 		}
 		if (READ_ONCE(vcpu->requests) & ~HUSK_REQ_FAST)
 			break;
-		ret = wait_event_interruptible(vcpu->wait, READ_ONCE(vcpu->requests) &
-					       ~(BIT(HUSK_REQ_FLUSH) | BIT(HUSK_REQ_RESET_TSC)));
-		if (ret) {
+		if (signal_pending(current)) {
 			ret = -EINTR;
 			break;
 		}
+		cond_resched();
+		rcuwait_wait_event(&vcpu->wait, (READ_ONCE(vcpu->requests) &
+				   ~(BIT(HUSK_REQ_FLUSH) | BIT(HUSK_REQ_RESET_TSC))), TASK_INTERRUPTIBLE);
 	}
 	set_bit(HUSK_REQ_EVENT, &vcpu->requests);
 	vcpu->stats->halted_ns += ktime_get_ns() - start;
@@ -333,7 +333,7 @@ static int husk_serve_requests(struct husk_vcpu *vcpu)
 	clear_bit(HUSK_REQ_PAUSE, &vcpu->requests);
 	smp_mb__after_atomic();
 	if (READ_ONCE(vm->paused) &&
-	    wait_event_interruptible(vcpu->wait, !READ_ONCE(vm->paused) || READ_ONCE(vm->dead)))
+	    rcuwait_wait_event(&vcpu->wait, !READ_ONCE(vm->paused) || READ_ONCE(vm->dead), TASK_INTERRUPTIBLE))
 		return -EINTR;
 	if (vcpu->mp_state != HUSK_MP_RUNNABLE)
 		return husk_block(vcpu);
@@ -397,7 +397,8 @@ static bool husk_finish(struct husk_vcpu *vcpu, enum husk_verdict verdict, u8 le
 	if (verdict == HUSK_DEAD) {
 		if (vcpu->exit_ns)
 			husk_exit_trace(vcpu);
-		husk_event_send(vcpu->vm, HUSK_LIFE_CRASHED, vcpu->run->exit);
+		if (!xchg(&vcpu->vm->crashed, true))
+			husk_event_send(vcpu->vm, HUSK_LIFE_CRASHED, vcpu->run->exit);
 	}
 	return false;
 }
@@ -445,15 +446,12 @@ static enum husk_verdict husk_complete_io(struct husk_vcpu *vcpu)
 #define HUSK_SYNC_CLASSES (BIT_ULL(HUSK_STATE_GENERAL) | BIT_ULL(HUSK_STATE_SYSTEM))
 
 /* Registers that the worker changed in the run page. They cancel a pending answer. */
-static int husk_sync_in(struct husk_vcpu *vcpu)
+static noinline int husk_sync_in(struct husk_vcpu *vcpu, u64 dirty)
 {
 	struct husk_run *run = vcpu->run;
-	u64 dirty = READ_ONCE(run->sync_dirty);
 	struct husk_system sys;
 	struct husk_general regs;
 
-	if (likely(!dirty))
-		return 0;
 	if (dirty & ~HUSK_SYNC_CLASSES)
 		return -EINVAL;
 	regs = run->general;
@@ -469,10 +467,9 @@ static int husk_sync_in(struct husk_vcpu *vcpu)
 		return -EINVAL;
 	if (dirty & BIT_ULL(HUSK_STATE_SYSTEM))
 		husk_state_apply_system(vcpu, &sys);
-	if (dirty & BIT_ULL(HUSK_STATE_GENERAL)) {
+	if (dirty & BIT_ULL(HUSK_STATE_GENERAL))
 		vcpu->regs = regs;
-		vcpu->io_pending = HUSK_IO_NONE;
-	}
+	vcpu->io_pending = HUSK_IO_NONE;
 	run->sync_dirty = 0;
 	return 0;
 }
@@ -561,13 +558,15 @@ static int husk_run_guest(struct husk_vcpu *vcpu)
  */
 int husk_vcpu_run(struct husk_vcpu *vcpu)
 {
+	u64 dirty = READ_ONCE(vcpu->run->sync_dirty);
 	enum husk_verdict verdict;
-	int ret;
+	int ret = 0;
 
 	if (READ_ONCE(vcpu->vm->dead) && !test_bit(HUSK_REQ_KILL, &vcpu->requests))
 		return -EIO;
 	vcpu->run->exit = HUSK_EXIT_NONE;
-	ret = husk_sync_in(vcpu);
+	if (unlikely(dirty))
+		ret = husk_sync_in(vcpu, dirty);
 	if (ret)
 		return ret;
 

@@ -30,8 +30,7 @@ void husk_vcpu_kick(struct husk_vcpu *vcpu)
 		if (cpu >= 0 && cpu != raw_smp_processor_id())
 			smp_send_reschedule(cpu);
 	}
-	if (wq_has_sleeper(&vcpu->wait))
-		wake_up(&vcpu->wait);
+	rcuwait_wake_up(&vcpu->wait);
 }
 
 void husk_vcpu_request(struct husk_vcpu *vcpu, int req)
@@ -63,8 +62,7 @@ void husk_vm_request_sync(struct husk_vm *vm, int req)
 			if (cpu >= 0)
 				smp_call_function_single(cpu, husk_ack_ipi, NULL, 1);
 		}
-		if (wq_has_sleeper(&vcpu->wait))
-			wake_up(&vcpu->wait);
+		rcuwait_wake_up(&vcpu->wait);
 	}
 }
 
@@ -213,7 +211,7 @@ static struct husk_vcpu *husk_vcpu_alloc(struct husk_vm *vm, u32 id)
 	vcpu->id = id;
 	vcpu->cpu = vcpu->last_cpu = -1;
 	mutex_init(&vcpu->mutex);
-	init_waitqueue_head(&vcpu->wait);
+	rcuwait_init(&vcpu->wait);
 	preempt_notifier_init(&vcpu->preempt, &husk_preempt_ops);
 
 	if (husk_vcpu_alloc_pages(vcpu))
