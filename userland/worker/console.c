@@ -62,9 +62,3 @@ int console_init(struct console *c)
 	c->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	return c->wake_fd < 0 ? -1 : 0;
 }
-
-void console_fini(struct console *c)
-{
-	close(c->wake_fd);
-	pthread_mutex_destroy(&c->lock);
-}

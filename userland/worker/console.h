@@ -23,7 +23,6 @@ struct console {
 };
 
 int console_init(struct console *c);
-void console_fini(struct console *c);
 /* Any thread */
 void console_put(struct console *c, uint8_t byte);
 void console_wake(struct console *c);

@@ -62,6 +62,7 @@ static enum husk_status map_ram(struct machine *m)
 		return fail(HUSK_STATUS_INPUT, "no %llu MiB of memory for the guest: %s",
 			    (unsigned long long)size >> 20, strerror(errno));
 	madvise(ram, size, MADV_DONTDUMP);
+	madvise(ram, size, MADV_HUGEPAGE);	/* if the host allows it for shared memory */
 	m->ram = ram;
 	return HUSK_STATUS_OK;
 }

@@ -56,6 +56,7 @@ static enum husk_status last_word(struct control *ctl, struct machine *m)
 	return ends[end].status;
 }
 
+/* Boot, and boot again at each reset. Closes dev. */
 static enum husk_status run(struct control *ctl, int dev)
 {
 	static struct machine m;
@@ -64,17 +65,23 @@ static enum husk_status run(struct control *ctl, int dev)
 
 	do {
 		status = run_once(ctl, &m, dev, first);
-		if (status)
+		if (status) {
+			close(dev);
 			return status;
+		}
 		again = atomic_load(&m.end) == END_RESET && !ctl->config->no_reboot;
-		if (!again)
+		if (!again) {
 			status = last_word(ctl, &m);
+			/* Before the VM is seen to be gone: then nothing of ours holds the module. */
+			close(dev);
+		}
 		machine_destroy(&m);
 		first = false;
 	} while (again);
 	return status;
 }
 
+/* What a process owns alone goes with it: no undoing at the end but what others see. */
 int main(int argc, char **argv)
 {
 	static struct console console;
@@ -91,20 +98,14 @@ int main(int argc, char **argv)
 		goto out_config;
 	}
 	status = config_check_host(&config, dev);
-	if (status)
-		goto out_dev;
-	if (console_init(&console) < 0) {
+	if (!status && console_init(&console) < 0)
 		status = fail(HUSK_STATUS_FAIL, "no eventfd: %s", strerror(errno));
-		goto out_dev;
-	}
-	status = control_init(&ctl, &config, &console);
+	if (!status)
+		status = control_init(&ctl, &config, &console);
 	if (!status) {
 		status = run(&ctl, dev);
 		control_fini(&ctl, status == HUSK_STATUS_CRASH || status == HUSK_STATUS_FAIL);
 	}
-	console_fini(&console);
-out_dev:
-	close(dev);
 out_config:
 	config_fini(&config);
 	return status;
