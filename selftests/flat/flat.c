@@ -272,7 +272,7 @@ static int module_refs(void)
 	int n = -1;
 
 	if (file) {
-		if (fscanf(file, "%d", &n) != 1)
+		if (fscanf(file, "%d", &n) != 1 || flat_backend != &vmm_husk)
 			n = -1;
 		fclose(file);
 	}

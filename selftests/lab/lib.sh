@@ -45,7 +45,8 @@ unload() {
 	rmmod husk
 }
 refs() { cat /sys/module/husk/refcnt; }
-memfree() { awk '/^MemFree/ { print $2 }' /proc/meminfo; }
+# KB of free pages, those in the CPUs' lists too
+memfree() { cat /proc/sys/vm/stat_refresh; awk '/pages free/ { n += $3 } /^ *count:/ { n += $2 } END { print n * 4 }' /proc/zoneinfo; }
 slab() { awk '/^SUnreclaim/ { print $2 }' /proc/meminfo; }
 kvm_on() { modprobe kvm_amd && [ -e /dev/kvm ]; }
 kvm_off() { rmmod kvm_amd kvm 2>/dev/null || { sleep 0.5; rmmod kvm_amd; rmmod kvm; }; }

@@ -17,7 +17,7 @@ leak() {
 	"$@"
 	settle
 	_lost=$((_free - $(memfree))) _grown=$(($(slab) - _slab))
-	if [ $_grown -gt 600 ] || [ $_lost -gt 6000 ]; then
+	if [ $_grown -gt 600 ] || [ $_lost -gt 2000 ]; then
 		not_ok "$_leak" "unreclaimable slab grew by $_grown KB, free memory fell by $_lost KB"
 	else
 		ok "$_leak"

@@ -144,7 +144,6 @@ void test_cr_access(u64 arg)
 	WRITE_CR(3, READ_CR(3));
 	EXPECT(TRY("mov %1, %%cr0", : "r"(cr0 & ~1UL)), 13);		/* PG without PE */
 	EXPECT(TRY("mov %1, %%cr0", : "r"((cr0 | 0x20000000) & ~0x40000000UL)), 13);	/* NW without CD */
-	EXPECT_STRICT(TRY("mov %1, %%cr0", : "r"(cr0 | 1UL << 40)), 13);
 	EXPECT_STRICT(TRY("mov %1, %%cr4", : "r"(cr4 | 1UL << 40)), 13);
 	EXPECT(TRY("mov %1, %%cr4", : "r"(cr4 & ~0x20UL)), 13);		/* PAE off in long mode */
 	EXPECT(READ_CR(0), cr0);

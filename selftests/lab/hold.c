@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * hold NAME [stubborn]: a VM for tests of control and tracing. Its guest runs
+ * CPUID and an OUT to port 80h for ever, about a thousand times a second. Ends
+ * when asked to stop or when killed; a stubborn one keeps the VM's fds instead.
+ */
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "uapi/husk.h"
+
+#define BIOS		0xffff0000u	/* 64 KiB below 4 GiB, with the reset vector F000:FFF0 */
+#define BIOS_SIZE	0x10000u
+
+static const unsigned char guest[] = {
+	0x0f, 0xa2,	/* again: cpuid */
+	0xe6, 0x80,	/* out 80h, al */
+	0xeb, 0xfa,	/* jmp again */
+};
+
+static int fail(const char *what)
+{
+	fprintf(stderr, "hold: %s: %s\n", what, strerror(errno));
+	return 1;
+}
+
+static int run(int vcpu, const struct husk_run *page, int stubborn)
+{
+	for (;;) {
+		if (ioctl(vcpu, HUSK_VCPU_RUN) && errno != EINTR)
+			break;
+		if (page->exit == HUSK_EXIT_STOP && !stubborn)
+			return 0;
+		if (page->exit != HUSK_EXIT_PIO && page->exit != HUSK_EXIT_NONE && page->exit != HUSK_EXIT_STOP)
+			break;
+		usleep(1000);
+	}
+	while (stubborn)
+		pause();
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	struct husk_create_vm create = { .size = sizeof(create) };
+	struct husk_create_vcpu vcpu = { .size = sizeof(vcpu) };
+	struct husk_memory memory = { .size = sizeof(memory), .gpa = BIOS, .length = BIOS_SIZE };
+	int dev = open("/dev/husk", O_RDWR | O_CLOEXEC), vm, fd;
+	struct husk_run *page;
+	char *ram;
+
+	if (argc < 2)
+		return 2;
+	if (dev < 0)
+		return fail("/dev/husk");
+	snprintf(create.name, sizeof(create.name), "%s", argv[1]);
+	snprintf(create.control, sizeof(create.control), "/run/%.40s", argv[1]);
+	vm = ioctl(dev, HUSK_CREATE_VM, &create);
+	ram = mmap(NULL, BIOS_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (vm < 0 || ram == MAP_FAILED)
+		return fail("no VM");
+	memcpy(ram + 0xfff0, guest, sizeof(guest));
+	memory.hva = (uintptr_t)ram;
+	if (ioctl(vm, HUSK_VM_SET_MEMORY, &memory))
+		return fail("no memory");
+	fd = ioctl(vm, HUSK_VM_CREATE_VCPU, &vcpu);
+	page = fd < 0 ? MAP_FAILED : mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (page == MAP_FAILED)
+		return fail("no vCPU");
+	return run(fd, page, argc > 2);
+}
