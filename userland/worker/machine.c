@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -11,6 +12,8 @@
 
 #include "worker/machine.h"
 #include "worker/platform.h"
+
+#define HUGE	(2ULL << 20)
 
 enum husk_status fail(enum husk_status status, const char *fmt, ...)
 {
@@ -42,6 +45,31 @@ uint8_t *machine_ram(const struct machine *m, uint64_t gpa, uint64_t length)
 	return NULL;
 }
 
+/*
+ * Map the RAM's file at a multiple of 2 MiB: only where host and guest address
+ * agree in the low 21 bits can the kernel map a huge page as one.
+ */
+static void *map_aligned(int fd, uint64_t size)
+{
+	uint8_t *area = mmap(NULL, size + HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	uint64_t before, after;
+	void *ram;
+
+	if (area == MAP_FAILED)
+		return area;
+	before = -(uintptr_t)area & (HUGE - 1);
+	after = HUGE - before;
+	ram = mmap(area + before, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd, 0);
+	if (ram == MAP_FAILED) {
+		munmap(area, size + HUGE);
+		return ram;
+	}
+	if (before)
+		munmap(area, before);
+	munmap(area + before + size, after);
+	return ram;
+}
+
 static enum husk_status map_ram(struct machine *m)
 {
 	uint64_t size = m->config->memory;
@@ -56,7 +84,7 @@ static enum husk_status map_ram(struct machine *m)
 	if (ftruncate(fd, size) < 0)
 		ram = MAP_FAILED;
 	else
-		ram = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+		ram = map_aligned(fd, size);
 	close(fd);
 	if (ram == MAP_FAILED)
 		return fail(HUSK_STATUS_INPUT, "no %llu MiB of memory for the guest: %s",
