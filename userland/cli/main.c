@@ -60,7 +60,10 @@ void die(enum husk_status status, const char *fmt, ...)
 
 void usage(const char *text, bool asked)
 {
-	fputs(text, asked ? stdout : stderr);
+	if (asked)
+		fputs(text, stdout);
+	else	/* its first line: what was wrong is seen beside it */
+		fprintf(stderr, "%.*s\n", (int)strcspn(text, "\n"), text);
 	exit(asked ? HUSK_STATUS_OK : HUSK_STATUS_USAGE);
 }
 
