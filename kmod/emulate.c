@@ -386,6 +386,56 @@ static bool emul_mov_answered(struct emul *m)
 	return true;
 }
 
+/* Bits 11:0 of the effective address in 64-bit code without a segment base */
+static u32 emul_page_offset(const struct emul *m)
+{
+	const struct husk_insn *insn = &m->e->decoded;
+	const struct husk_general *regs = m->e->regs;
+	u64 offset = insn->disp;
+
+	if (insn->base == HUSK_BASE_RIP)
+		offset += regs->rip + insn->length;
+	else if (insn->base >= 0)
+		offset += regs->gpr[insn->base & 15];
+	if (insn->index >= 0)
+		offset += regs->gpr[insn->index & 15] << insn->scale;
+	return offset & OFFSET_IN_PAGE;
+}
+
+/*
+ * A driver's plain MOV to or from a device, where the CPU said where it went:
+ * no walk, and no look whether it is memory. false: the general way.
+ */
+static bool emul_mov_hinted(struct emul *m, enum husk_emul_status *status)
+{
+	struct husk_emul *e = m->e;
+	const struct husk_insn *insn = &e->decoded;
+	bool write = insn->dst.kind == HUSK_OPND_MEM;
+	struct husk_emul_access *a = &e->need;
+	u32 at = e->hint_gpa & OFFSET_IN_PAGE;
+
+	if (emul_handlers[insn->op] != emul_mov || e->mode != 8 || insn->segment >= 4 || insn->addr_size != 8 ||
+	    e->hint_access != (write ? HUSK_ACCESS_WRITE : HUSK_ACCESS_READ))
+		return false;
+	*a = (struct husk_emul_access) {
+		.addr = e->hint_gpa,
+		.width = write ? insn->dst.width : insn->src.width,
+		.write = write,
+	};
+	if (at != emul_page_offset(m) || at + a->width > PAGE_BYTES)
+		return false;
+	if (write)
+		a->data = (insn->src.kind == HUSK_OPND_IMM ? insn->imm : emul_get(m, &insn->src)) & emul_mask(a->width);
+	*status = HUSK_EMUL_NEED;
+	if (m->ops->dev_io(m->ctx, a->addr, a->width, write, false, &a->data))
+		return true;
+	if (!write)
+		emul_set(m, &insn->dst, emul_extend(insn, a->data));
+	husk_emulate_retire(e);
+	*status = HUSK_EMUL_DONE;
+	return true;
+}
+
 u8 husk_code_size(const struct husk_system *sys)
 {
 	if ((sys->efer & EFER_LMA) && (sys->cs.attr & ATTR_LONG))
@@ -475,6 +525,8 @@ enum husk_emul_status husk_emulate(struct husk_emul *e, const struct husk_emul_o
 		husk_emulate_retire(e);
 		return HUSK_EMUL_DONE;
 	}
+	if (e->hint_access && !answered && emul_mov_hinted(&m, &status))
+		return status;
 	m.use_hint = !(emul_two_operands & BIT_ULL(e->decoded.op));
 	for (i = 0; i < REP_MAX; i++) {
 		m.next = 0;

@@ -12,8 +12,6 @@
 
 #include "emulate_mem.h"
 
-#define PAGE_BYTES	4096U
-#define OFFSET_IN_PAGE	(PAGE_BYTES - 1)
 
 enum husk_emul_status emul_fault(struct emul *m, u8 vector)
 {

@@ -37,6 +37,9 @@ struct emul {
 	u8 pop_bytes;		/* added to rsp when it is the base register */
 };
 
+#define PAGE_BYTES	4096U
+#define OFFSET_IN_PAGE	(PAGE_BYTES - 1)
+
 /* A memory operand, translated: first bytes on the first page, the others on the second */
 struct emul_ref {
 	u64 gpa[2];

@@ -44,6 +44,36 @@ const void __user *husk_gpa_to_user(struct husk_vm *vm, u64 gpa)
 	return access_find(vm, gpa, false, &piece);
 }
 
+/*
+ * Up to 16 bytes in one piece without the general copy: page-table entries and
+ * instructions are most of what is read. false: any other length, or a fault.
+ */
+static __always_inline bool access_read_small(void *data, const void __user *user, u32 len)
+{
+	u64 first, last;
+
+	if (len == 8) {
+		if (__get_user(first, (const u64 __user *)user))
+			return false;
+		memcpy(data, &first, 8);
+		return true;
+	}
+	if (len == 4) {
+		u32 word;
+
+		if (__get_user(word, (const u32 __user *)user))
+			return false;
+		memcpy(data, &word, 4);
+		return true;
+	}
+	if (len < 8 || len > 16 || __get_user(first, (const u64 __user *)user) ||
+	    __get_user(last, (const u64 __user *)(user + len - 8)))
+		return false;
+	memcpy(data, &first, 8);
+	memcpy(data + len - 8, &last, 8);
+	return true;
+}
+
 /**
  * husk_read_gpa - read guest memory
  * @vm: the VM; the caller runs in vm->mm
@@ -59,7 +89,9 @@ int husk_read_gpa(struct husk_vm *vm, u64 gpa, void *data, u32 len)
 		u32 piece = len;
 		void __user *user = access_find(vm, gpa, false, &piece);
 
-		if (!user || __copy_from_user(data, user, piece))
+		if (!user)
+			return -EFAULT;
+		if (!access_read_small(data, user, piece) && __copy_from_user(data, user, piece))
 			return -EFAULT;
 		gpa += piece;
 		data += piece;
@@ -105,14 +137,14 @@ int husk_read_gpa_atomic(struct husk_vm *vm, u64 gpa, void *data, u32 len)
 {
 	u32 piece = len;
 	void __user *user = access_find(vm, gpa, false, &piece);
-	unsigned long left;
+	bool read;
 
 	if (!user || piece != len)
 		return -EFAULT;
 	pagefault_disable();
-	left = __copy_from_user_inatomic(data, user, len);
+	read = access_read_small(data, user, len) || !__copy_from_user_inatomic(data, user, len);
 	pagefault_enable();
-	return left ? -EFAULT : 0;
+	return read ? 0 : -EFAULT;
 }
 
 /* 0: replaced, 1: another value was there, -EFAULT. The inner macro wants a label of its own. */
