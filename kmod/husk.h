@@ -226,7 +226,7 @@ struct husk_vm {
 
 	bool paused;			/* READ_ONCE/WRITE_ONCE; with HUSK_REQ_PAUSE */
 	bool dead;			/* likewise; never cleared */
-	bool crashed;			/* an event said so; xchg */
+	bool started, crashed;		/* an event said so; xchg */
 	u32 stop_timeout_ms;		/* of the last stop request */
 	atomic_t running;		/* vCPU threads inside HUSK_VCPU_RUN */
 };

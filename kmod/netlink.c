@@ -178,20 +178,20 @@ static struct husk_vm *husk_nl_next_vm(u32 id)
 	return found;
 }
 
-static int husk_nl_list_start(struct netlink_callback *cb)
+/* A dump's refusal is in its end message: 6.1 gives .start no extack. */
+static int husk_nl_list_check(struct netlink_callback *cb)
 {
 	if (!nlmsg_attrlen(cb->nlh, GENL_HDRLEN))
 		return 0;
-	NL_SET_ERR_MSG_ATTR(cb->extack, nlmsg_attrdata(cb->nlh, GENL_HDRLEN),
-				"a list takes no attribute; ask for one VM without the dump flag");
+	NL_SET_ERR_MSG(cb->extack, "a list takes no attribute: ask for one VM without the dump flag");
 	return -EINVAL;
 }
 
 /* cb->args[0]: the id to go on with; husk_vms is sorted by id and no id comes twice */
 static int husk_nl_list(struct sk_buff *skb, struct netlink_callback *cb)
 {
+	int ret = husk_nl_list_check(cb);
 	struct husk_vm *vm;
-	int ret = 0;
 
 	while (!ret && (vm = husk_nl_next_vm(cb->args[0]))) {
 		if (husk_nl_may(cb->skb, vm))
@@ -264,27 +264,21 @@ static int husk_nl_put_vcpu(struct sk_buff *skb, struct netlink_callback *cb, co
 	return 0;
 }
 
-/* cb->args[0]: the vCPU to go on with. args[1]: the VM's id */
-static int husk_nl_vcpus_start(struct netlink_callback *cb)
-{
-	struct nlattr *by;
-	struct husk_vm *vm = husk_nl_select(cb->skb, cb->nlh, cb->extack, &by);
-
-	if (IS_ERR(vm))
-		return PTR_ERR(vm);
-	cb->args[1] = vm->id;
-	husk_vm_put(vm);
-	return 0;
-}
-
+/* cb->args[0]: the vCPU to go on with. args[1]: the VM's id, once it is known */
 static int husk_nl_vcpus(struct sk_buff *skb, struct netlink_callback *cb)
 {
-	struct husk_vm *vm = husk_vm_get(cb->args[1]);
 	struct husk_vcpu *vcpu;
+	struct husk_vm *vm;
+	struct nlattr *by;
 	int ret = 0;
 
-	if (!vm)
-		return 0;	/* gone since the dump began */
+	if (cb->args[1])
+		vm = husk_vm_get(cb->args[1]);
+	else
+		vm = husk_nl_select(cb->skb, cb->nlh, cb->extack, &by);
+	if (IS_ERR_OR_NULL(vm))
+		return PTR_ERR_OR_ZERO(vm);	/* NULL: gone since the dump began */
+	cb->args[1] = vm->id;
 	for (; cb->args[0] < HUSK_MAX_VCPUS; cb->args[0]++) {
 		vcpu = husk_vm_vcpu(vm, cb->args[0]);
 		if (vcpu && husk_nl_may(cb->skb, vm))
@@ -402,13 +396,11 @@ static const struct genl_ops husk_nl_ops[] = {
 		.policy = husk_nl_policy,
 		.maxattr = HUSK_A_VM_NAME,
 		.doit = husk_nl_show,
-		.start = husk_nl_list_start,
 		.dumpit = husk_nl_list,
 	}, {
 		.cmd = HUSK_CMD_VCPU_GET,
 		.policy = husk_nl_policy,
 		.maxattr = HUSK_A_VM_NAME,
-		.start = husk_nl_vcpus_start,
 		.dumpit = husk_nl_vcpus,
 	}, {
 		.cmd = HUSK_CMD_VM_PAUSE,

@@ -398,7 +398,7 @@ static bool husk_finish(struct husk_vcpu *vcpu, enum husk_verdict verdict, u8 le
 		if (vcpu->exit_ns)
 			husk_exit_trace(vcpu);
 		if (!xchg(&vcpu->vm->crashed, true))
-			husk_event_send(vcpu->vm, HUSK_LIFE_CRASHED, vcpu->run->exit);
+			husk_event_send(vcpu->vm, HUSK_LIFE_CRASHED, vcpu->exit.reason);
 	}
 	return false;
 }
@@ -530,6 +530,8 @@ static int husk_run_guest(struct husk_vcpu *vcpu)
 	enum husk_verdict verdict;
 	int ret;
 
+	if (unlikely(!vcpu->stats->entries) && !xchg(&vcpu->vm->started, true))
+		husk_event_send(vcpu->vm, HUSK_LIFE_RUNNING, 0);
 	for (;;) {
 		ret = husk_prepare(vcpu);
 		if (ret)
