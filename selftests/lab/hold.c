@@ -33,7 +33,7 @@ static int fail(const char *what)
 static int run(int vcpu, const struct husk_run *page, int stubborn)
 {
 	for (;;) {
-		if (ioctl(vcpu, HUSK_VCPU_RUN) && errno != EINTR)
+		if (ioctl(vcpu, HUSK_VCPU_RUN, 0) && errno != EINTR)
 			break;
 		if (page->exit == HUSK_EXIT_STOP && !stubborn)
 			return 0;
@@ -43,7 +43,7 @@ static int run(int vcpu, const struct husk_run *page, int stubborn)
 	}
 	while (stubborn)
 		pause();
-	return 0;
+	return page->exit == HUSK_EXIT_KILLED || errno == EIO ? 0 : fail("RUN");
 }
 
 int main(int argc, char **argv)
