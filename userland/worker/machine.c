@@ -46,10 +46,11 @@ uint8_t *machine_ram(const struct machine *m, uint64_t gpa, uint64_t length)
 }
 
 /*
- * Map the RAM's file at a multiple of 2 MiB: only where host and guest address
- * agree in the low 21 bits can the kernel map a huge page as one.
+ * Map the RAM at a multiple of 2 MiB: only where host and guest address agree in
+ * the low 21 bits can the kernel map a huge page as one. Anonymous memory, since
+ * Debian gives huge pages to that, but not to shared memory.
  */
-static void *map_aligned(int fd, uint64_t size)
+static void *map_aligned(uint64_t size)
 {
 	uint8_t *area = mmap(NULL, size + HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	uint64_t before, after;
@@ -59,10 +60,10 @@ static void *map_aligned(int fd, uint64_t size)
 		return area;
 	before = -(uintptr_t)area & (HUGE - 1);
 	after = HUGE - before;
-	ram = mmap(area + before, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, fd, 0);
-	if (ram == MAP_FAILED) {
+	ram = area + before;
+	if (mprotect(ram, size, PROT_READ | PROT_WRITE) < 0) {
 		munmap(area, size + HUGE);
-		return ram;
+		return MAP_FAILED;
 	}
 	if (before)
 		munmap(area, before);
@@ -74,23 +75,15 @@ static enum husk_status map_ram(struct machine *m)
 {
 	uint64_t size = m->config->memory;
 	void *ram;
-	int fd;
 
 	m->low = size < RAM_LOW_MAX ? size : RAM_LOW_MAX;
 	m->high = size - m->low;
-	fd = memfd_create(m->config->name, MFD_CLOEXEC);
-	if (fd < 0)
-		return fail(HUSK_STATUS_FAIL, "no memory file for the guest: %s", strerror(errno));
-	if (ftruncate(fd, size) < 0)
-		ram = MAP_FAILED;
-	else
-		ram = map_aligned(fd, size);
-	close(fd);
+	ram = map_aligned(size);
 	if (ram == MAP_FAILED)
 		return fail(HUSK_STATUS_INPUT, "no %llu MiB of memory for the guest: %s",
 			    (unsigned long long)size >> 20, strerror(errno));
 	madvise(ram, size, MADV_DONTDUMP);
-	madvise(ram, size, MADV_HUGEPAGE);	/* if the host allows it for shared memory */
+	madvise(ram, size, MADV_HUGEPAGE);
 	m->ram = ram;
 	return HUSK_STATUS_OK;
 }
