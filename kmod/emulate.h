@@ -204,8 +204,10 @@ enum husk_emul_status husk_emulate(struct husk_emul *e, const struct husk_emul_o
 /* rip after the decoded instruction */
 void husk_emulate_retire(struct husk_emul *e);
 
-/* ---- emulate_glue.c, insn_length.c (kernel only) ---- */
+/* ---- emulate_glue.c, code_page.c, insn_length.c (kernel only) ---- */
 #ifdef __KERNEL__
+bool husk_code_page_read(struct husk_vcpu *vcpu, u64 gva, u8 insn[16]);
+void husk_code_page_note(struct husk_vcpu *vcpu, u64 gva);
 /* Emulate the instruction at rip for a MMIO or string I/O exit; fills vcpu->run if the worker must help */
 enum husk_verdict husk_emulate_exit(struct husk_vcpu *vcpu);
 /* The worker answered (vcpu->io_pending == HUSK_IO_EMULATE): go on */

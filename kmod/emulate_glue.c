@@ -119,6 +119,8 @@ static void glue_begin(struct husk_vcpu *vcpu, struct husk_emul *e)
 	if (exit->insn_len && exit->insn_len <= sizeof(exit->insn)) {
 		memcpy(e->insn, exit->insn, sizeof(e->insn));
 		e->insn_count = min_t(u8, exit->insn_len, 15);
+	} else if (e->mode == 8 && husk_code_page_read(vcpu, vcpu->regs.rip, e->insn)) {
+		e->insn_count = 15;
 	}
 	if (exit->reason == HUSK_REASON_PIO) {
 		e->io_width = exit->pio.width;
@@ -214,8 +216,16 @@ static enum husk_verdict glue_run(struct husk_vcpu *vcpu)
  */
 enum husk_verdict husk_emulate_exit(struct husk_vcpu *vcpu)
 {
-	glue_begin(vcpu, vcpu->emul);
-	return glue_run(vcpu);
+	struct husk_emul *e = vcpu->emul;
+	enum husk_verdict verdict;
+	bool fetched;
+
+	glue_begin(vcpu, e);
+	fetched = !e->insn_count;
+	verdict = glue_run(vcpu);
+	if (unlikely(fetched) && e->decoded_valid && e->mode == 8)
+		husk_code_page_note(vcpu, e->rip);
+	return verdict;
 }
 
 /**

@@ -132,6 +132,16 @@ struct husk_exit_info {
 #define HUSK_SYS_TSC	BIT(3)	/* sys_dirty only: vcpu->tsc_offset changed */
 #define HUSK_SYS_ALL	(HUSK_SYS_CR | HUSK_SYS_SEG | HUSK_SYS_DR)
 
+/* A code page and the entries that map it, by their places in the worker */
+struct husk_code_page {
+	u64 cr3, page;
+	u32 generation;			/* of the memory slots */
+	u8 levels;			/* entries; 0: nothing is remembered */
+	u64 entry[5];
+	const u64 __user *user[5];
+	const u8 __user *bytes;
+};
+
 /* An event on its way into the guest; owned by the vCPU's thread */
 struct husk_event {
 	bool pending;
@@ -192,8 +202,9 @@ struct husk_vcpu {
 	struct rcuwait wait;		/* the thread sleeps here in HLT, paused, or waiting for SIPI */
 
 	struct husk_emul *emul;		/* emulator context, emulate.h */
-	u64 code_page, code_cr3;	/* insn_length.c: code page of the last exit, where it is in the worker */
-	const u8 __user *code_user;
+	struct husk_code_page code;	/* code_page.c: of the last emulated instruction */
+	u64 length_page, length_cr3;	/* insn_length.c: code page of the last leaf exit, where it is in the worker */
+	const u8 __user *length_user;
 	u8 io_pending;			/* HUSK_IO_x: what to complete at the next RUN */
 };
 

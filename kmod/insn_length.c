@@ -155,19 +155,19 @@ static u8 insn_length_remembered(const struct husk_vcpu *vcpu, u64 cr3, u64 gva)
 	u32 word;
 	int fault;
 
-	if (vcpu->code_page != (gva & PAGE_MASK) || vcpu->code_cr3 != cr3 || offset_in_page(gva) > PAGE_SIZE - 4)
+	if (vcpu->length_page != (gva & PAGE_MASK) || vcpu->length_cr3 != cr3 || offset_in_page(gva) > PAGE_SIZE - 4)
 		return 0;
 	pagefault_disable();
-	fault = __get_user(word, (const u32 __user *)(vcpu->code_user + offset_in_page(gva)));
+	fault = __get_user(word, (const u32 __user *)(vcpu->length_user + offset_in_page(gva)));
 	pagefault_enable();
 	return fault ? 0 : insn_match(vcpu->exit.reason, word);
 }
 
 static void insn_remember(struct husk_vcpu *vcpu, u64 cr3, u64 gva, u64 gpa)
 {
-	vcpu->code_user = husk_gpa_to_user(vcpu->vm, gpa & PAGE_MASK);
-	vcpu->code_page = vcpu->code_user ? gva & PAGE_MASK : ~0ULL;
-	vcpu->code_cr3 = cr3;
+	vcpu->length_user = husk_gpa_to_user(vcpu->vm, gpa & PAGE_MASK);
+	vcpu->length_page = vcpu->length_user ? gva & PAGE_MASK : ~0ULL;
+	vcpu->length_cr3 = cr3;
 }
 
 u8 husk_insn_length_fast(struct husk_vcpu *vcpu, u64 cr3, u64 gva)

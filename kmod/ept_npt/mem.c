@@ -250,6 +250,7 @@ int husk_mem_set_slot(struct husk_vm *vm, const struct husk_memory *arg)
 	}
 	write_lock(&mem->lock);
 	rcu_assign_pointer(mem->slots, new);
+	WRITE_ONCE(mem->slots_generation, mem->slots_generation + 1);
 	write_unlock(&mem->lock);
 	if (gone)
 		husk_mem_invalidate_end(mem);

@@ -50,6 +50,7 @@ struct husk_memory;
 struct husk_mem {
 	rwlock_t lock;
 	struct husk_slots __rcu *slots;
+	u32 slots_generation;		/* counts replacements of @slots; written under vm->lock */
 	u64 *root;
 	u64 root_hpa;
 	struct mmu_notifier notifier;

@@ -20,8 +20,8 @@ struct husk_vcpu {
 	struct husk_general regs;
 	struct husk_system sys;
 	struct { u8 reason; } exit;
-	u64 code_page, code_cr3;
-	const u8 *code_user;
+	u64 length_page, length_cr3;
+	const u8 *length_user;
 };
 
 static u8 ram[RAM];
