@@ -24,7 +24,8 @@ static enum husk_verdict husk_leaf_pio(struct husk_vcpu *vcpu)
 	u64 *rax = &vcpu->regs.gpr[0];
 	u32 data = *rax, mask;
 
-	if (exit->pio.string || !husk_irqchip_pio(vcpu, exit->pio.port, exit->pio.width, exit->pio.write, &data))
+	if (exit->pio.string || !husk_irqchip_owns_port(exit->pio.port) ||
+	    !husk_irqchip_pio(vcpu, exit->pio.port, exit->pio.width, exit->pio.write, &data))
 		return HUSK_DISPATCH;
 	if (exit->pio.write)
 		return HUSK_RETIRE;

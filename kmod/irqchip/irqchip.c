@@ -148,20 +148,6 @@ int husk_irq_msi(struct husk_vm *vm, u64 address, u32 data)
 
 /* ---- ports and memory ---- */
 
-/* 8259: 20h, 21h, A0h, A1h, 4D0h, 4D1h; 8254: 40h..43h, 61h. Every port access of a guest asks. */
-static __always_inline bool irqchip_owns_port(u16 port)
-{
-	static const u64 low[4] = {
-		[0] = BIT_ULL(0x20) | BIT_ULL(0x21),
-		[1] = GENMASK_ULL(3, 0) | BIT_ULL(0x61 - 0x40),
-		[2] = BIT_ULL(0xa0 - 0x80) | BIT_ULL(0xa1 - 0x80),
-	};
-
-	if (port < 0x100)
-		return low[array_index_nospec(port / 64, 4)] >> (port & 63) & 1;
-	return (port & ~1) == 0x4d0;
-}
-
 static u8 irqchip_read_port(struct husk_vm *vm, u16 port)
 {
 	if (husk_pic_owns(port))
@@ -183,7 +169,7 @@ bool husk_irqchip_pio(struct husk_vcpu *vcpu, u16 port, u8 width, bool write, u3
 	u32 value = 0;
 	u8 n;
 
-	if (likely(!irqchip_owns_port(port)))
+	if (likely(!husk_irqchip_owns_port(port)))
 		return false;
 	for (n = 0; n < width && n < 4; n++) {
 		if (write)

@@ -27,6 +27,19 @@ int husk_irq_line(struct husk_vm *vm, u32 gsi, int level);
 /* Deliver a message. 0, or -EINVAL for a reserved delivery mode */
 int husk_irq_msi(struct husk_vm *vm, u64 address, u32 data);
 
+/*
+ * F: is the port one of the kernel's devices? 8259: 20h, 21h, A0h, A1h, 4D0h,
+ * 4D1h; 8254: 40h..43h, 61h. Every port access of a guest asks.
+ */
+static __always_inline bool husk_irqchip_owns_port(u16 port)
+{
+	if (likely(port >= 0x100))
+		return (port & ~1) == 0x4d0;
+	if (port >= 0x40 && port < 0x80)
+		return port <= 0x43 || port == 0x61;
+	return (port & 0x7e) == 0x20;
+}
+
 /* F: port access of a device in the kernel. false: not one of ours.
  * A read fills *data (zero-extended); width 1, 2 or 4. */
 bool husk_irqchip_pio(struct husk_vcpu *vcpu, u16 port, u8 width, bool write, u32 *data);

@@ -30,6 +30,7 @@ struct svm_cpu {
 	struct page *host;	/* VMSAVE of the host */
 	struct vmcb *flush;	/* see husk_svm_flush_run() */
 	struct page *empty;	/* its nested page table */
+	u64 own_hsave_pa, host_pa;	/* of @hsave and @host; immutable after load */
 	u64 efer, hsave_pa;	/* of whoever was here before; valid while open */
 	u64 asid_generation;
 	u32 asid_next;
@@ -98,6 +99,8 @@ static int svm_cpu_alloc(int cpu)
 	c->flush = (void *)get_zeroed_page(GFP_KERNEL);
 	if (!c->hsave || !c->host || !c->empty || !c->flush)
 		return -ENOMEM;
+	c->own_hsave_pa = svm_page_pa(c->hsave);
+	c->host_pa = svm_page_pa(c->host);
 	svm_flush_vmcb_init(c);
 	c->asid_generation = 1;
 	c->asid_next = svm_asid_max + 1;	/* the first vCPU flushes all */
@@ -128,7 +131,7 @@ static void svm_cpu_unmark(void *unused)
 {
 	struct svm_cpu *c = this_cpu_ptr(&svm_cpus);
 
-	if (c->hsave && !svm_foreign() && husk_host_rdmsr(MSR_VM_HSAVE_PA) == svm_page_pa(c->hsave))
+	if (c->hsave && !svm_foreign() && husk_host_rdmsr(MSR_VM_HSAVE_PA) == c->own_hsave_pa)
 		husk_host_wrmsr(MSR_VM_HSAVE_PA, 0);
 }
 
@@ -164,15 +167,14 @@ void svm_open(struct husk_vcpu *vcpu)
 {
 	struct svm_cpu *c = this_cpu_ptr(&svm_cpus);
 	struct svm_vcpu *svm = to_svm(vcpu);
-	u64 own = svm_page_pa(c->hsave);
 
 	c->efer = husk_host_rdmsr(MSR_EFER);
 	c->foreign = c->efer & EFER_SVME;
 	if (!c->foreign)
 		husk_host_wrmsr(MSR_EFER, c->efer | EFER_SVME);
 	c->hsave_pa = husk_host_rdmsr(MSR_VM_HSAVE_PA);
-	if (c->hsave_pa != own) {
-		husk_host_wrmsr(MSR_VM_HSAVE_PA, own);
+	if (c->hsave_pa != c->own_hsave_pa) {
+		husk_host_wrmsr(MSR_VM_HSAVE_PA, c->own_hsave_pa);
 		if (!c->foreign) {
 			c->asid_next = svm_asid_max + 1;
 			svm_asid_draw(svm, c);
@@ -187,7 +189,7 @@ void svm_open(struct husk_vcpu *vcpu)
 	/* FS, GS, TR and LDTR are loaded here, not by VMRUN. */
 	if (vcpu->sys_dirty)
 		svm_commit(svm);
-	husk_svm_load(svm_page_pa(c->host), svm->vmcb_pa, svm->gs_base);
+	husk_svm_load(c->host_pa, svm->vmcb_pa, svm->gs_base);
 }
 
 void svm_close(struct husk_vcpu *vcpu)
@@ -195,7 +197,7 @@ void svm_close(struct husk_vcpu *vcpu)
 	struct svm_cpu *c = this_cpu_ptr(&svm_cpus);
 	struct svm_vcpu *svm = to_svm(vcpu);
 
-	husk_svm_unload(svm_page_pa(c->host), svm->vmcb_pa, svm->gs_base);
+	husk_svm_unload(c->host_pa, svm->vmcb_pa, svm->gs_base);
 	if (svm->vmcb->tlb_control == SVM_TLB_DO_NOTHING)
 		c->flush_all = false;	/* there was an entry, and it flushed */
 	if (c->foreign)
@@ -237,7 +239,7 @@ void svm_sched_out(struct husk_vcpu *vcpu)
 		return;
 	local_irq_save(flags);
 	hsave_pa = husk_host_rdmsr(MSR_VM_HSAVE_PA);
-	husk_host_wrmsr(MSR_VM_HSAVE_PA, svm_page_pa(c->hsave));
+	husk_host_wrmsr(MSR_VM_HSAVE_PA, c->own_hsave_pa);
 	husk_svm_flush_run(__sme_pa(c->flush));
 	husk_host_wrmsr(MSR_VM_HSAVE_PA, hsave_pa);
 	local_irq_restore(flags);

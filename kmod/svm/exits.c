@@ -74,17 +74,22 @@ static void svm_decode_npf(struct svm_vcpu *svm, struct husk_exit_info *exit)
 	}
 }
 
+/* EXITINFO1[63]: it was a MOV, its register is in 3:0; APM2 15.33.1 */
+static void svm_decode_mov_cr(struct husk_exit_info *exit, u8 number, bool write)
+{
+	exit->reason = HUSK_REASON_CR_ACCESS;
+	exit->cr.number = number;
+	exit->cr.write = write;
+	exit->cr.gpr = husk_mode(HUSK_MODE_DECODE) && (exit->info[0] >> 63) ? exit->info[0] & 15 : -1;
+}
+
 /* CR, DR and exceptions: 0 .. 5fh */
 static void svm_decode_low(struct svm_vcpu *svm, struct husk_exit_info *exit)
 {
 	u8 code = exit->hw_reason;
 
 	if (code < VMEXIT_DR0_READ) {
-		exit->reason = HUSK_REASON_CR_ACCESS;
-		exit->cr.number = code & 15;
-		exit->cr.write = code >= VMEXIT_CR0_WRITE;
-		/* EXITINFO1[63]: it was a MOV, the register is in 3:0; APM2 15.33.1 */
-		exit->cr.gpr = husk_mode(HUSK_MODE_DECODE) && (exit->info[0] >> 63) ? exit->info[0] & 15 : -1;
+		svm_decode_mov_cr(exit, code & 15, code >= VMEXIT_CR0_WRITE);
 	} else if (code <= VMEXIT_DR15_WRITE) {
 		exit->reason = HUSK_REASON_DR_ACCESS;
 		exit->cr.number = code & 15;
@@ -120,6 +125,23 @@ static bool svm_decode_nmi(struct svm_vcpu *svm, struct husk_exit_info *exit)
 	return false;
 }
 
+/* Ports, MSRs and the rest of 60h .. 8eh */
+static __always_inline void svm_decode_code(struct svm_vcpu *svm, struct husk_exit_info *exit, u64 code)
+{
+	u8 reason = code < ARRAY_SIZE(svm_reasons) ?
+		    svm_reasons[array_index_nospec(code, ARRAY_SIZE(svm_reasons))] : HUSK_REASON_NONE;
+
+	if (unlikely(!reason))
+		reason = code == VMEXIT_INVALID ? HUSK_REASON_ENTRY_FAIL : HUSK_REASON_OTHER;
+	exit->reason = reason;
+	if (reason == HUSK_REASON_PIO)
+		svm_decode_pio(svm, exit);
+	else if (reason == HUSK_REASON_RDMSR)
+		exit->reason = exit->info[0] & 1 ? HUSK_REASON_WRMSR : HUSK_REASON_RDMSR;
+	else if (unlikely(reason == HUSK_REASON_CR_ACCESS))	/* of this range only CR0_SEL_WRITE */
+		svm_decode_mov_cr(exit, 0, true);
+}
+
 void svm_decode(struct svm_vcpu *svm)
 {
 	struct husk_exit_info *exit = &svm->vcpu.exit;
@@ -134,27 +156,10 @@ void svm_decode(struct svm_vcpu *svm)
 
 	if (unlikely(code == VMEXIT_IRET || svm->nmi_step) && svm_decode_nmi(svm, exit))
 		return;
-	if (code == VMEXIT_NPF) {
+	if (code == VMEXIT_NPF)
 		svm_decode_npf(svm, exit);
-		return;
-	}
-	if (code < VMEXIT_INTR) {
+	else if (unlikely(code < VMEXIT_INTR))
 		svm_decode_low(svm, exit);
-		return;
-	}
-	if (code >= ARRAY_SIZE(svm_reasons) || !svm_reasons[array_index_nospec(code, ARRAY_SIZE(svm_reasons))]) {
-		exit->reason = code == VMEXIT_INVALID ? HUSK_REASON_ENTRY_FAIL : HUSK_REASON_OTHER;
-		return;
-	}
-	exit->reason = svm_reasons[array_index_nospec(code, ARRAY_SIZE(svm_reasons))];
-	if (code == VMEXIT_IOIO) {
-		svm_decode_pio(svm, exit);
-	} else if (code == VMEXIT_MSR) {
-		if (exit->info[0] & 1)
-			exit->reason = HUSK_REASON_WRMSR;
-	} else if (code == VMEXIT_CR0_SEL_WRITE) {
-		exit->cr.number = 0;
-		exit->cr.write = true;
-		exit->cr.gpr = husk_mode(HUSK_MODE_DECODE) && (exit->info[0] >> 63) ? exit->info[0] & 15 : -1;
-	}
+	else
+		svm_decode_code(svm, exit, code);
 }
