@@ -254,7 +254,11 @@ static void run_twice(void)
 	flat_alarm(0);
 	if (exit.error != EINTR && exit.error != EBUSY)
 		flat_fail("exit kind %d error %d", exit.kind, exit.error);
-	pthread_join(thread, NULL);
+	/* It may have got in while this thread was out for a moment */
+	while (pthread_tryjoin_np(thread, NULL)) {
+		pthread_kill(thread, SIGALRM);
+		usleep(1000);
+	}
 	guest_destroy(g);
 	free(g);
 }
