@@ -352,13 +352,13 @@ static int husk_prepare(struct husk_vcpu *vcpu)
 		if (signal_pending(current))
 			return -EINTR;
 	}
-	if (!____xfer_to_guest_mode_work_pending())
+	if (!__xfer_to_guest_mode_work_pending())
 		return 0;
 	if (signal_pending(current))
 		return -EINTR;
 	schedule();
 	/* Task work and the like is done on the way back to the worker. */
-	return ____xfer_to_guest_mode_work_pending() && !need_resched() ? -EINTR : 0;
+	return __xfer_to_guest_mode_work_pending() && !need_resched() ? -EINTR : 0;
 }
 
 /* ---- levels two and three ---- */
