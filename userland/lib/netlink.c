@@ -9,8 +9,8 @@
 #include "lib/genl.h"
 #include "lib/netlink.h"
 
-/* Room for some 10,000 events; the kernel's default holds about 400. */
-#define EVENT_BUFFER	(4 << 20)
+/* Room for some 2,500 events; the default holds about 250. */
+#define EVENT_BUFFER	(1 << 20)
 
 struct husk_nl {
 	struct genl genl;
