@@ -148,6 +148,9 @@ static int husk_vcpu_fd_mmap(struct file *file, struct vm_area_struct *vma)
 		return -EINVAL;
 	if (!(vma->vm_flags & VM_SHARED))
 		return -EINVAL;
+	if (vma->vm_flags & VM_EXEC)
+		return -EPERM;
+	vm_flags_clear(vma, VM_MAYEXEC);
 	page = vma->vm_pgoff ? vcpu->stats_page : vcpu->run_page;
 	if (vma->vm_pgoff) {
 		if (vma->vm_flags & VM_WRITE)

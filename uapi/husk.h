@@ -502,7 +502,8 @@ HUSK_ASSERT_SIZE(husk_translate, 32);
 
 /*
  * Why HUSK_VCPU_RUN came back with 0. X(constant, "name", what)
- * It returns -1 with EINTR for a signal, EIO when the VM is dead.
+ * It returns -1 with EINTR for a signal or other work that the thread has to do
+ * in user mode (call again), EIO when the VM is dead.
  */
 #define HUSK_EXITS(X) \
 	X(NONE,		"none",		"immediate_exit was set, or nothing to report") \

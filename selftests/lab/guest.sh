@@ -2,16 +2,37 @@
 # Stock Debian kernels as guests, to their user space and to power-off.
 . ./lib.sh
 load || { not_ok guest_load "$(dmesg | tail -n 1)"; exit 0; }
-for image in /lab/guest/vmlinuz-*; do
-	[ -e "$image" ] || { skip guest "no guest kernel here"; break; }
-	k=${image##*-}
-	out=/tmp/guest.out
-	timeout -s KILL 90 husk run --name "g$k" --kernel "$image" --initrd /lab/guest/initrd.gz --memory 256M \
-		--cmdline "console=ttyS0 quiet panic=-1" </dev/null >$out 2>&1
-	status=$?
-	if grep -q 'HUSK-GUEST-UP' $out; then ok "guest_up_$k"; else not_ok "guest_up_$k" "status $status: $(tail -n 1 $out | tr -d '\r' | cut -c1-150)"; fi
-	[ $status = 0 ] && ok "guest_off_$k" || not_ok "guest_off_$k" "husk run: status $status"
-done
+
+# boot_all PREFIX: each kernel to user space and to power-off
+boot_all() {
+	for image in /lab/guest/vmlinuz-*; do
+		[ -e "$image" ] || { skip "${1}guest" "no guest kernel here"; break; }
+		k=${image##*-}
+		out=/tmp/guest.out
+		timeout -s KILL 90 husk run --name "g$k" --kernel "$image" --initrd /lab/guest/initrd.gz --memory 256M \
+			--cmdline "console=ttyS0 quiet panic=-1" </dev/null >$out 2>&1
+		status=$?
+		if grep -q 'HUSK-GUEST-UP' $out; then ok "$1guest_up_$k"; else not_ok "$1guest_up_$k" "status $status: $(tail -n 1 $out | tr -d '\r' | cut -c1-150)"; fi
+		[ $status = 0 ] && ok "$1guest_off_$k" || not_ok "$1guest_off_$k" "husk run: status $status"
+	done
+}
+
+boot_all ""
+
+# the same with KVM loaded, and a KVM guest run before, meanwhile and after
+if kvm_on; then
+	check kvm_guest_before $T/flat --kvm cpuid exceptions
+	$T/stress --kvm spin 300 >/tmp/spin.out 2>&1 &
+	spin=$!
+	boot_all kvm_
+	kill -0 $spin 2>/dev/null && ok kvm_guest_meanwhile || not_ok kvm_guest_meanwhile "$(tail -n 1 /tmp/spin.out)"
+	kill $spin
+	wait $spin 2>/dev/null
+	check kvm_guest_after $T/flat --kvm cpuid exceptions
+	kvm_off && ok kvm_guest_unload || not_ok kvm_guest_unload "kvm_amd does not unload"
+else
+	skip kvm_guest "no kvm_amd here"
+fi
 
 # live control of the first one
 image=$(ls /lab/guest/vmlinuz-* 2>/dev/null | head -n 1)
