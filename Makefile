@@ -48,7 +48,8 @@ modules-install: modules
 
 modules-all: $(KERNELS:%=module-%)
 
-module-%:
+# a static pattern: phony targets get no implicit rules
+$(KERNELS:%=module-%): module-%:
 	@HUSK_BUILD='$(abspath $(BUILD))' scripts/build-module $*
 
 userland:
