@@ -10,10 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 
-#include "lib/genl.h"
-#include "uapi/husk_netlink.h"
+#include <netlink/genl/genl.h>
+#include <netlink/netlink.h>
+
+#include "lib/netlink.h"
 
 #define DUMP	NLM_F_DUMP
 #define U32(n)	.len = 4, .data = (const uint32_t[]){ n }
@@ -68,9 +69,9 @@ static const struct {
 };
 
 /* The core gives no words for a command that the family does not have. */
-static void judge(const struct genl *g, const char *what, int ret, int err)
+static void judge(const struct husk_nl *nl, const char *what, int ret, int err)
 {
-	bool words = err == EOPNOTSUPP || strcmp(g->error, strerror(err));
+	bool words = err == EOPNOTSUPP || strcmp(husk_nl_error(nl), strerror(err));
 	char name[64];
 
 	snprintf(name, sizeof(name), "nl_bad_%s", what);
@@ -80,45 +81,62 @@ static void judge(const struct genl *g, const char *what, int ret, int err)
 	if (ret == -err && words)
 		printf("ok %s\n", name);
 	else
-		printf("not ok %s: %d (%s), not %d%s\n", name, ret, ret ? g->error : "accepted", -err,
+		printf("not ok %s: %d (%s), not %d%s\n", name, ret, ret ? husk_nl_error(nl) : "accepted", -err,
 		       words ? "" : ", without a reason");
 }
 
 /* Malformed below the attributes: spoil a good request with this. */
-static void spoil_reserved(struct genl_request *r)
+static void spoil_reserved(struct nlmsghdr *nlh)
 {
-	r->genl.reserved = 1;
+	genlmsg_hdr(nlh)->reserved = 1;
 }
 
-static void spoil_length(struct genl_request *r)
+static void spoil_length(struct nlmsghdr *nlh)
 {
-	((struct nlattr *)r->attrs)->nla_len = 200;
+	genlmsg_attrdata(genlmsg_hdr(nlh), 0)->nla_len = 200;
 }
 
-static void spoil_tail(struct genl_request *r)
+static void spoil_tail(struct nlmsghdr *nlh)
 {
-	r->nlh.nlmsg_len += 2;
+	nlh->nlmsg_len += 2;
 }
 
 static const struct {
 	const char *what;
-	void (*spoil)(struct genl_request *r);
+	void (*spoil)(struct nlmsghdr *nlh);
 } spoils[] = {
 	{ "reserved header field", spoil_reserved },
 	{ "attribute beyond the message", spoil_length },
 	{ "bytes after the last attribute", spoil_tail },
 };
 
-static int burst(struct genl *g, const char *name, long count)
+/* The request does not fit, or there is no memory: a fault of this test */
+static struct nl_msg *sound(struct nl_msg *msg, int err)
+{
+	if (!msg || err) {
+		printf("not ok nl_bad_request: can't make it\n");
+		exit(1);
+	}
+	return msg;
+}
+
+static struct nl_msg *request(struct husk_nl *nl, int cmd, int flags, const struct attr *attr, int count)
+{
+	struct nl_msg *msg = sound(husk_nl_request(nl, cmd, flags), 0);
+
+	for (; count && attr->len; count--, attr++)
+		sound(msg, nla_put(msg, attr->type, attr->len, attr->data));
+	return msg;
+}
+
+static int burst(struct husk_nl *nl, const char *name, long count)
 {
 	static const uint8_t cmds[] = { HUSK_CMD_VM_PAUSE, HUSK_CMD_VM_RESUME };
-	struct genl_request r;
+	const struct attr attr = { HUSK_A_VM_NAME, strlen(name) + 1, name };
 
 	for (long i = 0; i < 2 * count; i++) {
-		genl_start(g, &r, cmds[i % 2], 0);
-		genl_put(&r, HUSK_A_VM_NAME, name, strlen(name) + 1);
-		if (genl_exchange(g, &r, NULL, NULL)) {
-			printf("not ok nl_burst: number %ld: %s\n", i, g->error);
+		if (husk_nl_exchange(nl, request(nl, cmds[i % 2], 0, &attr, 1), NULL, NULL)) {
+			printf("not ok nl_burst: number %ld: %s\n", i, husk_nl_error(nl));
 			return 1;
 		}
 	}
@@ -127,28 +145,26 @@ static int burst(struct genl *g, const char *name, long count)
 
 int main(int argc, char **argv)
 {
-	struct genl_request r;
-	struct genl g;
-	size_t i, a;
+	const struct attr no_one = { HUSK_A_VM_ID, U32(NO_ONE) };
+	struct husk_nl *nl;
+	struct nl_msg *msg;
+	size_t i;
 
-	if (genl_open(&g, HUSK_FAMILY_NAME, HUSK_FAMILY_VERSION, HUSK_MCGRP_LIFECYCLE)) {
-		printf("not ok nl_bad_family: %s\n", g.error);
+	if (husk_nl_open(&nl)) {
+		printf("not ok nl_bad_family: %s\n", husk_nl_error(nl));
 		return 1;
 	}
 	if (argc == 4)
-		return burst(&g, argv[2], strtol(argv[3], NULL, 10));
+		return burst(nl, argv[2], strtol(argv[3], NULL, 10));
 	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		genl_start(&g, &r, rows[i].cmd, rows[i].flags);
-		for (a = 0; a < 2 && rows[i].attr[a].len; a++)
-			genl_put(&r, rows[i].attr[a].type, rows[i].attr[a].data, rows[i].attr[a].len);
-		judge(&g, rows[i].what, genl_exchange(&g, &r, NULL, NULL), rows[i].err);
+		msg = request(nl, rows[i].cmd, rows[i].flags, rows[i].attr, 2);
+		judge(nl, rows[i].what, husk_nl_exchange(nl, msg, NULL, NULL), rows[i].err);
 	}
 	for (i = 0; i < sizeof(spoils) / sizeof(spoils[0]); i++) {
-		genl_start(&g, &r, HUSK_CMD_VM_KILL, 0);
-		genl_put_u32(&r, HUSK_A_VM_ID, NO_ONE);
-		spoils[i].spoil(&r);
-		judge(&g, spoils[i].what, genl_exchange(&g, &r, NULL, NULL), EINVAL);
+		msg = request(nl, HUSK_CMD_VM_KILL, 0, &no_one, 1);
+		spoils[i].spoil(nlmsg_hdr(msg));
+		judge(nl, spoils[i].what, husk_nl_exchange(nl, msg, NULL, NULL), EINVAL);
 	}
-	genl_close(&g);
+	husk_nl_close(nl);
 	return 0;
 }

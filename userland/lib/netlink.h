@@ -15,6 +15,8 @@
 #include "uapi/husk_netlink.h"
 
 struct husk_nl;
+struct nl_msg;	/* libnl's */
+struct nlattr;
 
 struct husk_nl_vm {
 	uint32_t id, owner_uid, owner_pid, state, vcpus;
@@ -79,6 +81,16 @@ int husk_nl_resume(struct husk_nl *nl, uint32_t id);
 int husk_nl_stop(struct husk_nl *nl, uint32_t id, uint32_t timeout_ms);
 int husk_nl_kill(struct husk_nl *nl, uint32_t id);
 int husk_nl_caps(struct husk_nl *nl, struct husk_nl_caps *out);
+
+/*
+ * A request of one's own: husk_nl_request() begins one, libnl's nla_put() adds
+ * attributes. husk_nl_exchange() sends and frees it, hands each answer to @fn
+ * (if not NULL) and waits for the end; what @fn answers other than 0 is returned.
+ * A NULL request is -ENOMEM.
+ */
+typedef int husk_nl_fn(struct nlattr *attrs, int len, void *arg);
+struct nl_msg *husk_nl_request(struct husk_nl *nl, int cmd, int flags);
+int husk_nl_exchange(struct husk_nl *nl, struct nl_msg *msg, husk_nl_fn *fn, void *arg);
 
 /* Hear events from now on; needs CAP_NET_ADMIN. Takes a connection of its own. */
 int husk_nl_subscribe(struct husk_nl *nl);
