@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /* husk: the command line. One row a command. */
+#include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "uapi/husk.h"
@@ -26,7 +29,7 @@ static const struct {
 	{ "trace",	cmd_trace,	"count and time exits by a BPF program" },
 	{ "doctor",	cmd_doctor,	"check this host, say what to do" },
 	{ "version",	cmd_version,	"print version and ABI version" },
-	{ "help",	cmd_help,	"print this text" },
+	{ "help",	cmd_help,	"print this text, or that of a command" },
 };
 
 #define COMMANDS (sizeof(commands) / sizeof(commands[0]))
@@ -127,26 +130,51 @@ static void print_help(FILE *out)
 #undef X
 }
 
+static int run_command(int argc, char **argv)
+{
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (!strcmp(argv[0], commands[i].name))
+			return commands[i].fn(argc, argv);
+	die(HUSK_STATUS_USAGE, "unknown command \"%s\": 'husk help' lists them", argv[0]);
+}
+
 int cmd_help(int argc, char **argv)
 {
-	(void)argc;
-	(void)argv;
+	char option[] = "--help", *args[] = { argv[1], option, NULL };
+
+	if (argc > 1 && argv[1][0] != '-' && strcmp(argv[1], "help"))
+		return run_command(2, args);
 	print_help(stdout);
 	return HUSK_STATUS_OK;
 }
 
+/* No file of ours takes the number of a closed standard stream: output would end up in it. */
+static void fill_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/", O_PATH);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
+	int status;
+
+	fill_streams();
 	if (argc < 2) {
 		print_help(stderr);
 		return HUSK_STATUS_USAGE;
 	}
-	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h"))
-		return cmd_help(argc, argv);
-	if (!strcmp(argv[1], "--version"))
+	if (!strcmp(argv[1], "-h"))
+		argv[1] = "help";
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "--version"))
 		argv[1] += 2;
-	for (size_t i = 0; i < COMMANDS; i++)
-		if (!strcmp(argv[1], commands[i].name))
-			return commands[i].fn(argc - 1, argv + 1);
-	die(HUSK_STATUS_USAGE, "unknown command \"%s\": 'husk help' lists them", argv[1]);
+	status = run_command(argc - 1, argv + 1);
+	if (!status && (fflush(stdout) || ferror(stdout)))
+		die(HUSK_STATUS_FAIL, "can't write the output: %s", strerror(errno));
+	return status;
 }
