@@ -136,6 +136,7 @@ enum husk_status config_init(struct config *c, int argc, char **argv)
 	memset(c, 0, sizeof(*c));
 	c->kernel.fd = c->initrd.fd = c->lifeline = -1;
 	c->cmdline = CMDLINE_DEFAULT;
+	opterr = 0;	/* husk has looked at the options: ours is the one line */
 	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1)
 		switch (opt) {
 		case OPT_KERNEL:	c->kernel.path = optarg;	break;
