@@ -36,9 +36,9 @@ static long husk_dev_get_caps(void *object, void *p)
 	return 0;
 }
 
-static long husk_dev_create_vm(void *object, void *p)
+static long husk_dev_create_vm(void *object, void *p, struct file **file)
 {
-	return husk_vm_create(p);
+	return husk_vm_create(p, file);
 }
 
 static long husk_dev_get_cpuid(void *object, void *p)
@@ -66,9 +66,10 @@ static long husk_dev_get_cpuid(void *object, void *p)
 }
 
 static const struct husk_ioctl husk_dev_ioctls[] = {
-	HUSK_IOCTL(HUSK_GET_CAPS, husk_caps, 0, 80, HUSK_LOCK_NONE, husk_dev_get_caps),
-	HUSK_IOCTL(HUSK_CREATE_VM, husk_create_vm, 0, 208, HUSK_LOCK_NONE, husk_dev_create_vm),
-	HUSK_IOCTL(HUSK_GET_CPUID, husk_cpuid, 0, 24, HUSK_LOCK_NONE, husk_dev_get_cpuid),
+	HUSK_IOCTL(HUSK_GET_CAPS, husk_caps, 0, 80, HUSK_LOCK_NONE, .fn = husk_dev_get_caps, .out = true),
+	HUSK_IOCTL(HUSK_CREATE_VM, husk_create_vm, 0, 208, HUSK_LOCK_NONE, .make = husk_dev_create_vm,
+		   .out = true),
+	HUSK_IOCTL(HUSK_GET_CPUID, husk_cpuid, 0, 24, HUSK_LOCK_NONE, .fn = husk_dev_get_cpuid, .out = true),
 };
 
 static long husk_dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
+#include <linux/file.h>
 #include <linux/nospec.h>
 #include <linux/uaccess.h>
 
@@ -41,26 +42,43 @@ static long husk_ioctl_copy_in(const struct husk_ioctl *command, void *arg, void
 	return 0;
 }
 
+static long husk_ioctl_call(const struct husk_ioctl *command, void *object, void *arg, struct file **file)
+{
+	return command->make ? command->make(object, arg, file) : command->fn(object, arg);
+}
+
 static long husk_ioctl_locked(const struct husk_ioctl *command, void *object, void *arg,
-			      struct husk_vm *vm, struct husk_vcpu *vcpu)
+			      struct husk_vm *vm, struct husk_vcpu *vcpu, struct file **file)
 {
 	long ret;
 
 	switch (command->lock) {
 	case HUSK_LOCK_VM:
 		mutex_lock(&vm->lock);
-		ret = command->fn(object, arg);
+		ret = husk_ioctl_call(command, object, arg, file);
 		mutex_unlock(&vm->lock);
 		return ret;
 	case HUSK_LOCK_VCPU:
 		if (!mutex_trylock(&vcpu->mutex))
 			return -EBUSY;
-		ret = command->fn(object, arg);
+		ret = husk_ioctl_call(command, object, arg, file);
 		mutex_unlock(&vcpu->mutex);
 		return ret;
 	default:
-		return command->fn(object, arg);
+		return husk_ioctl_call(command, object, arg, file);
 	}
+}
+
+/* Copy the answer out. E2BIG is answered with the size that is needed. */
+static long husk_ioctl_copy_out(const struct husk_ioctl *command, void *arg, void __user *user,
+				u32 user_size, long ret)
+{
+	if (!command->out || (ret < 0 && ret != -E2BIG))
+		return ret;
+	((struct husk_ioctl_head *)arg)->size = user_size;
+	if (copy_to_user(user, arg, min_t(u32, user_size, command->size)))
+		return -EFAULT;
+	return ret;
 }
 
 long husk_ioctl(const struct husk_ioctl *table, unsigned int count, void *object,
@@ -69,8 +87,9 @@ long husk_ioctl(const struct husk_ioctl *table, unsigned int count, void *object
 	const struct husk_ioctl *command = husk_ioctl_find(table, count, cmd);
 	u64 buffer[HUSK_IOCTL_MAX / sizeof(u64)];
 	void __user *user = (void __user *)arg;
+	struct file *file = NULL;
 	u32 user_size;
-	long ret, copied;
+	long ret, fd;
 
 	if (!command)
 		return -ENOTTY;
@@ -83,13 +102,13 @@ long husk_ioctl(const struct husk_ioctl *table, unsigned int count, void *object
 	ret = husk_ioctl_copy_in(command, buffer, user, &user_size);
 	if (ret)
 		return ret;
-	ret = husk_ioctl_locked(command, object, buffer, vm, vcpu);
-	/* E2BIG is answered with the size that is needed. */
-	if (ret < 0 && ret != -E2BIG)
-		return ret;
-	((struct husk_ioctl_head *)buffer)->size = user_size;
-	copied = copy_to_user(user, buffer, min_t(u32, user_size, command->size));
-	if (copied && ret >= 0)
-		ret = -EFAULT;
+	fd = husk_ioctl_locked(command, object, buffer, vm, vcpu, &file);
+	ret = husk_ioctl_copy_out(command, buffer, user, user_size, fd);
+	if (file && ret >= 0) {
+		fd_install(fd, file);
+	} else if (file) {
+		fput(file);	/* the object goes with it */
+		put_unused_fd(fd);
+	}
 	return ret;
 }

@@ -25,20 +25,24 @@ enum husk_ioctl_lock {
  * @flags: flag bits that this kernel knows
  * @lock: taken by the engine
  * @dead: also allowed on a dead VM
- * @fn: gets the copied struct, which is copied back if fn answers >= 0
+ * @out: the struct has fields that the command fills in
+ * @fn: gets the copied struct
+ * @make: instead of @fn, for a command that makes an fd: answers the reserved
+ *	number and the file, which is installed when nothing can fail any more
  */
 struct husk_ioctl {
 	unsigned int cmd;
 	u16 size, min_size;
 	u32 flags;
 	u8 lock;
-	bool dead;
+	bool dead, out;
 	long (*fn)(void *object, void *arg);
+	long (*make)(void *object, void *arg, struct file **file);
 };
 
-#define HUSK_IOCTL(nr, type, known_flags, first_size, locking, function, ...) \
+#define HUSK_IOCTL(nr, type, known_flags, first_size, locking, ...) \
 	{ .cmd = nr, .size = sizeof(struct type), .min_size = first_size, \
-	  .flags = known_flags, .lock = locking, .fn = function, ##__VA_ARGS__ }
+	  .flags = known_flags, .lock = locking, __VA_ARGS__ }
 
 /**
  * husk_ioctl - look up, check, copy and run a command
@@ -53,9 +57,9 @@ struct husk_ioctl {
 long husk_ioctl(const struct husk_ioctl *table, unsigned int count, void *object,
 		struct husk_vm *vm, struct husk_vcpu *vcpu, unsigned int cmd, unsigned long arg);
 
-/* vm.c, vcpu.c: make the object and its fd */
-long husk_vm_create(struct husk_create_vm *arg);
-long husk_vcpu_create(struct husk_vm *vm, struct husk_create_vcpu *arg);
+/* vm.c, vcpu.c: make the object, reserve its fd; see struct husk_ioctl.make */
+long husk_vm_create(struct husk_create_vm *arg, struct file **file);
+long husk_vcpu_create(struct husk_vm *vm, struct husk_create_vcpu *arg, struct file **file);
 void husk_vcpu_destroy(struct husk_vcpu *vcpu);
 
 #endif

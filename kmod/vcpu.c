@@ -109,9 +109,11 @@ static long husk_vcpu_translate(void *object, void *p)
 }
 
 static const struct husk_ioctl husk_vcpu_ioctls[] = {
-	HUSK_IOCTL(HUSK_VCPU_GET_STATE, husk_state, 0, 32, HUSK_LOCK_VCPU, husk_vcpu_get_state, .dead = true),
-	HUSK_IOCTL(HUSK_VCPU_SET_STATE, husk_state, 0, 32, HUSK_LOCK_VCPU, husk_vcpu_set_state),
-	HUSK_IOCTL(HUSK_VCPU_TRANSLATE, husk_translate, 0, 32, HUSK_LOCK_VCPU, husk_vcpu_translate, .dead = true),
+	HUSK_IOCTL(HUSK_VCPU_GET_STATE, husk_state, 0, 32, HUSK_LOCK_VCPU, .fn = husk_vcpu_get_state,
+		   .dead = true, .out = true),
+	HUSK_IOCTL(HUSK_VCPU_SET_STATE, husk_state, 0, 32, HUSK_LOCK_VCPU, .fn = husk_vcpu_set_state),
+	HUSK_IOCTL(HUSK_VCPU_TRANSLATE, husk_translate, 0, 32, HUSK_LOCK_VCPU, .fn = husk_vcpu_translate,
+		   .dead = true, .out = true),
 };
 
 static long husk_vcpu_ioctl_run(struct husk_vcpu *vcpu, unsigned long arg)
@@ -265,13 +267,13 @@ void husk_vcpu_destroy(struct husk_vcpu *vcpu)
  * husk_vcpu_create - make a vCPU and its fd
  * @vm: its VM; vm->lock is held
  * @arg: the id
+ * @file: out, of the fd, to be installed by the caller
  *
  * Return: the fd, or -EINVAL, -EEXIST, -ENOMEM, -EMFILE.
  */
-long husk_vcpu_create(struct husk_vm *vm, struct husk_create_vcpu *arg)
+long husk_vcpu_create(struct husk_vm *vm, struct husk_create_vcpu *arg, struct file **file)
 {
 	struct husk_vcpu *vcpu;
-	struct file *file;
 	int fd, ret;
 
 	lockdep_assert_held(&vm->lock);
@@ -287,9 +289,10 @@ long husk_vcpu_create(struct husk_vm *vm, struct husk_create_vcpu *arg)
 		ret = PTR_ERR(vcpu);
 		goto put_fd;
 	}
-	file = anon_inode_getfile("[husk-vcpu]", &husk_vcpu_fops, vcpu, O_RDWR);
-	if (IS_ERR(file)) {
-		ret = PTR_ERR(file);
+	*file = anon_inode_getfile("[husk-vcpu]", &husk_vcpu_fops, vcpu, O_RDWR);
+	if (IS_ERR(*file)) {
+		ret = PTR_ERR(*file);
+		*file = NULL;
 		goto destroy;
 	}
 	kref_get(&vm->ref);	/* put by the file's release */
@@ -299,7 +302,6 @@ long husk_vcpu_create(struct husk_vm *vm, struct husk_create_vcpu *arg)
 	if (READ_ONCE(vm->dead))
 		husk_vcpu_request(vcpu, HUSK_REQ_KILL);
 	husk_event_send(vm, HUSK_LIFE_VCPU_CREATED, arg->id);
-	fd_install(fd, file);
 	return fd;
 
 destroy:

@@ -33,9 +33,9 @@ static long husk_vm_set_memory(void *object, void *arg)
 	return husk_mem_set_slot(object, arg);
 }
 
-static long husk_vm_create_vcpu(void *object, void *arg)
+static long husk_vm_create_vcpu(void *object, void *arg, struct file **file)
 {
-	return husk_vcpu_create(object, arg);
+	return husk_vcpu_create(object, arg, file);
 }
 
 static long husk_vm_set_cpuid(void *object, void *p)
@@ -77,11 +77,11 @@ static long husk_vm_signal_msi(void *object, void *p)
 }
 
 static const struct husk_ioctl husk_vm_ioctls[] = {
-	HUSK_IOCTL(HUSK_VM_SET_MEMORY, husk_memory, HUSK_MEM_READONLY, 40, HUSK_LOCK_VM, husk_vm_set_memory),
-	HUSK_IOCTL(HUSK_VM_CREATE_VCPU, husk_create_vcpu, 0, 16, HUSK_LOCK_VM, husk_vm_create_vcpu),
-	HUSK_IOCTL(HUSK_VM_SET_CPUID, husk_cpuid, 0, 24, HUSK_LOCK_VM, husk_vm_set_cpuid),
-	HUSK_IOCTL(HUSK_VM_IRQ_LINE, husk_irq_line, 0, 16, HUSK_LOCK_NONE, husk_vm_irq_line),
-	HUSK_IOCTL(HUSK_VM_SIGNAL_MSI, husk_msi, 0, 24, HUSK_LOCK_NONE, husk_vm_signal_msi),
+	HUSK_IOCTL(HUSK_VM_SET_MEMORY, husk_memory, HUSK_MEM_READONLY, 40, HUSK_LOCK_VM, .fn = husk_vm_set_memory),
+	HUSK_IOCTL(HUSK_VM_CREATE_VCPU, husk_create_vcpu, 0, 16, HUSK_LOCK_VM, .make = husk_vm_create_vcpu),
+	HUSK_IOCTL(HUSK_VM_SET_CPUID, husk_cpuid, 0, 24, HUSK_LOCK_VM, .fn = husk_vm_set_cpuid),
+	HUSK_IOCTL(HUSK_VM_IRQ_LINE, husk_irq_line, 0, 16, HUSK_LOCK_NONE, .fn = husk_vm_irq_line),
+	HUSK_IOCTL(HUSK_VM_SIGNAL_MSI, husk_msi, 0, 24, HUSK_LOCK_NONE, .fn = husk_vm_signal_msi),
 };
 
 /* ---- lifetime ---- */
@@ -257,15 +257,15 @@ static const struct file_operations husk_vm_fops = {
 /**
  * husk_vm_create - make a VM and its fd
  * @arg: name, uuid, control path; the id is filled in
+ * @file: out, of the fd, to be installed by the caller
  *
  * The file comes first, since nothing may fail once the VM is listed.
  *
  * Return: the fd, or -EINVAL, -EEXIST, -ENOSPC, -ENOMEM, -EMFILE.
  */
-long husk_vm_create(struct husk_create_vm *arg)
+long husk_vm_create(struct husk_create_vm *arg, struct file **file)
 {
 	struct husk_vm *vm;
-	struct file *file;
 	int fd, ret;
 
 	if (arg->reserved || !husk_vm_name_ok(arg->name) ||
@@ -279,10 +279,11 @@ long husk_vm_create(struct husk_create_vm *arg)
 		ret = PTR_ERR(vm);
 		goto put_fd;
 	}
-	file = anon_inode_getfile("[husk-vm]", &husk_vm_fops, vm, O_RDWR);
-	if (IS_ERR(file)) {
+	*file = anon_inode_getfile("[husk-vm]", &husk_vm_fops, vm, O_RDWR);
+	if (IS_ERR(*file)) {
 		husk_vm_put(vm);
-		ret = PTR_ERR(file);
+		ret = PTR_ERR(*file);
+		*file = NULL;
 		goto put_fd;
 	}
 	ret = husk_vm_publish(vm);
@@ -290,11 +291,11 @@ long husk_vm_create(struct husk_create_vm *arg)
 		goto put_file;
 	arg->id = vm->id;
 	husk_event_send(vm, HUSK_LIFE_CREATED, 0);
-	fd_install(fd, file);
 	return fd;
 
 put_file:
-	fput(file);	/* the last reference to the VM goes with it */
+	fput(*file);	/* the last reference to the VM goes with it */
+	*file = NULL;
 put_fd:
 	put_unused_fd(fd);
 	return ret;
