@@ -79,8 +79,8 @@ kill -STOP $slow
 first=$(($(numbers /tmp/events | tail -n 1) + 4))	# created, vcpu-created, running come before
 $T/nl_bad burst burst 2000
 kill -CONT $slow
-for i in $(seq 1 100); do	# it has thousands of lines to print
-	grep -q '"present".*"burst"' /tmp/slow && [ "$i" -gt 5 ] && break
+for _ in $(seq 1 300); do	# it has thousands of lines to print before it sees the loss
+	sed -n '/"lost"/,$p' /tmp/slow | grep -q '"present".*"burst"' && break
 	sleep 0.2
 done
 kill $slow
