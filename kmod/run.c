@@ -318,6 +318,7 @@ static int husk_serve_init(struct husk_vcpu *vcpu)
 static int husk_serve_requests(struct husk_vcpu *vcpu)
 {
 	struct husk_vm *vm = vcpu->vm;
+	int ret;
 
 	if (test_and_clear_bit(HUSK_REQ_KILL, &vcpu->requests) || READ_ONCE(vm->dead)) {
 		vcpu->run->exit = HUSK_EXIT_KILLED;
@@ -332,9 +333,13 @@ static int husk_serve_requests(struct husk_vcpu *vcpu)
 		return 1;
 	clear_bit(HUSK_REQ_PAUSE, &vcpu->requests);
 	smp_mb__after_atomic();
-	if (READ_ONCE(vm->paused) &&
-	    rcuwait_wait_event(&vcpu->wait, !READ_ONCE(vm->paused) || READ_ONCE(vm->dead), TASK_INTERRUPTIBLE))
-		return -EINTR;
+	if (READ_ONCE(vm->paused)) {
+		ret = rcuwait_wait_event(&vcpu->wait, !READ_ONCE(vm->paused) || READ_ONCE(vm->dead) ||
+					 test_bit(HUSK_REQ_STOP, &vcpu->requests), TASK_INTERRUPTIBLE);
+		/* If it was a signal, or something to tell the worker, the next run waits again. */
+		set_bit(HUSK_REQ_PAUSE, &vcpu->requests);
+		return ret;
+	}
 	if (vcpu->mp_state != HUSK_MP_RUNNABLE)
 		return husk_block(vcpu);
 	return 0;

@@ -3,6 +3,9 @@
 . ./lib.sh
 load || { not_ok guest_load "$(dmesg | tail -n 1)"; exit 0; }
 
+# how often the vCPUs of a VM entered the guest
+entries() { husk show --json "$1" | grep -o '"entries": *[0-9]*' | tr -dc '0-9\n' | awk '{ n += $1 } END { print n + 0 }'; }
+
 # boot_all PREFIX: each kernel to user space and to power-off
 boot_all() {
 	for image in /lab/guest/vmlinuz-*; do
@@ -44,10 +47,18 @@ if [ -n "$image" ] && husk run --detach --name live --kernel "$image" --initrd /
 	husk ls --json | grep -q '"live"' && ok guest_ls_json || not_ok guest_ls_json "no such name"
 	check guest_show husk show live
 	check guest_pause husk pause live
+	before=$(entries live)
+	worker=$(pidof husk-vm)
+	for t in /proc/$worker/task/*; do [ "${t##*/}" = "$worker" ] || kill -USR1 "${t##*/}"; done
+	sleep 0.5
+	[ "$(entries live)" = "$before" ] && ok guest_paused_signal || not_ok guest_paused_signal "a paused VM ran on after a signal"
 	check guest_resume husk resume live
+	sleep 0.5
+	[ "$(entries live)" != "$before" ] && ok guest_resumed_runs || not_ok guest_resumed_runs "no entry since"
 	refused guest_name_taken 5 'taken|exists|in use|name' husk run --name live --kernel "$image"
 	refused guest_unload 1 'in use' rmmod husk
-	check guest_kill husk kill live
+	check guest_stop_paused_pause husk pause live
+	check guest_stop_paused timeout 30 husk stop --timeout 1 live
 	husk ls | grep -q live && not_ok guest_gone "still listed" || ok guest_gone
 elif [ -n "$image" ]; then
 	not_ok guest_detach "$(tail -n 1 /tmp/detach.out)"
