@@ -75,7 +75,7 @@ static struct husk_vm *husk_nl_select(struct sk_buff *skb, const struct nlmsghdr
 		return ERR_PTR(-ENOENT);
 	}
 	if (!husk_nl_may(skb, vm)) {
-		NL_SET_ERR_MSG_ATTR(extack, *by, "the VM with this id or name is another user's");
+		NL_SET_ERR_MSG_ATTR(extack, *by, "the VM is another user's");
 		husk_vm_put(vm);
 		return ERR_PTR(-EPERM);
 	}
@@ -298,13 +298,13 @@ static int husk_nl_act(struct husk_vm *vm, struct genl_info *info, const char **
 
 	switch (info->genlhdr->cmd) {
 	case HUSK_CMD_VM_PAUSE:
-		*busy = "the VM with this id or name is paused already";
+		*busy = "the VM is paused already";
 		return husk_vm_pause(vm);
 	case HUSK_CMD_VM_RESUME:
-		*busy = "the VM with this id or name is not paused";
+		*busy = "the VM is not paused";
 		return husk_vm_resume(vm);
 	case HUSK_CMD_VM_STOP:
-		*busy = "the VM with this id or name has no vCPU to ask";
+		*busy = "the VM has no vCPU to ask";
 		timeout = info->attrs[HUSK_A_VM_TIMEOUT_MS];
 		return husk_vm_stop(vm, timeout ? nla_get_u32(timeout) : HUSK_STOP_TIMEOUT_MS);
 	default:	/* HUSK_CMD_VM_KILL: husk_nl_ops has no other */
@@ -327,7 +327,7 @@ static int husk_nl_control(struct sk_buff *skb, struct genl_info *info)
 	if (ret) {
 		NL_SET_BAD_ATTR(info->extack, by);
 		if (info->extack)
-			info->extack->_msg = ret == -EBUSY ? busy : "the VM with this id or name is dead";
+			info->extack->_msg = ret == -EBUSY ? busy : "the VM is dead";
 	}
 	return ret;
 }

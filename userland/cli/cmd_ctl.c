@@ -72,14 +72,14 @@ static void progress_end(bool shown)
 		fputs("\r\033[K", stderr);
 }
 
-/* Wait until the VM is gone; @shows: with a progress line. False: it is still there. */
-static bool wait_gone(struct husk_nl *nl, struct husk_nl_vm *vm, uint64_t limit, bool shows)
+/* Wait until the VM is gone, @grace longer than what is shown; @shows: with a progress line. False: it is still there. */
+static bool wait_gone(struct husk_nl *nl, struct husk_nl_vm *vm, uint64_t limit, uint64_t grace, bool shows)
 {
 	const struct timespec poll = { .tv_nsec = POLL_NS };
 	uint64_t start = vm_now(), waited = 0;
 	bool shown = false, gone;
 
-	while (!(gone = !vm_exists(nl, vm)) && waited < limit && !interrupted) {
+	while (!(gone = !vm_exists(nl, vm)) && waited < limit + grace && !interrupted) {
 		nanosleep(&poll, NULL);
 		waited = vm_now() - start;
 		if (shows && waited > QUIET_NS)
@@ -199,7 +199,7 @@ int cmd_stop(int argc, char **argv)
 	err = husk_nl_stop(nl, vm.id, timeout_ms);
 	if (err && err != -ENOENT)
 		vm_die(nl, err, "stop", argv[arg]);
-	if (!wait_gone(nl, &vm, timeout_ms * UINT64_C(1000000) + WORKER_NS, true)) {
+	if (!wait_gone(nl, &vm, timeout_ms * UINT64_C(1000000), WORKER_NS, true)) {
 		if (interrupted)
 			stop_interrupted(&vm);
 		die(HUSK_STATUS_FAIL, "%s did not go away: husk kill %s ends it", vm.name, vm.name);
@@ -246,9 +246,9 @@ int cmd_kill(int argc, char **argv)
 	err = husk_nl_kill(nl, vm.id);
 	if (err && err != -ENOENT)
 		vm_die(nl, err, "kill", argv[arg]);
-	if (!wait_gone(nl, &vm, KILL_NS, false)) {
+	if (!wait_gone(nl, &vm, KILL_NS, 0, false)) {
 		kill_owner(nl, &vm);
-		if (!wait_gone(nl, &vm, KILL_NS, false))
+		if (!wait_gone(nl, &vm, KILL_NS, 0, false))
 			die(HUSK_STATUS_FAIL, "%s is dead, but process %" PRIu32 " still holds it",
 			    vm.name, vm.owner_pid);
 	}

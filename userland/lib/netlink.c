@@ -103,7 +103,7 @@ int husk_nl_open(struct husk_nl **out)
 	setsockopt(fd, SOL_NETLINK, NETLINK_CAP_ACK, &one, sizeof(one));
 	nl->family = genl_ctrl_resolve(nl->sock, HUSK_FAMILY_NAME);
 	if (nl->family < 0)
-		return fail(nl, -ENODEV, "the kernel module husk is not loaded (load it: modprobe husk)");
+		return fail(nl, -ENODEV, "husk.ko is not loaded: run 'insmod husk.ko' as root");
 	return 0;
 }
 
