@@ -1,12 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Sorting and look-up of a guest's CPUID leaves. Pure logic: see selftests/unit. */
-#ifdef __KERNEL__
-#include <linux/errno.h>
-#include <linux/nospec.h>
-#include <linux/sort.h>
-#include <linux/string.h>
-#endif
-
 #include "cpuid_table.h"
 
 static int husk_cpuid_range(u32 function)

@@ -4,6 +4,10 @@
 #define HUSK_CPUID_TABLE_H
 
 #ifdef __KERNEL__
+#include <linux/errno.h>
+#include <linux/nospec.h>
+#include <linux/sort.h>
+#include <linux/string.h>
 #include <linux/types.h>
 #else
 #include "unit_shim.h"

@@ -4,11 +4,6 @@
  * so a look-up is at most six compares in two or three cache lines. There is
  * no last-hit cache: it would be a word that all vCPUs write.
  */
-#ifdef __KERNEL__
-#include <linux/errno.h>
-#include <linux/minmax.h>
-#endif
-
 #include "slots.h"
 
 /**

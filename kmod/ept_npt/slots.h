@@ -7,6 +7,8 @@
 #define HUSK_EPT_NPT_SLOTS_H
 
 #ifdef __KERNEL__
+#include <linux/errno.h>
+#include <linux/minmax.h>
 #include <linux/nospec.h>
 #include <linux/types.h>
 #else

@@ -2,12 +2,6 @@
 /*
  * The walker over second-level page tables; rules in table.h.
  */
-#ifdef __KERNEL__
-#include <linux/bits.h>
-#include <linux/minmax.h>
-#include <linux/mm.h>
-#endif
-
 #include "table.h"
 
 #define PT_ENTRIES	512

@@ -17,7 +17,10 @@
 
 #ifdef __KERNEL__
 #include <linux/atomic.h>
+#include <linux/bits.h>
 #include <linux/mem_encrypt.h>
+#include <linux/minmax.h>
+#include <linux/mm.h>
 #include <linux/types.h>
 #else
 #include "unit_shim.h"
