@@ -40,22 +40,6 @@ static enum husk_verdict husk_exit_hlt(struct husk_vcpu *vcpu)
 	return HUSK_RETIRE;
 }
 
-static enum husk_verdict husk_exit_pio(struct husk_vcpu *vcpu)
-{
-	const struct husk_exit_info *exit = &vcpu->exit;
-	struct husk_run *run = vcpu->run;
-
-	if (exit->pio.string)
-		return husk_emulate_exit(vcpu);
-	run->pio.port = exit->pio.port;
-	run->pio.width = exit->pio.width;
-	run->pio.write = exit->pio.write;
-	run->pio.data = exit->pio.write ? vcpu->regs.gpr[0] & GENMASK(exit->pio.width * 8 - 1, 0) : 0;
-	run->exit = HUSK_EXIT_PIO;
-	vcpu->io_pending = exit->pio.write ? HUSK_IO_RETIRE : HUSK_IO_PIO_IN;
-	return HUSK_TO_USER;
-}
-
 static enum husk_verdict husk_exit_fault2(struct husk_vcpu *vcpu)
 {
 	struct husk_exit_info *exit = &vcpu->exit;
@@ -269,7 +253,7 @@ static const husk_exit_fn husk_exits[HUSK_REASON_COUNT] = {
 	[HUSK_REASON_NMI]		= husk_exit_resume,
 	[HUSK_REASON_CPUID]		= husk_unhandled,	/* always a leaf */
 	[HUSK_REASON_HLT]		= husk_exit_hlt,
-	[HUSK_REASON_PIO]		= husk_exit_pio,
+	[HUSK_REASON_PIO]		= husk_emulate_exit,	/* INS and OUTS; the others are leaves */
 	[HUSK_REASON_RDMSR]		= husk_rdmsr,
 	[HUSK_REASON_WRMSR]		= husk_wrmsr,
 	[HUSK_REASON_HYPERCALL]		= husk_unhandled,	/* always a leaf */

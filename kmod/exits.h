@@ -4,8 +4,11 @@
 
 #include "husk.h"
 
-/* leaf.c: interrupts off, guest state loaded. HUSK_RESUME, HUSK_RETIRE or HUSK_DISPATCH */
+/* leaf.c: interrupts off, guest state loaded. HUSK_RESUME, HUSK_RETIRE, HUSK_TO_USER or HUSK_DISPATCH */
 enum husk_verdict husk_leaf(struct husk_vcpu *vcpu);
+
+/* What IN puts into rax */
+void husk_pio_in(struct husk_vcpu *vcpu, u8 width, u32 data);
 
 /* exits.c: the common table, interrupts on. Any verdict but HUSK_DISPATCH */
 enum husk_verdict husk_dispatch(struct husk_vcpu *vcpu);

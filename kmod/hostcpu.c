@@ -49,15 +49,22 @@ static u32 husk_mxcsr_mask = 0xffbf;	/* SDM 1 11.6.6: the default if FXSAVE says
 static bool husk_has_tsc_aux;
 static u64 husk_spec_ctrl_bits;
 static u8 husk_fpu_image[HUSK_XSAVE_MIN] __aligned(64);	/* the initial state */
+static void __percpu *husk_fpu_host;	/* what was in the registers before a stay */
 
 /* This CPU's values while a guest has the registers, and the last guest it had */
 struct husk_host_cpu {
-	u64 xcr0_loaded;
-	u64 tsc_aux, tsc_aux_loaded;
-	u64 spec_ctrl, spec_ctrl_loaded;
-	unsigned long dr[4];
-	bool dr_saved;
+	u8 swapped;		/* HUSK_SWAP_x: what husk_guest_state_put() has to do */
 	u64 last_vcpu;
+	u64 tsc_aux, spec_ctrl;
+	unsigned long dr[4];
+};
+enum {
+	HUSK_SWAP_XCR0		= BIT(0),
+	HUSK_SWAP_XSS		= BIT(1),
+	HUSK_SWAP_TSC_AUX	= BIT(2),
+	HUSK_SWAP_SPEC_CTRL	= BIT(3),
+	HUSK_SWAP_DR		= BIT(4),	/* the guest's are loaded */
+	HUSK_SWAP_HOST_DR	= BIT(5),	/* the host's are in use */
 };
 static DEFINE_PER_CPU(struct husk_host_cpu, husk_host_cpu);
 
@@ -93,23 +100,31 @@ static bool husk_fpu_fxrstor(const void *area)
 	return !error;
 }
 
-static bool husk_fpu_restore(const void *area)
+static __always_inline bool husk_fpu_restore(const void *area)
 {
+	/*
+	 * Such CPUs restore the x87 instruction and data pointers only if an
+	 * exception is pending: overwrite the other side's, as the kernel does
+	 * between processes.
+	 */
+	if (static_cpu_has_bug(X86_BUG_FXSAVE_LEAK))
+		asm volatile("fnclex\n\temms\n\tfildl %0" : : "m" (husk_mxcsr_mask));
 	if (husk_host.guest_xcr0)
 		return husk_fpu_xrstor(area, husk_host.guest_xcr0);
 	return husk_fpu_fxrstor(area);
 }
 
+static __always_inline void husk_fpu_store(void *area)
+{
+	if (husk_host.guest_xcr0)
+		husk_fpu_xsave(area, husk_host.guest_xcr0);
+	else
+		asm volatile("fxsave64 (%0)" : : "r" (area) : "memory");
+}
+
 bool husk_fpu_load(struct husk_vcpu *vcpu)
 {
-	/*
-	 * Such CPUs restore the x87 instruction and data pointers only if an
-	 * exception is pending: overwrite the host process's, as the kernel
-	 * does between processes.
-	 */
-	if (static_cpu_has_bug(X86_BUG_FXSAVE_LEAK))
-		asm volatile("fnclex\n\temms\n\tfildl %0" : : "m" (husk_mxcsr_mask));
-
+	husk_fpu_store(this_cpu_ptr(husk_fpu_host));
 	/* All of guest_xcr0, whatever vcpu->xcr0 says: nothing of the host stays in the registers. */
 	if (likely(husk_fpu_restore(vcpu->fpu)))
 		return true;
@@ -119,10 +134,8 @@ bool husk_fpu_load(struct husk_vcpu *vcpu)
 
 void husk_fpu_save(struct husk_vcpu *vcpu)
 {
-	if (husk_host.guest_xcr0)
-		husk_fpu_xsave(vcpu->fpu, husk_host.guest_xcr0);
-	else
-		asm volatile("fxsave64 (%0)" : : "r" (vcpu->fpu) : "memory");
+	husk_fpu_store(vcpu->fpu);
+	WARN_ON_ONCE(!husk_fpu_restore(this_cpu_ptr(husk_fpu_host)));
 }
 
 void husk_fpu_reset(struct husk_vcpu *vcpu)
@@ -184,23 +197,27 @@ u32 husk_xsave_bytes(u64 xcr0, bool compacted)
 #define husk_get_dr(n) ({ unsigned long v_; asm volatile("mov %%db" #n ", %0" : "=r" (v_)); v_; })
 #define husk_set_dr(n, value) asm volatile("mov %0, %%db" #n : : "r" ((unsigned long)(value)) : "memory")
 
-static noinline void husk_guest_dr_load(struct husk_vcpu *vcpu, struct husk_host_cpu *host)
+static noinline u8 husk_guest_dr_load(struct husk_vcpu *vcpu, struct husk_host_cpu *host)
 {
 	const u64 *dr = vcpu->sys.dr;
+	u8 swapped = 0;
 
 	if (hw_breakpoint_active()) {
+		swapped = HUSK_SWAP_HOST_DR;
 		host->dr[0] = husk_get_dr(0);
 		host->dr[1] = husk_get_dr(1);
 		host->dr[2] = husk_get_dr(2);
 		host->dr[3] = husk_get_dr(3);
-		host->dr_saved = true;
 		/* a guest's address must not trap the host on its way to the entry */
 		husk_set_dr(7, DR_CONTROL_RESERVED & 0x400);
 	}
+	if (!vcpu->dr_live)
+		return swapped;
 	husk_set_dr(0, dr[0]);
 	husk_set_dr(1, dr[1]);
 	husk_set_dr(2, dr[2]);
 	husk_set_dr(3, dr[3]);
+	return swapped | HUSK_SWAP_DR;
 }
 
 static noinline void husk_guest_dr_save(struct husk_vcpu *vcpu)
@@ -211,47 +228,67 @@ static noinline void husk_guest_dr_save(struct husk_vcpu *vcpu)
 	vcpu->sys.dr[3] = husk_get_dr(3);
 }
 
-/* The exit left DR7 with all breakpoints off and the guest's DR6 in place (APM2 15.6.1). */
+/* The exit left DR7 with all breakpoints off (APM2 15.6.1). */
 static noinline void husk_host_dr_restore(struct husk_host_cpu *host)
 {
-	if (host->dr_saved) {
-		host->dr_saved = false;
-		husk_set_dr(0, host->dr[0]);
-		husk_set_dr(1, host->dr[1]);
-		husk_set_dr(2, host->dr[2]);
-		husk_set_dr(3, host->dr[3]);
-	}
-	husk_set_dr(6, DR6_RESERVED);
+	husk_set_dr(0, host->dr[0]);
+	husk_set_dr(1, host->dr[1]);
+	husk_set_dr(2, host->dr[2]);
+	husk_set_dr(3, host->dr[3]);
+	husk_host_reset_dr6();
 	husk_set_dr(7, __this_cpu_read(cpu_dr7));
+}
+
+void husk_host_reset_dr6(void)
+{
+	husk_set_dr(6, DR6_RESERVED);
 }
 
 /* ---- the window ---- */
 
+/*
+ * Between two vCPUs: branches of this guest must not be steered by what another
+ * guest trained on this CPU. Between the guests of different processes, KVM's
+ * too, the kernel's own barrier at the switch of address spaces acts if the
+ * worker asked for it (PR_SPEC_INDIRECT_BRANCH).
+ */
+static noinline void husk_guest_switch(struct husk_vcpu *vcpu, struct husk_host_cpu *host)
+{
+	host->last_vcpu = vcpu->key;
+	if (boot_cpu_has(X86_FEATURE_IBPB) && !cpu_mitigations_off())
+		husk_host_ibpb();
+}
+
 void husk_guest_state_load(struct husk_vcpu *vcpu)
 {
 	struct husk_host_cpu *host = this_cpu_ptr(&husk_host_cpu);
+	u8 swapped = 0;
 	u64 want;
 
-	if (husk_host.guest_xcr0) {
-		host->xcr0_loaded = vcpu->xcr0;
-		if (vcpu->xcr0 != husk_host.xcr0)
-			xsetbv(XCR_XFEATURE_ENABLED_MASK, vcpu->xcr0);
+	if (unlikely(host->last_vcpu != vcpu->key))
+		husk_guest_switch(vcpu, host);
+	if (vcpu->xcr0 != husk_host.xcr0 && husk_host.guest_xcr0) {
+		xsetbv(XCR_XFEATURE_ENABLED_MASK, vcpu->xcr0);
+		swapped |= HUSK_SWAP_XCR0;
 	}
 	/* A guest can execute XSAVES although it does not see it: let it save nothing of supervisor state. */
-	if (unlikely(husk_host.xss))
+	if (unlikely(husk_host.xss)) {
 		husk_host_wrmsr(MSR_IA32_XSS, 0);
+		swapped |= HUSK_SWAP_XSS;
+	}
 	/*
 	 * Read each time: KVM may have left its guest's value here until the
 	 * next return to user mode and expects to find just that again.
 	 */
 	if (husk_has_tsc_aux) {
 		host->tsc_aux = husk_host_rdmsr(MSR_TSC_AUX);
-		host->tsc_aux_loaded = vcpu->tsc_aux;
-		if (host->tsc_aux != vcpu->tsc_aux)
+		if (host->tsc_aux != vcpu->tsc_aux) {
 			husk_host_wrmsr(MSR_TSC_AUX, vcpu->tsc_aux);
+			swapped |= HUSK_SWAP_TSC_AUX;
+		}
 	}
-	if (unlikely(vcpu->dr_live))
-		husk_guest_dr_load(vcpu, host);
+	if (unlikely(vcpu->dr_live || hw_breakpoint_active()))
+		swapped |= husk_guest_dr_load(vcpu, host);
 	/*
 	 * Guest and host share the register for the whole stay, handlers of
 	 * leaf exits included: never fewer protections than the host has. This
@@ -259,27 +296,37 @@ void husk_guest_state_load(struct husk_vcpu *vcpu)
 	 */
 	host->spec_ctrl = this_cpu_read(x86_spec_ctrl_current);
 	want = host->spec_ctrl | vcpu->misc_msrs[HUSK_MISC_SPEC_CTRL];
-	host->spec_ctrl_loaded = want;
-	if (unlikely(want != host->spec_ctrl))
+	if (unlikely(want != host->spec_ctrl)) {
 		husk_host_wrmsr(MSR_IA32_SPEC_CTRL, want);
+		swapped |= HUSK_SWAP_SPEC_CTRL;
+	}
+	host->swapped = swapped;
+}
+
+static noinline void husk_guest_swap_back(struct husk_vcpu *vcpu, struct husk_host_cpu *host)
+{
+	u8 swapped = host->swapped;
+
+	if (swapped & HUSK_SWAP_SPEC_CTRL)
+		husk_host_wrmsr(MSR_IA32_SPEC_CTRL, host->spec_ctrl);
+	if (swapped & HUSK_SWAP_DR)
+		husk_guest_dr_save(vcpu);
+	if (swapped & HUSK_SWAP_HOST_DR)
+		husk_host_dr_restore(host);
+	if (swapped & HUSK_SWAP_TSC_AUX)
+		husk_host_wrmsr(MSR_TSC_AUX, host->tsc_aux);
+	if (swapped & HUSK_SWAP_XSS)
+		husk_host_wrmsr(MSR_IA32_XSS, husk_host.xss);
+	if (swapped & HUSK_SWAP_XCR0)
+		xsetbv(XCR_XFEATURE_ENABLED_MASK, husk_host.xcr0);
 }
 
 void husk_guest_state_put(struct husk_vcpu *vcpu)
 {
 	struct husk_host_cpu *host = this_cpu_ptr(&husk_host_cpu);
 
-	if (unlikely(host->spec_ctrl_loaded != host->spec_ctrl))
-		husk_host_wrmsr(MSR_IA32_SPEC_CTRL, host->spec_ctrl);
-	if (unlikely(vcpu->dr_live))
-		husk_guest_dr_save(vcpu);
-	if (unlikely(hw_breakpoint_active()))
-		husk_host_dr_restore(host);
-	if (husk_has_tsc_aux && host->tsc_aux_loaded != host->tsc_aux)
-		husk_host_wrmsr(MSR_TSC_AUX, host->tsc_aux);
-	if (unlikely(husk_host.xss))
-		husk_host_wrmsr(MSR_IA32_XSS, husk_host.xss);
-	if (husk_host.guest_xcr0 && host->xcr0_loaded != husk_host.xcr0)
-		xsetbv(XCR_XFEATURE_ENABLED_MASK, husk_host.xcr0);
+	if (host->swapped)
+		husk_guest_swap_back(vcpu, host);
 	/*
 	 * VMSCAPE: the guest's branch history must not steer the worker, which
 	 * runs in the same process as the thread that was the guest. The kernel
@@ -287,32 +334,6 @@ void husk_guest_state_put(struct husk_vcpu *vcpu)
 	 */
 	if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))
 		this_cpu_write(x86_ibpb_exit_to_user, true);
-}
-
-void husk_guest_sched_in(struct husk_vcpu *vcpu)
-{
-	struct husk_host_cpu *host = this_cpu_ptr(&husk_host_cpu);
-	u64 key = (u64)vcpu->vm->id << 32 | (vcpu->id + 1);
-
-	/*
-	 * Between two vCPUs: branches of this guest must not be steered by what
-	 * another guest trained on this CPU. VM ids are never used twice, so a
-	 * new VM can't be taken for an old one. Between the guests of different
-	 * processes, KVM's too, the kernel's own barrier at the switch of address
-	 * spaces acts if the worker asked for it (PR_SPEC_INDIRECT_BRANCH).
-	 */
-	if (host->last_vcpu == key)
-		return;
-	host->last_vcpu = key;
-	if (boot_cpu_has(X86_FEATURE_IBPB) && !cpu_mitigations_off())
-		husk_host_ibpb();
-}
-
-void husk_guest_sched_out(struct husk_vcpu *vcpu)
-{
-	/* The guest's DR6 stayed in the register; the host's #DB handler expects none of its sticky bits. */
-	if (husk_get_dr(6) != DR6_RESERVED)
-		husk_set_dr(6, DR6_RESERVED);
 }
 
 /*
@@ -431,9 +452,18 @@ int husk_host_setup(void)
 	memcpy(husk_fpu_image, &fcw, sizeof(fcw));
 	memcpy(husk_fpu_image + HUSK_FPU_MXCSR, &mxcsr, sizeof(mxcsr));
 
+	husk_fpu_host = __alloc_percpu(ALIGN(husk_host.xsave_size, 64), 64);
+	if (!husk_fpu_host)
+		return -ENOMEM;
+
 	husk_has_tsc_aux = boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID);
 	husk_host_setup_spec_ctrl();
 	/* A second-level table of four levels reaches 48 bits. */
 	husk_host.phys_bits = min_t(u32, cpuid_eax(0x80000008) & 0xff, 48);
 	return 0;
+}
+
+void husk_host_cleanup(void)
+{
+	free_percpu(husk_fpu_host);
 }

@@ -5,7 +5,6 @@
  *
  * A stay in the fast loop is
  *
- *	kernel_fpu_begin_mask(0);		interrupts on
  *	local_irq_disable();
  *	husk_fpu_load(vcpu);			false: the VM is dead; load is complete and safe
  *	husk_guest_state_load(vcpu);		after the FPU: XRSTOR wants the host's XCR0
@@ -13,9 +12,13 @@
  *	husk_guest_state_put(vcpu);
  *	husk_fpu_save(vcpu);
  *	local_irq_enable();
- *	kernel_fpu_end();			interrupts on
  *
- * and husk_guest_sched_in()/husk_guest_sched_out() around all stays on one CPU.
+ * The FPU registers are swapped bare, under the kernel's feet: all of its own
+ * care for them (TIF_NEED_FPU_LOAD, kernel_fpu_begin) stays true as it was,
+ * since they hold what it left there whenever interrupts are on. That is a third
+ * of the instructions of kernel_fpu_begin() with what it makes the return to
+ * user mode do. So nothing that is called in a stay may use the FPU.
+ *
  */
 #ifndef HUSK_HOSTCPU_H
 #define HUSK_HOSTCPU_H
@@ -26,13 +29,15 @@
 
 #include "husk.h"
 
-/* Fills husk_host. 0, or -EOPNOTSUPP after one line that says why. Process context. */
+/* Fills husk_host. 0, -ENOMEM, or -EOPNOTSUPP after one line that says why. Process context. */
 int husk_host_setup(void);
+void husk_host_cleanup(void);
 
 /*
- * The vCPU's FPU registers in and out. Inside kernel_fpu_begin_mask(0), interrupts
- * off, host's XCR0. false: vcpu->fpu was not loadable (a bug of husk: it is checked
- * when set); the initial state was loaded instead, so nothing of the host leaks.
+ * The vCPU's FPU registers in, the host's away; and back. Always both, on one CPU,
+ * interrupts off between them; host's XCR0. false: vcpu->fpu was not loadable (a
+ * bug of husk: it is checked when set); the initial state was loaded instead, so
+ * nothing of the host leaks.
  */
 bool husk_fpu_load(struct husk_vcpu *vcpu);
 void husk_fpu_save(struct husk_vcpu *vcpu);
@@ -43,13 +48,12 @@ int husk_fpu_check(const void *area, u32 len);
 /* Bytes of a standard-format (compacted: false) or compacted XSAVE area for these XCR0 bits. Any context, no CPUID. */
 u32 husk_xsave_bytes(u64 xcr0, bool compacted);
 
-/* What is swapped for a stay in the guest. Interrupts off. */
+/* What is swapped for a stay in the guest, and the barrier between two guests. Interrupts off. */
 void husk_guest_state_load(struct husk_vcpu *vcpu);
 void husk_guest_state_put(struct husk_vcpu *vcpu);
 
-/* The vCPU's thread came to, or leaves, this CPU: prediction barriers, DR6. Preemption off. */
-void husk_guest_sched_in(struct husk_vcpu *vcpu);
-void husk_guest_sched_out(struct husk_vcpu *vcpu);
+/* For a vendor whose exits leave the guest's DR6 in the register */
+void husk_host_reset_dr6(void);
 
 /* Does the host let guests have IA32_SPEC_CTRL; and the bits of it that this CPU knows */
 bool husk_host_has_spec_ctrl(void);

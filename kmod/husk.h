@@ -170,14 +170,15 @@ struct husk_vcpu {
 	u64 exit_rip;
 	u64 exit_ns;			/* time of the exit, 0 unless traced */
 
+	u64 key;			/* immutable: no vCPU ever had or will have the same */
 	struct husk_vm *vm;		/* immutable */
 	u32 id;				/* immutable; also the APIC id */
-	int cpu;			/* CPU it is loaded on, -1 if none; written by sched_in/out */
-	int last_cpu;
+	int cpu;			/* host CPU of its last stay in the guest, -1: none yet */
 	struct husk_run *run;		/* immutable; page shared with the worker: read once, trust never */
 	struct page *run_page, *stats_page;
 	struct mutex mutex;
-	struct preempt_notifier preempt;
+	struct preempt_notifier preempt;	/* registered while guarded */
+	bool guarded;			/* see husk_vcpu_guard() */
 
 	struct husk_system sys;		/* see sys_cached */
 	u64 cr8;			/* not used: TPR lives in the local APIC */
@@ -267,11 +268,15 @@ void husk_vcpu_request(struct husk_vcpu *vcpu, int req);
 void husk_vcpu_kick(struct husk_vcpu *vcpu);
 /* All vCPUs of vm that are in the guest leave it before this returns. Process context, IRQs on. */
 void husk_vm_request_sync(struct husk_vm *vm, int req);
+/*
+ * From now to the end of this run call vendor->depart() is called whenever the
+ * thread leaves its CPU, and at the end. Preemption off.
+ */
+void husk_vcpu_guard(struct husk_vcpu *vcpu);
+void husk_vcpu_unguard(struct husk_vcpu *vcpu);
 
 /* ---- run.c ---- */
 int husk_vcpu_run(struct husk_vcpu *vcpu);
-void husk_vcpu_sched_in(struct husk_vcpu *vcpu);
-void husk_vcpu_sched_out(struct husk_vcpu *vcpu);
 /* Queue a fault for injection at the next entry; cr2 counts for #PF only. */
 void husk_inject_exception(struct husk_vcpu *vcpu, u8 vector, bool has_error, u32 error, u64 cr2);
 #define husk_inject_gp(vcpu)	husk_inject_exception(vcpu, 13, true, 0, 0)

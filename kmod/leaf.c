@@ -18,24 +18,49 @@ static enum husk_verdict husk_leaf_hypercall(struct husk_vcpu *vcpu)
 	return HUSK_RETIRE;
 }
 
-static enum husk_verdict husk_leaf_pio(struct husk_vcpu *vcpu)
+/* The low @width bytes of rax become @data; a write to eax clears the upper half. */
+void husk_pio_in(struct husk_vcpu *vcpu, u8 width, u32 data)
+{
+	u64 *rax = &vcpu->regs.gpr[0];
+	u64 mask = GENMASK(width * 8 - 1, 0);
+
+	*rax = width == 4 ? data : (*rax & ~mask) | (data & mask);
+}
+
+static enum husk_verdict husk_leaf_pio_worker(struct husk_vcpu *vcpu)
 {
 	const struct husk_exit_info *exit = &vcpu->exit;
-	u64 *rax = &vcpu->regs.gpr[0];
-	u32 data = *rax, mask;
+	struct husk_run *run = vcpu->run;
 
-	if (exit->pio.string || !husk_irqchip_owns_port(exit->pio.port) ||
-	    !husk_irqchip_pio(vcpu, exit->pio.port, exit->pio.width, exit->pio.write, &data))
-		return HUSK_DISPATCH;
-	if (exit->pio.write)
-		return HUSK_RETIRE;
-	if (exit->pio.width == 4) {
-		*rax = data;
-	} else {
-		mask = exit->pio.width == 1 ? 0xff : 0xffff;
-		*rax = (*rax & ~(u64)mask) | (data & mask);
-	}
+	run->pio.port = exit->pio.port;
+	run->pio.width = exit->pio.width;
+	run->pio.write = exit->pio.write;
+	run->pio.data = exit->pio.write ? vcpu->regs.gpr[0] & GENMASK(exit->pio.width * 8 - 1, 0) : 0;
+	run->exit = HUSK_EXIT_PIO;
+	vcpu->io_pending = exit->pio.write ? HUSK_IO_RETIRE : HUSK_IO_PIO_IN;
+	return HUSK_TO_USER;
+}
+
+/* Not inlined: its local variable would cost all leaves a stack guard. */
+static noinline enum husk_verdict husk_leaf_pio_irqchip(struct husk_vcpu *vcpu)
+{
+	const struct husk_exit_info *exit = &vcpu->exit;
+	u32 data = vcpu->regs.gpr[0];
+
+	if (!husk_irqchip_pio(vcpu, exit->pio.port, exit->pio.width, exit->pio.write, &data))
+		return husk_leaf_pio_worker(vcpu);
+	if (!exit->pio.write)
+		husk_pio_in(vcpu, exit->pio.width, data);
 	return HUSK_RETIRE;
+}
+
+static enum husk_verdict husk_leaf_pio(struct husk_vcpu *vcpu)
+{
+	if (unlikely(vcpu->exit.pio.string))
+		return HUSK_DISPATCH;
+	if (husk_irqchip_owns_port(vcpu->exit.pio.port))
+		return husk_leaf_pio_irqchip(vcpu);
+	return husk_leaf_pio_worker(vcpu);
 }
 
 /* A HLT with an interrupt already there is over at once. */

@@ -18,6 +18,18 @@ unsigned int husk_max_slots = HUSK_MAX_SLOTS;
 
 const struct husk_vendor *husk_vendor;
 
+#define X(op) DEFINE_STATIC_CALL_NULL(husk_vendor_##op, *((struct husk_vendor *)NULL)->op);
+HUSK_HOT_OPS(X)
+#undef X
+
+static void __init husk_vendor_set(const struct husk_vendor *vendor)
+{
+	husk_vendor = vendor;
+#define X(op) static_call_update(husk_vendor_##op, vendor->op);
+	HUSK_HOT_OPS(X)
+#undef X
+}
+
 static int __init husk_init(void)
 {
 	int ret;
@@ -25,14 +37,14 @@ static int __init husk_init(void)
 	ret = husk_mode_probe();
 	if (ret)
 		return ret;
-	husk_vendor = &husk_svm;
+	husk_vendor_set(&husk_svm);
 	ret = husk_host_setup();
 	if (ret)
 		return ret;
 	husk_cpuid_setup();
 	ret = husk_vendor->setup();
 	if (ret)
-		return ret;
+		goto host;
 	ret = husk_netlink_init();
 	if (ret)
 		goto vendor;
@@ -46,6 +58,8 @@ netlink:
 	husk_netlink_exit();
 vendor:
 	husk_vendor->cleanup();
+host:
+	husk_host_cleanup();
 	return ret;
 }
 
@@ -54,6 +68,7 @@ static void __exit husk_exit(void)
 	husk_dev_exit();
 	husk_netlink_exit();
 	husk_vendor->cleanup();
+	husk_host_cleanup();
 	rcu_barrier();	/* freed slots */
 }
 

@@ -14,7 +14,6 @@
 #include <linux/sched/clock.h>
 #include <linux/sched/signal.h>
 #include <asm/debugreg.h>
-#include <asm/fpu/api.h>
 
 #include "emulate.h"
 #include "exits.h"
@@ -172,7 +171,7 @@ static bool husk_fast_requests(struct husk_vcpu *vcpu)
 /* Skip the instruction; a single-step trap is due after it (SDM 3B 17.3.1.4). */
 static __always_inline bool husk_skip(struct husk_vcpu *vcpu)
 {
-	if (unlikely(!husk_vendor->skip(vcpu)))
+	if (unlikely(!husk_call(skip)(vcpu)))
 		return false;
 	if (unlikely(vcpu->regs.rflags & X86_EFLAGS_TF))
 		husk_single_step_trap(vcpu);
@@ -205,11 +204,11 @@ static __always_inline enum husk_verdict husk_fast_loop(struct husk_vcpu *vcpu)
 			husk_vendor->inject(vcpu);
 		}
 		vcpu->stats->entries++;
-		husk_vendor->enter(vcpu);
+		husk_call(enter)(vcpu);
 		husk_exit_begin(vcpu);
 
 		verdict = husk_leaf(vcpu);
-		if (verdict == HUSK_DISPATCH)
+		if (verdict >= HUSK_DISPATCH)
 			return verdict;
 		if (verdict == HUSK_RETIRE && !husk_skip(vcpu))
 			return verdict;
@@ -217,27 +216,36 @@ static __always_inline enum husk_verdict husk_fast_loop(struct husk_vcpu *vcpu)
 	} while (true);
 }
 
+static noinline void husk_moved(struct husk_vcpu *vcpu)
+{
+	WRITE_ONCE(vcpu->cpu, smp_processor_id());
+	husk_vendor->moved(vcpu);
+	husk_lapic_moved(vcpu);
+}
+
 /*
  * Load what stays loaded over several exits, run, unload. HUSK_RESUME: work is
- * pending; HUSK_DISPATCH: vcpu->exit is for the common table; HUSK_RETIRE: a
- * leaf served the exit, but the length of the instruction was not known
- * without sleeping.
+ * pending; HUSK_DISPATCH: vcpu->exit is for the common table; HUSK_TO_USER: for
+ * the worker; HUSK_RETIRE: a leaf served the exit, but the length of the
+ * instruction was not known without sleeping.
  */
 static enum husk_verdict husk_run_fast(struct husk_vcpu *vcpu)
 {
 	enum husk_verdict verdict = HUSK_DEAD;
 
-	kernel_fpu_begin_mask(0);
+	preempt_disable();
 	local_irq_disable();
 	guest_timing_enter_irqoff();
+	if (unlikely(vcpu->cpu != smp_processor_id()))
+		husk_moved(vcpu);
 	if (likely(husk_fpu_load(vcpu))) {
 		husk_guest_state_load(vcpu);
-		husk_vendor->open(vcpu);
-		WRITE_ONCE(vcpu->mode, HUSK_INSIDE);
+		husk_call(open)(vcpu);
+		smp_store_release(&vcpu->mode, HUSK_INSIDE);
 		smp_mb();	/* pairs with husk_vcpu_kick */
 		verdict = husk_fast_loop(vcpu);
 		WRITE_ONCE(vcpu->mode, HUSK_OUTSIDE);
-		husk_vendor->close(vcpu);
+		husk_call(close)(vcpu);
 		husk_guest_state_put(vcpu);
 	}
 	husk_fpu_save(vcpu);
@@ -249,7 +257,7 @@ static enum husk_verdict husk_run_fast(struct husk_vcpu *vcpu)
 	local_irq_disable();
 	guest_timing_exit_irqoff();
 	local_irq_enable();
-	kernel_fpu_end();
+	preempt_enable();
 	return verdict;
 }
 
@@ -426,18 +434,11 @@ enum husk_verdict husk_retire_slow(struct husk_vcpu *vcpu)
 static enum husk_verdict husk_complete_io(struct husk_vcpu *vcpu)
 {
 	u8 pending = vcpu->io_pending;
-	u32 data, mask;
 
 	vcpu->io_pending = HUSK_IO_NONE;
 	switch (pending) {
 	case HUSK_IO_PIO_IN:
-		data = READ_ONCE(vcpu->run->pio.data);
-		if (vcpu->exit.pio.width == 4) {
-			vcpu->regs.gpr[0] = data;
-		} else {
-			mask = vcpu->exit.pio.width == 1 ? 0xff : 0xffff;
-			vcpu->regs.gpr[0] = (vcpu->regs.gpr[0] & ~(u64)mask) | (data & mask);
-		}
+		husk_pio_in(vcpu, vcpu->exit.pio.width, READ_ONCE(vcpu->run->pio.data));
 		return HUSK_RETIRE;
 	case HUSK_IO_RETIRE:
 		return HUSK_RETIRE;
@@ -497,38 +498,6 @@ static void husk_sync_out(struct husk_vcpu *vcpu)
 
 /* ---- the run call ---- */
 
-void husk_vcpu_sched_in(struct husk_vcpu *vcpu)
-{
-	vcpu->cpu = smp_processor_id();
-	husk_vendor->sched_in(vcpu);
-	husk_lapic_sched_in(vcpu);
-	husk_guest_sched_in(vcpu);
-	vcpu->last_cpu = vcpu->cpu;
-}
-
-void husk_vcpu_sched_out(struct husk_vcpu *vcpu)
-{
-	husk_guest_sched_out(vcpu);
-	husk_vendor->sched_out(vcpu);
-	WRITE_ONCE(vcpu->cpu, -1);
-}
-
-static void husk_vcpu_load(struct husk_vcpu *vcpu)
-{
-	preempt_disable();
-	preempt_notifier_register(&vcpu->preempt);
-	husk_vcpu_sched_in(vcpu);
-	preempt_enable();
-}
-
-static void husk_vcpu_put(struct husk_vcpu *vcpu)
-{
-	preempt_disable();
-	husk_vcpu_sched_out(vcpu);
-	preempt_notifier_unregister(&vcpu->preempt);
-	preempt_enable();
-}
-
 /* One exit after the other until the worker is needed. 0, or an errno for the worker */
 static int husk_run_guest(struct husk_vcpu *vcpu)
 {
@@ -577,7 +546,6 @@ int husk_vcpu_run(struct husk_vcpu *vcpu)
 	if (ret)
 		return ret;
 
-	husk_vcpu_load(vcpu);
 	if (vcpu->io_pending) {
 		verdict = husk_complete_io(vcpu);
 		if (verdict == HUSK_RETIRE)
@@ -591,7 +559,8 @@ int husk_vcpu_run(struct husk_vcpu *vcpu)
 		ret = husk_run_guest(vcpu);
 out:
 	husk_sync_out(vcpu);
-	husk_vcpu_put(vcpu);
+	if (unlikely(vcpu->guarded))
+		husk_vcpu_unguard(vcpu);
 	vcpu->stats->user_returns++;
 	return ret;
 }

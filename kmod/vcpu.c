@@ -25,9 +25,9 @@ void husk_vcpu_kick(struct husk_vcpu *vcpu)
 
 	/* Pairs with the barrier after mode = HUSK_INSIDE in the fast loop. */
 	smp_mb();
-	if (READ_ONCE(vcpu->mode) == HUSK_INSIDE) {
+	if (smp_load_acquire(&vcpu->mode) == HUSK_INSIDE) {
 		cpu = READ_ONCE(vcpu->cpu);
-		if (cpu >= 0 && cpu != raw_smp_processor_id())
+		if (cpu != raw_smp_processor_id())
 			smp_send_reschedule(cpu);
 	}
 	rcuwait_wake_up(&vcpu->wait);
@@ -52,36 +52,52 @@ void husk_vm_request_sync(struct husk_vm *vm, int req)
 	husk_for_each_vcpu(i, vcpu, vm) {
 		set_bit(req, &vcpu->requests);
 		smp_mb();	/* as in husk_vcpu_kick */
-		if (READ_ONCE(vcpu->mode) == HUSK_INSIDE) {
+		if (smp_load_acquire(&vcpu->mode) == HUSK_INSIDE) {
 			cpu = READ_ONCE(vcpu->cpu);
 			/*
 			 * The handler runs with interrupts on, after the fast
 			 * loop was left; a vCPU that moved on meanwhile has
 			 * seen the request at its next entry.
 			 */
-			if (cpu >= 0)
-				smp_call_function_single(cpu, husk_ack_ipi, NULL, 1);
+			smp_call_function_single(cpu, husk_ack_ipi, NULL, 1);
 		}
 		rcuwait_wake_up(&vcpu->wait);
 	}
 }
 
-/* ---- preemption ---- */
+/* ---- when the thread leaves its CPU ---- */
 
 static void husk_preempt_in(struct preempt_notifier *notifier, int cpu)
 {
-	husk_vcpu_sched_in(container_of(notifier, struct husk_vcpu, preempt));
+	/* The next stay sees where it is. */
 }
 
 static void husk_preempt_out(struct preempt_notifier *notifier, struct task_struct *next)
 {
-	husk_vcpu_sched_out(container_of(notifier, struct husk_vcpu, preempt));
+	husk_vendor->depart(container_of(notifier, struct husk_vcpu, preempt));
 }
 
 static struct preempt_ops husk_preempt_ops = {
 	.sched_in = husk_preempt_in,
 	.sched_out = husk_preempt_out,
 };
+
+void husk_vcpu_guard(struct husk_vcpu *vcpu)
+{
+	if (vcpu->guarded)
+		return;
+	vcpu->guarded = true;
+	preempt_notifier_register(&vcpu->preempt);
+}
+
+void husk_vcpu_unguard(struct husk_vcpu *vcpu)
+{
+	preempt_disable();
+	preempt_notifier_unregister(&vcpu->preempt);
+	vcpu->guarded = false;
+	husk_vendor->depart(vcpu);
+	preempt_enable();
+}
 
 /* ---- commands of the vCPU fd ---- */
 
@@ -214,7 +230,8 @@ static struct husk_vcpu *husk_vcpu_alloc(struct husk_vm *vm, u32 id)
 		return ERR_PTR(-ENOMEM);
 	vcpu->vm = vm;
 	vcpu->id = id;
-	vcpu->cpu = vcpu->last_cpu = -1;
+	vcpu->key = (u64)vm->id << 32 | (id + 1);	/* VM ids are never used twice */
+	vcpu->cpu = -1;
 	mutex_init(&vcpu->mutex);
 	rcuwait_init(&vcpu->wait);
 	preempt_notifier_init(&vcpu->preempt, &husk_preempt_ops);

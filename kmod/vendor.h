@@ -6,6 +6,8 @@
 #ifndef HUSK_VENDOR_H
 #define HUSK_VENDOR_H
 
+#include <linux/static_call.h>
+
 #include "husk.h"
 
 struct husk_pt_format;
@@ -20,8 +22,8 @@ struct husk_pt_format;
  * @foreign: another hypervisor has the mode on, on this CPU, now
  * @vcpu_init: vendor part of a zeroed vCPU; 0 or -ENOMEM
  * @vcpu_fini: the reverse
- * @sched_in: the vCPU's thread came to this CPU; preemption off
- * @sched_out: it leaves this CPU; preemption off
+ * @moved: the next stay is the first on another CPU; interrupts off
+ * @depart: the thread of a guarded vCPU leaves its CPU; preemption off
  * @open: interrupts off: take the CPU's virtualization mode and load the guest
  *	state that stays over several exits
  * @close: give back what @open took; host state is whole again
@@ -51,8 +53,8 @@ struct husk_vendor {
 	bool (*foreign)(void);
 	int (*vcpu_init)(struct husk_vcpu *vcpu);
 	void (*vcpu_fini)(struct husk_vcpu *vcpu);
-	void (*sched_in)(struct husk_vcpu *vcpu);
-	void (*sched_out)(struct husk_vcpu *vcpu);
+	void (*moved)(struct husk_vcpu *vcpu);
+	void (*depart)(struct husk_vcpu *vcpu);
 	void (*open)(struct husk_vcpu *vcpu);
 	void (*close)(struct husk_vcpu *vcpu);
 	void (*enter)(struct husk_vcpu *vcpu);
@@ -70,6 +72,13 @@ struct husk_vendor {
 };
 
 extern const struct husk_vendor *husk_vendor;	/* immutable after load */
+
+/* Those on the path of each exit are called directly: husk_call(enter)(vcpu). */
+#define HUSK_HOT_OPS(X) X(open) X(close) X(enter) X(skip)
+#define X(op) DECLARE_STATIC_CALL(husk_vendor_##op, *((struct husk_vendor *)NULL)->op);
+HUSK_HOT_OPS(X)
+#undef X
+#define husk_call(op) static_call(husk_vendor_##op)
 extern struct husk_vendor husk_svm;	/* read-only once set up */
 
 #endif

@@ -120,7 +120,7 @@ enum husk_a_vm {
 enum husk_a_vcpu {
 	HUSK_A_VCPU_PAD = 1,
 	HUSK_A_VCPU_ID,			/* u32 */
-	HUSK_A_VCPU_CPU,		/* s32, host CPU it is loaded on, -1: none */
+	HUSK_A_VCPU_CPU,		/* s32, host CPU of its last stay in the guest, -1: none yet */
 	HUSK_A_VCPU_MP_STATE,		/* u32, HUSK_MP_x */
 	HUSK_A_VCPU_ENTRIES,		/* u64 */
 	HUSK_A_VCPU_USER_RETURNS,	/* u64 */

@@ -68,8 +68,8 @@ u8 husk_lapic_get_cr8(struct husk_vcpu *vcpu);
 void husk_lapic_set_cr8(struct husk_vcpu *vcpu, u8 cr8);
 /* F: serve HUSK_REQ_TIMER: the hrtimer fired; deliver LVTT, reload if periodic */
 void husk_lapic_timer_fired(struct husk_vcpu *vcpu);
-/* sched_in: move the timer to this CPU; preemption off */
-void husk_lapic_sched_in(struct husk_vcpu *vcpu);
+/* Bring the timer to this CPU; interrupts off */
+void husk_lapic_moved(struct husk_vcpu *vcpu);
 /* Would the vCPU wake from HLT? Any context. (interrupt, NMI, INIT/SIPI are seen; IF is the caller's matter) */
 bool husk_lapic_wakes(struct husk_vcpu *vcpu);
 /* Latched by other vCPUs; taken by the vCPU's thread */

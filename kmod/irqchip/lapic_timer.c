@@ -246,11 +246,11 @@ void husk_lapic_tsc_changed(struct husk_vcpu *vcpu)
 }
 
 /* Interrupts must come to the CPU where the vCPU runs, so the hrtimer goes along. */
-void husk_lapic_sched_in(struct husk_vcpu *vcpu)
+void husk_lapic_moved(struct husk_vcpu *vcpu)
 {
 	struct hrtimer *hrtimer = &vcpu->lapic->timer.hrtimer;
 
-	if (vcpu->cpu == vcpu->last_cpu || !hrtimer_active(hrtimer))
+	if (!hrtimer_active(hrtimer))
 		return;
 	/* Not if its callback runs just now: that needs no place. */
 	if (hrtimer_try_to_cancel(hrtimer) == 1)

@@ -13,14 +13,15 @@
  * hands out its ASIDs in turn and flushes all when they run out, or when the
  * mark is gone. While another hypervisor is there it uses the same numbers: then
  * husk flushes at the first entry after a vCPU came to the CPU, and once more
- * when it leaves, since the other may have a vCPU scheduled next whose ASID it
- * thinks is clean.
+ * when it departs, since the other may have a vCPU scheduled next whose ASID it
+ * thinks is clean. Alone, husk does not care when its threads come and go.
  */
 #include <linux/cpu.h>
 #include <linux/gfp.h>
 #include <linux/mem_encrypt.h>
 #include <linux/mm.h>
 #include <asm/cpufeature.h>
+#include <asm/debugreg.h>
 
 #include "hostcpu.h"
 #include "svm/svm.h"
@@ -149,15 +150,20 @@ bool svm_foreign(void)
 	return husk_host_rdmsr(MSR_EFER) & EFER_SVME;
 }
 
+/* From now on no vCPU has an ASID on this CPU. */
+static void svm_asid_restart(struct svm_cpu *c)
+{
+	c->asid_generation++;
+	c->asid_next = 1;
+	c->flush_all = true;
+}
+
 static void svm_asid_draw(struct svm_vcpu *svm, struct svm_cpu *c)
 {
 	struct vmcb *vmcb = svm->vmcb;
 
-	if (c->asid_next > svm_asid_max) {
-		c->asid_generation++;
-		c->asid_next = 1;
-		c->flush_all = true;
-	}
+	if (c->asid_next > svm_asid_max)
+		svm_asid_restart(c);
 	svm->asid_generation = c->asid_generation;
 	vmcb->asid = c->asid_next++;
 	vmcb->clean &= ~SVM_CLEAN_ASID;
@@ -175,14 +181,16 @@ void svm_open(struct husk_vcpu *vcpu)
 	c->hsave_pa = husk_host_rdmsr(MSR_VM_HSAVE_PA);
 	if (c->hsave_pa != c->own_hsave_pa) {
 		husk_host_wrmsr(MSR_VM_HSAVE_PA, c->own_hsave_pa);
-		if (!c->foreign) {
-			c->asid_next = svm_asid_max + 1;
-			svm_asid_draw(svm, c);
-		}
+		if (!c->foreign)
+			svm_asid_restart(c);
 	}
-	if (c->foreign && svm->arrived)
-		c->flush_all = true;
-	svm->arrived = false;
+	if (unlikely(c->foreign)) {
+		husk_vcpu_guard(vcpu);
+		c->flush_all |= svm->departed;
+		svm->departed = false;
+	}
+	if (svm->asid_generation != c->asid_generation)
+		svm_asid_draw(svm, c);
 	/* Whoever enters first flushes: who drew the first ASID may never enter, or on another CPU. */
 	if (c->flush_all)
 		svm->vmcb->tlb_control = SVM_TLB_FLUSH_ALL;
@@ -198,6 +206,9 @@ void svm_close(struct husk_vcpu *vcpu)
 	struct svm_vcpu *svm = to_svm(vcpu);
 
 	husk_svm_unload(c->host_pa, svm->vmcb_pa, svm->gs_base);
+	/* The guest's DR6 is still in the register; the host's #DB handler expects none of its sticky bits. */
+	if (unlikely(svm->vmcb->dr6 != DR6_RESERVED))
+		husk_host_reset_dr6();
 	if (svm->vmcb->tlb_control == SVM_TLB_DO_NOTHING)
 		c->flush_all = false;	/* there was an entry, and it flushed */
 	if (c->foreign)
@@ -215,27 +226,26 @@ void svm_flush(struct husk_vcpu *vcpu)
 		vmcb->tlb_control = husk_mode(HUSK_MODE_FLUSH_ASID) ? SVM_TLB_FLUSH_ASID : SVM_TLB_FLUSH_ALL;
 }
 
-void svm_sched_in(struct husk_vcpu *vcpu)
+/* Clean bits and ASIDs speak of one CPU. */
+void svm_moved(struct husk_vcpu *vcpu)
+{
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	svm->vmcb->clean = 0;
+	svm->asid_generation = 0;
+}
+
+void svm_depart(struct husk_vcpu *vcpu)
 {
 	struct svm_cpu *c = this_cpu_ptr(&svm_cpus);
 	struct svm_vcpu *svm = to_svm(vcpu);
-
-	if (vcpu->last_cpu != vcpu->cpu) {
-		svm->vmcb->clean = 0;	/* clean bits speak of one CPU's cache */
-		svm->asid_generation = 0;
-	}
-	if (svm->asid_generation != c->asid_generation)
-		svm_asid_draw(svm, c);
-	svm->arrived = true;
-}
-
-void svm_sched_out(struct husk_vcpu *vcpu)
-{
-	struct svm_cpu *c = this_cpu_ptr(&svm_cpus);
 	unsigned long flags;
 	u64 hsave_pa;
 
-	if (!c->foreign || !svm_foreign())
+	if (svm->departed)
+		return;
+	svm->departed = true;
+	if (!svm_foreign())
 		return;
 	local_irq_save(flags);
 	hsave_pa = husk_host_rdmsr(MSR_VM_HSAVE_PA);

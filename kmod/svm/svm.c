@@ -95,6 +95,7 @@ static int svm_vcpu_init(struct husk_vcpu *vcpu)
 	if (!svm->vmcb)
 		return -ENOMEM;
 	svm->vmcb_pa = __sme_pa(svm->vmcb);
+	svm->departed = true;
 	svm_vmcb_init(svm);
 	husk_dirty(vcpu, HUSK_SYS_TSC);
 	return 0;
@@ -202,8 +203,8 @@ struct husk_vendor husk_svm __ro_after_init = {
 	.foreign = svm_foreign,
 	.vcpu_init = svm_vcpu_init,
 	.vcpu_fini = svm_vcpu_fini,
-	.sched_in = svm_sched_in,
-	.sched_out = svm_sched_out,
+	.moved = svm_moved,
+	.depart = svm_depart,
 	.open = svm_open,
 	.close = svm_close,
 	.enter = svm_enter,

@@ -17,7 +17,7 @@
  * @gs_base: guest's, host's; valid while the window is open
  * @asid_generation: of the CPU's ASIDs when @vmcb's was drawn
  * @cr0: guest's view of CR0.CD and CR0.NW, which hardware never sees
- * @arrived: came to this CPU and was not entered since
+ * @departed: beside another hypervisor: left this CPU since the last stay
  * @nmi_step: the IRET that will unmask NMIs is being single-stepped
  */
 struct svm_vcpu {
@@ -27,7 +27,7 @@ struct svm_vcpu {
 	u64 gs_base[2];
 	u64 asid_generation;
 	u64 cr0;
-	bool arrived;
+	bool departed;
 	bool nmi_step;
 };
 
@@ -48,8 +48,8 @@ void svm_cpus_fini(void);
 bool svm_foreign(void);
 void svm_open(struct husk_vcpu *vcpu);
 void svm_close(struct husk_vcpu *vcpu);
-void svm_sched_in(struct husk_vcpu *vcpu);
-void svm_sched_out(struct husk_vcpu *vcpu);
+void svm_moved(struct husk_vcpu *vcpu);
+void svm_depart(struct husk_vcpu *vcpu);
 void svm_flush(struct husk_vcpu *vcpu);
 
 /* exits.c: hardware's exit to neutral terms */
