@@ -11,6 +11,13 @@ like() { echo "$2" | tr '\n' ' ' | grep -qE -e "$3" && ok "$1" || not_ok "$1" "n
 names() { grep -o '"name": "[a-z0-9]*"' | cut -d'"' -f4 | tr '\n' ' '; }
 numbers() { grep -o '"seq": [0-9]*' "$1" | cut -c8-; }
 entries() { husk show --json "$1" | grep -o '"entries": [0-9]*'; }
+# wait_line FILE PATTERN: until a line of the file has it, 60 s at most
+wait_line() {
+	for _i in $(seq 1 300); do
+		grep -q -e "$2" "$1" && return
+		sleep 0.2
+	done
+}
 # hold NAME...: a VM, as the user who calls
 hold() {
 	"$@" &
@@ -61,7 +68,7 @@ refused nl_stop_stubborn $FAIL "husk kill mule" husk stop --timeout 0.1 mule
 check nl_kill_stubborn husk kill mule
 equal nl_list_end "$(husk ls --json)" "[]"
 
-sleep 0.3
+wait_line /tmp/events '"destroyed".*"mule"'
 kill $events
 wait $events 2>/dev/null
 equal nl_events "$(grep '"mine"' /tmp/events | grep -o '"event": "[a-z-]*"' | cut -d'"' -f4 | tr '\n' ' ')" \
@@ -74,7 +81,7 @@ equal nl_events_lost "$(grep -c '"lost"' /tmp/events)" 0
 _vm=burst hold $T/hold burst
 husk events --json >/tmp/slow &
 slow=$!
-sleep 0.3
+wait_line /tmp/slow '"present".*"burst"'
 kill -STOP $slow
 first=$(($(numbers /tmp/events | tail -n 1) + 4))	# created, vcpu-created, running come before
 $T/nl_bad burst burst 2000
