@@ -13,6 +13,7 @@
 #include <linux/cpu.h>
 #include <linux/kernel.h>
 #include <linux/percpu.h>
+#include <linux/preempt.h>
 #include <linux/string.h>
 #include <asm/cpufeature.h>
 #include <asm/debugreg.h>
@@ -122,8 +123,16 @@ static __always_inline void husk_fpu_store(void *area)
 		asm volatile("fxsave64 (%0)" : : "r" (area) : "memory");
 }
 
+/*
+ * For irq_fpu_usable() a stay is an interrupt that hit a section which owns the
+ * FPU registers. Other kernel code that runs in a stay, called by a BPF program
+ * on one of the trace points, say, then leaves them alone.
+ */
+#define HUSK_FPU_OWNED	(HARDIRQ_OFFSET + SOFTIRQ_DISABLE_OFFSET)
+
 bool husk_fpu_load(struct husk_vcpu *vcpu)
 {
+	__preempt_count_add(HUSK_FPU_OWNED);
 	husk_fpu_store(this_cpu_ptr(husk_fpu_host));
 	/* All of guest_xcr0, whatever vcpu->xcr0 says: nothing of the host stays in the registers. */
 	if (likely(husk_fpu_restore(vcpu->fpu)))
@@ -136,6 +145,19 @@ void husk_fpu_save(struct husk_vcpu *vcpu)
 {
 	husk_fpu_store(vcpu->fpu);
 	WARN_ON_ONCE(!husk_fpu_restore(this_cpu_ptr(husk_fpu_host)));
+	__preempt_count_sub(HUSK_FPU_OWNED);
+}
+
+static bool husk_fpu_ownable(void)
+{
+	bool usable;
+
+	local_irq_disable();
+	__preempt_count_add(HUSK_FPU_OWNED);
+	usable = irq_fpu_usable();
+	__preempt_count_sub(HUSK_FPU_OWNED);
+	local_irq_enable();
+	return !usable;
 }
 
 void husk_fpu_reset(struct husk_vcpu *vcpu)
@@ -236,7 +258,13 @@ static noinline void husk_host_dr_restore(struct husk_host_cpu *host)
 	husk_set_dr(2, host->dr[2]);
 	husk_set_dr(3, host->dr[3]);
 	husk_host_reset_dr6();
-	husk_set_dr(7, __this_cpu_read(cpu_dr7));
+	husk_host_restore_dr7();
+}
+
+void husk_host_restore_dr7(void)
+{
+	if (hw_breakpoint_active())
+		husk_set_dr(7, __this_cpu_read(cpu_dr7));
 }
 
 void husk_host_reset_dr6(void)
@@ -446,6 +474,10 @@ int husk_host_setup(void)
 	if (husk_host.xsave_size > sizeof_field(struct husk_fpu, data)) {
 		pr_err("the XSAVE area of this CPU (%u bytes) is larger than husk knows: load with mask=xsave\n",
 		       husk_host.xsave_size);
+		return -EOPNOTSUPP;
+	}
+	if (!husk_fpu_ownable()) {
+		pr_err("this kernel (real-time?) has no way to keep others off the FPU while a guest runs\n");
 		return -EOPNOTSUPP;
 	}
 	husk_host_setup_mxcsr();

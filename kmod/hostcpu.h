@@ -13,11 +13,11 @@
  *	husk_fpu_save(vcpu);
  *	local_irq_enable();
  *
- * The FPU registers are swapped bare, under the kernel's feet: all of its own
- * care for them (TIF_NEED_FPU_LOAD, kernel_fpu_begin) stays true as it was,
- * since they hold what it left there whenever interrupts are on. That is a third
- * of the instructions of kernel_fpu_begin() with what it makes the return to
- * user mode do. So nothing that is called in a stay may use the FPU.
+ * The FPU registers are swapped bare, under the kernel's feet: its own records
+ * of them (TIF_NEED_FPU_LOAD and the like) stay true, since they hold what it
+ * left there whenever interrupts are on, and irq_fpu_usable() is false meanwhile.
+ * That is a third of the instructions of kernel_fpu_begin() with what it makes
+ * the return to user mode do.
  *
  */
 #ifndef HUSK_HOSTCPU_H
@@ -52,8 +52,9 @@ u32 husk_xsave_bytes(u64 xcr0, bool compacted);
 void husk_guest_state_load(struct husk_vcpu *vcpu);
 void husk_guest_state_put(struct husk_vcpu *vcpu);
 
-/* For a vendor whose exits leave the guest's DR6 in the register */
+/* For a vendor whose exits leave the guest's DR6 in the register; that clear DR7 */
 void husk_host_reset_dr6(void);
+void husk_host_restore_dr7(void);
 
 /* Does the host let guests have IA32_SPEC_CTRL; and the bits of it that this CPU knows */
 bool husk_host_has_spec_ctrl(void);

@@ -232,6 +232,7 @@ static noinline void husk_moved(struct husk_vcpu *vcpu)
 static enum husk_verdict husk_run_fast(struct husk_vcpu *vcpu)
 {
 	enum husk_verdict verdict = HUSK_DEAD;
+	bool softirq;
 
 	preempt_disable();
 	local_irq_disable();
@@ -249,6 +250,7 @@ static enum husk_verdict husk_run_fast(struct husk_vcpu *vcpu)
 		husk_guest_state_put(vcpu);
 	}
 	husk_fpu_save(vcpu);
+	softirq = local_softirq_pending();	/* nobody was woken for those raised in the stay */
 	if (unlikely(vcpu->exit.reason == HUSK_REASON_MCHECK && verdict == HUSK_DISPATCH))
 		husk_host_machine_check();	/* while still on the CPU that it hit */
 	local_irq_enable();
@@ -258,6 +260,10 @@ static enum husk_verdict husk_run_fast(struct husk_vcpu *vcpu)
 	guest_timing_exit_irqoff();
 	local_irq_enable();
 	preempt_enable();
+	if (unlikely(softirq)) {
+		local_bh_disable();
+		local_bh_enable();
+	}
 	return verdict;
 }
 

@@ -25,11 +25,13 @@ void husk_vcpu_kick(struct husk_vcpu *vcpu)
 
 	/* Pairs with the barrier after mode = HUSK_INSIDE in the fast loop. */
 	smp_mb();
+	preempt_disable();	/* a CPU where it is inside can't go offline now */
 	if (smp_load_acquire(&vcpu->mode) == HUSK_INSIDE) {
 		cpu = READ_ONCE(vcpu->cpu);
-		if (cpu != raw_smp_processor_id())
+		if (cpu != smp_processor_id())
 			smp_send_reschedule(cpu);
 	}
+	preempt_enable();
 	rcuwait_wake_up(&vcpu->wait);
 }
 

@@ -251,6 +251,7 @@ void svm_depart(struct husk_vcpu *vcpu)
 	hsave_pa = husk_host_rdmsr(MSR_VM_HSAVE_PA);
 	husk_host_wrmsr(MSR_VM_HSAVE_PA, c->own_hsave_pa);
 	husk_svm_flush_run(__sme_pa(c->flush));
+	husk_host_restore_dr7();
 	husk_host_wrmsr(MSR_VM_HSAVE_PA, hsave_pa);
 	local_irq_restore(flags);
 }
