@@ -104,7 +104,7 @@ static void load_die(const char *what, int err)
 	if (err == -EPERM || err == -EACCES)
 		die(HUSK_STATUS_HOST, "not permitted: tracing needs root (CAP_BPF and CAP_PERFMON)");
 	if (err == -ENOENT)
-		die(HUSK_STATUS_HOST, "no tracepoint husk_exit: the kernel module husk is not loaded or another version");
+		die(HUSK_STATUS_HOST, "no tracepoint husk_exit: husk.ko is not loaded ('insmod husk.ko'), or of another version");
 	die(HUSK_STATUS_FAIL, "cannot %s the BPF program: %s", what, strerror(-err));
 }
 
