@@ -366,6 +366,7 @@ void husk_event_send(struct husk_vm *vm, u32 kind, u64 detail);
 /* ---- irqchip/: see irqchip/irqchip.h ---- */
 
 /* ---- mode.c: what this CPU has ---- */
+struct husk_vendor;
 struct husk_modes {
 	u64 present;		/* BIT_ULL(HUSK_MODE_x) */
 	u64 usable;		/* present and not masked by the parameter mask= */
@@ -375,7 +376,7 @@ static inline bool husk_mode(enum husk_mode m)
 {
 	return husk_modes.usable & BIT_ULL(m);
 }
-int husk_mode_probe(void);		/* 0, or -ENODEV after one line that says what is missing */
+int husk_mode_probe(const struct husk_vendor **vendor);	/* 0, or an error after one line that says why */
 void husk_mode_print(void);		/* the one dmesg line */
 
 /* ---- hostcpu.c: all contact with the host's CPU state ---- */

@@ -32,12 +32,13 @@ static void __init husk_vendor_set(const struct husk_vendor *vendor)
 
 static int __init husk_init(void)
 {
+	const struct husk_vendor *vendor;
 	int ret;
 
-	ret = husk_mode_probe();
+	ret = husk_mode_probe(&vendor);
 	if (ret)
 		return ret;
-	husk_vendor_set(&husk_svm);
+	husk_vendor_set(vendor);
 	ret = husk_host_setup();
 	if (ret)
 		return ret;

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What this CPU has and what husk may use of it: probed once at load, shown in
- * one line, each feature maskable so that every fallback can be tested.
+ * one line, each feature maskable so that every fallback can be tested. What
+ * the bits mean is in the vendors' probe.c.
  */
 #define pr_fmt(fmt) "husk: " fmt
 
-#include <linux/cc_platform.h>
 #include <linux/kernel.h>
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -13,7 +13,7 @@
 #include <asm/cpufeature.h>
 #include <asm/processor.h>
 
-#include "hostcpu.h"
+#include "vendor.h"
 
 static char *husk_mode_mask = "";
 module_param_named(mask, husk_mode_mask, charp, 0444);
@@ -21,7 +21,17 @@ MODULE_PARM_DESC(mask, "comma-separated CPU features not to use, by the names th
 
 struct husk_modes husk_modes;
 
-static u32 husk_mode_asids;
+static const struct husk_mode_vendor {
+	const struct husk_probe *probe;
+	const struct husk_vendor *ops;
+} husk_mode_vendors[] = {
+	{ &husk_svm_probe, &husk_svm },
+	{ &husk_vmx_probe, NULL },
+};
+
+/* The chosen vendor's, immutable after load */
+static const struct husk_probe *husk_mode_vendor;
+static u32 husk_mode_tags;
 
 static const char *const husk_mode_names[] = {
 #define X(id, name, what) [HUSK_MODE_##id] = name,
@@ -29,31 +39,7 @@ static const char *const husk_mode_names[] = {
 #undef X
 };
 
-/* Where the CPU says that it has a feature. reg: 0 eax 1 ebx 2 ecx 3 edx */
-struct husk_mode_bit {
-	u8 mode;
-	u8 reg;
-	u8 bit;
-	u32 function;
-};
-
-/* APM3 E.4.9: CPUID 0x8000000A EDX */
-static const struct husk_mode_bit husk_mode_svm_bits[] = {
-	{ HUSK_MODE_NESTED_PAGING,	3, 0,	0x8000000a },
-	{ HUSK_MODE_NRIPS,		3, 3,	0x8000000a },
-	{ HUSK_MODE_TSC_SCALING,	3, 4,	0x8000000a },
-	{ HUSK_MODE_CLEAN_BITS,		3, 5,	0x8000000a },
-	{ HUSK_MODE_FLUSH_ASID,		3, 6,	0x8000000a },
-	{ HUSK_MODE_DECODE,		3, 7,	0x8000000a },
-	{ HUSK_MODE_PAUSE_FILTER,	3, 10,	0x8000000a },
-	{ HUSK_MODE_APIC_ACCEL,		3, 13,	0x8000000a },
-	{ HUSK_MODE_VGIF,		3, 16,	0x8000000a },
-	{ HUSK_MODE_HUGE_1G,		3, 26,	0x80000001 },
-	{ HUSK_MODE_XSAVE,		2, 27,	0x00000001 },
-};
-
-/* Load-time only: the raw instruction, since the kernel may hide bits that it does not use itself */
-static bool husk_mode_cpuid_bit(u32 function, int reg, int bit)
+bool husk_mode_cpuid_bit(u32 function, int reg, int bit)
 {
 	u32 r[4];
 
@@ -61,27 +47,6 @@ static bool husk_mode_cpuid_bit(u32 function, int reg, int bit)
 		return false;
 	cpuid(function, &r[0], &r[1], &r[2], &r[3]);
 	return r[reg] & BIT(bit);
-}
-
-static void husk_mode_probe_svm(void)
-{
-	u32 eax, ebx, ecx, edx, i;
-
-	cpuid(0x8000000a, &eax, &ebx, &ecx, &edx);
-	husk_mode_asids = ebx;
-	for (i = 0; i < ARRAY_SIZE(husk_mode_svm_bits); i++) {
-		const struct husk_mode_bit *b = &husk_mode_svm_bits[i];
-
-		if (husk_mode_cpuid_bit(b->function, b->reg, b->bit))
-			husk_modes.present |= BIT_ULL(b->mode);
-	}
-	husk_modes.present |= BIT_ULL(HUSK_MODE_SVM);
-	if (husk_mode_asids > 1)
-		husk_modes.present |= BIT_ULL(HUSK_MODE_TLB_TAG);
-	/* With nested paging come real mode without help, 2 MiB leaves, and A/D bits (APM2 15.25) */
-	if (husk_modes.present & BIT_ULL(HUSK_MODE_NESTED_PAGING))
-		husk_modes.present |= BIT_ULL(HUSK_MODE_UNRESTRICTED) | BIT_ULL(HUSK_MODE_HUGE_2M) |
-				      BIT_ULL(HUSK_MODE_AD_BITS);
 }
 
 /* Take the parameter's names out of what is usable. */
@@ -109,76 +74,75 @@ static int husk_mode_apply_mask(void)
 	return ret;
 }
 
-static int husk_mode_refuse_no_svm(void)
+static int husk_mode_refuse_none(void)
 {
-	/* CPUID 1 ECX[5] VMX, ECX[31] hypervisor */
-	if (husk_mode_cpuid_bit(1, 2, 5)) {
-		husk_modes.present |= BIT_ULL(HUSK_MODE_VMX);
-		pr_err("this build has no VMX support yet: use a machine with AMD-V\n");
-		return -EOPNOTSUPP;
-	}
+	bool intel = boot_cpu_data.x86_vendor == X86_VENDOR_INTEL;
+	const struct husk_probe *probe = intel ? &husk_vmx_probe : &husk_svm_probe;
+
+	/* CPUID 1 ECX[31] hypervisor */
 	if (husk_mode_cpuid_bit(1, 2, 31))
-		pr_err("this virtual machine has no AMD-V: switch nested virtualization on in its hypervisor (QEMU: -cpu host or +svm)\n");
+		pr_err("this virtual machine has no %s: switch nested virtualization on in its hypervisor (QEMU: -cpu host or +%s)\n",
+		       probe->brand, husk_mode_names[probe->mode]);
 	else
-		pr_err("this CPU has no AMD-V, or its firmware hides it: look for \"SVM\" in the firmware's set-up\n");
+		pr_err("this CPU has no %s, or its firmware hides it: look for \"%s\" in the firmware's set-up\n",
+		       probe->brand, probe->setting);
 	return -ENODEV;
 }
 
-/* Why AMD-V, though there, can't be used; NULL if it can. */
-static const char *husk_mode_svm_refusal(void)
+static const struct husk_mode_vendor *husk_mode_find(void)
 {
-	u64 vm_cr;
+	int i;
 
-	/* APM2 15.4: VM_CR.SVMDIS (bit 4) is set by firmware and locked */
-	if (!husk_host_rdmsr_safe(MSR_VM_CR, &vm_cr) && (vm_cr & BIT(4)))
-		return "AMD-V is disabled by the firmware: enable \"SVM\" in its set-up";
-	if (cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT))
-		return "this is a virtual machine with encrypted memory: guests can't run inside it";
-	if (!(husk_modes.present & BIT_ULL(HUSK_MODE_NESTED_PAGING)))
-		return "this CPU has no nested paging (NPT), which husk needs: use a newer one, or in a virtual machine give it +npt";
-	if (husk_mode_asids < 2)
-		return "this CPU reports no ASID for guests: the hypervisor under this machine is broken";
-	if (!husk_mode(HUSK_MODE_SVM) || !husk_mode(HUSK_MODE_NESTED_PAGING) || !husk_mode(HUSK_MODE_UNRESTRICTED))
-		return "mask= takes away what husk can't do without: remove svm, nested_paging and unrestricted from it";
+	for (i = 0; i < ARRAY_SIZE(husk_mode_vendors); i++)
+		if (husk_mode_vendors[i].probe->there())
+			return &husk_mode_vendors[i];
 	return NULL;
 }
 
 /**
- * husk_mode_probe - fill husk_modes
+ * husk_mode_probe - fill husk_modes and choose the vendor
+ * @vendor: out, valid on success
  *
  * Return: 0; -ENODEV if the CPU has no virtualization, -EOPNOTSUPP if it has
  * but husk can't use it, -EINVAL for a bad mask=, each after one line that
  * says what to do.
  */
-int husk_mode_probe(void)
+int husk_mode_probe(const struct husk_vendor **vendor)
 {
+	const struct husk_mode_vendor *found = husk_mode_find();
+	const struct husk_probe *probe;
 	const char *refusal;
 	int ret;
 
-	/* CPUID 0x80000001 ECX[2] SVM */
-	if (!husk_mode_cpuid_bit(0x80000001, 2, 2))
-		return husk_mode_refuse_no_svm();
-	husk_mode_probe_svm();
+	if (!found)
+		return husk_mode_refuse_none();
+	probe = found->probe;
+	husk_modes.present = BIT_ULL(probe->mode) | probe->probe(&husk_mode_tags);
 	ret = husk_mode_apply_mask();
 	if (ret)
 		return ret;
-	refusal = husk_mode_svm_refusal();
+	refusal = probe->refusal();
+	if (!refusal && !found->ops)
+		refusal = "this build has no VMX support yet: use a machine with AMD-V";
 	if (refusal) {
 		pr_err("%s\n", refusal);
 		return -EOPNOTSUPP;
 	}
+	husk_mode_vendor = probe;
+	*vendor = found->ops;
 	return 0;
 }
 
 /* "husk: svm asids=32768: nested_paging nrips -decode ...", a minus before what mask= took away */
 void husk_mode_print(void)
 {
+	const struct husk_probe *probe = husk_mode_vendor;
 	char line[320];
 	int i, n = 0;
 
 	for (i = 0; i < HUSK_MODE_COUNT; i++)
-		if (i != HUSK_MODE_SVM && (husk_modes.present & BIT_ULL(i)))
+		if (i != probe->mode && (husk_modes.present & BIT_ULL(i)))
 			n += scnprintf(line + n, sizeof(line) - n, " %s%s",
 				       husk_mode(i) ? "" : "-", husk_mode_names[i]);
-	pr_info("svm asids=%u:%s\n", husk_mode_asids, line);
+	pr_info("%s %s=%u:%s\n", husk_mode_names[probe->mode], probe->tags, husk_mode_tags, line);
 }

@@ -81,4 +81,33 @@ HUSK_HOT_OPS(X)
 #define husk_call(op) static_call(husk_vendor_##op)
 extern struct husk_vendor husk_svm;	/* read-only once set up */
 
+/**
+ * struct husk_probe - what of a vendor's virtualization this machine has; probe.c
+ * @mode: HUSK_MODE_SVM or HUSK_MODE_VMX
+ * @tags: what its TLB tags are called
+ * @brand: what its virtualization is called
+ * @setting: what firmware calls it
+ * @there: does CPUID say that the CPU has it
+ * @probe: answers the modes that are present, and the number of TLB tags
+ * @refusal: why husk can't use it, though it is there, and what to do; or NULL.
+ *	After @probe and mask=
+ *
+ * All in process context at load.
+ */
+struct husk_probe {
+	enum husk_mode mode;
+	const char *tags, *brand, *setting;
+	bool (*there)(void);
+	u64 (*probe)(u32 *tags);
+	const char *(*refusal)(void);
+};
+
+extern const struct husk_probe husk_svm_probe, husk_vmx_probe;
+
+/*
+ * A bit of CPUID. reg: 0 eax 1 ebx 2 ecx 3 edx. Load-time only: the raw
+ * instruction, since the kernel may hide bits that it does not use itself.
+ */
+bool husk_mode_cpuid_bit(u32 function, int reg, int bit);
+
 #endif

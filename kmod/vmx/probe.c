@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * What of VMX husk can use on this machine.
+ */
+#include <linux/cc_platform.h>
+#include <linux/kernel.h>
+#include <asm/processor.h>
+#include <asm/special_insns.h>
+
+#include "vendor.h"
+#include "vmx/caps.h"
+
+#define VMX_VPIDS	65535		/* 0 is the host's */
+#define VMX_CR4_FRED	BIT_ULL(32)
+
+/* VM-exit: save and load PAT, save and load EFER. VM-entry: load PAT, load EFER (SDM 3C 25.7.1, 25.8.1) */
+#define VMX_EXIT_PAT_EFER	GENMASK(21, 18)
+#define VMX_ENTRY_PAT_EFER	GENMASK(15, 14)
+
+/* Controls and capabilities that a feature is made of; SDM 3C 25.6 */
+static const struct vmx_mode {
+	u8 mode;
+	u32 pin, proc, proc2;
+	u64 ept_vpid;
+} vmx_modes[] = {
+	{ HUSK_MODE_NESTED_PAGING, .proc2 = BIT(1), .ept_vpid = VMX_EPT_CAP_WALK_4 | VMX_EPT_CAP_WB },
+	{ HUSK_MODE_UNRESTRICTED, .proc2 = BIT(7) },
+	{ HUSK_MODE_TLB_TAG, .proc2 = BIT(5), .ept_vpid = VMX_VPID_CAP_INVVPID | VMX_VPID_CAP_SINGLE },
+	{ HUSK_MODE_NRIPS },			/* by the VM-exit instruction length */
+	{ HUSK_MODE_FLUSH_ASID, .ept_vpid = VMX_EPT_CAP_INVEPT | VMX_EPT_CAP_INVEPT_SINGLE },
+	{ HUSK_MODE_HUGE_2M, .ept_vpid = VMX_EPT_CAP_2M },
+	{ HUSK_MODE_HUGE_1G, .ept_vpid = VMX_EPT_CAP_1G },
+	{ HUSK_MODE_AD_BITS, .ept_vpid = VMX_EPT_CAP_AD },
+	/* TPR shadow; APIC-register virtualization and virtual-interrupt delivery */
+	{ HUSK_MODE_APIC_ACCEL, .proc = BIT(21), .proc2 = BIT(8) | BIT(9) },
+	{ HUSK_MODE_POSTED_INTR, .pin = BIT(7), .proc2 = BIT(9) },
+	{ HUSK_MODE_PREEMPT_TIMER, .pin = BIT(6) },
+	{ HUSK_MODE_PML, .proc2 = BIT(17), .ept_vpid = VMX_EPT_CAP_AD },
+	{ HUSK_MODE_TSC_SCALING, .proc2 = BIT(25) },
+	{ HUSK_MODE_PAUSE_FILTER, .proc2 = BIT(10) },
+};
+
+static bool vmx_there(void)
+{
+	return husk_mode_cpuid_bit(1, 2, 5);	/* CPUID 1 ECX[5] VMX */
+}
+
+static u64 vmx_probe(u32 *tags)
+{
+	u64 present = 0;
+	int i;
+
+	vmx_caps_probe();
+	for (i = 0; i < ARRAY_SIZE(vmx_modes); i++) {
+		const struct vmx_mode *m = &vmx_modes[i];
+
+		if (vmx_caps_have(VMX_WORD_PIN, m->pin) && vmx_caps_have(VMX_WORD_PROC, m->proc) &&
+		    vmx_caps_have(VMX_WORD_PROC2, m->proc2) && (vmx_caps.ept_vpid & m->ept_vpid) == m->ept_vpid)
+			present |= BIT_ULL(m->mode);
+	}
+	if (husk_mode_cpuid_bit(1, 2, 27))	/* CPUID 1 ECX[27] OSXSAVE */
+		present |= BIT_ULL(HUSK_MODE_XSAVE);
+	*tags = present & BIT_ULL(HUSK_MODE_TLB_TAG) ? VMX_VPIDS : 0;
+	return present;
+}
+
+static const char *vmx_refusal(void)
+{
+	if (cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT))
+		return "this is a virtual machine with encrypted memory: guests can't run inside it";
+	if (!vmx_caps.enabled)
+		return "VT-x is disabled by the firmware: enable \"Intel Virtualization Technology\" in its set-up";
+	if (!vmx_caps.alike)
+		return "the CPUs of this machine differ in what VT-x is on them: husk can't run a guest on both kinds";
+	if (!(husk_modes.present & BIT_ULL(HUSK_MODE_NESTED_PAGING)))
+		return "this CPU has no extended page tables (EPT), which husk needs: use a newer one, or in a virtual machine give it +vmx-ept";
+	if (!(husk_modes.present & BIT_ULL(HUSK_MODE_UNRESTRICTED)))
+		return "this CPU has no unrestricted guests, which husk needs: use a newer one, or in a virtual machine give it +vmx-unrestricted-guest";
+	if (!vmx_caps_have(VMX_WORD_EXIT, VMX_EXIT_PAT_EFER) || !vmx_caps_have(VMX_WORD_ENTRY, VMX_ENTRY_PAT_EFER))
+		return "VT-x on this CPU does not switch IA32_EFER and IA32_PAT, which husk needs: use a newer one";
+	/* An NMI or interrupt that hit a guest would need FRED's way into the kernel. */
+	if (__read_cr4() & VMX_CR4_FRED)
+		return "this kernel uses FRED, which husk does not know yet: start it with fred=off";
+	if (!husk_mode(HUSK_MODE_VMX) || !husk_mode(HUSK_MODE_NESTED_PAGING) || !husk_mode(HUSK_MODE_UNRESTRICTED))
+		return "mask= takes away what husk can't do without: remove vmx, nested_paging and unrestricted from it";
+	return NULL;
+}
+
+const struct husk_probe husk_vmx_probe = {
+	.mode = HUSK_MODE_VMX,
+	.tags = "vpids",
+	.brand = "VT-x",
+	.setting = "Intel Virtualization Technology",
+	.there = vmx_there,
+	.probe = vmx_probe,
+	.refusal = vmx_refusal,
+};
