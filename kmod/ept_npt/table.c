@@ -34,6 +34,34 @@ const struct husk_pt_format husk_npt_format_la57 = {
 	.dirty = BIT_ULL(6),
 };
 
+/*
+ * EPT, SDM 3C 29.3.2: read, write, execute; in leaves the memory type, always
+ * write-back, and "ignore PAT": what husk maps is memory, so the guest's PAT
+ * and MTRRs have no say. EPTP bit 6 switches the accessed and dirty bits on.
+ */
+const struct husk_pt_format husk_ept_format = {
+	.levels = 4,
+	.present = BIT_ULL(0) | BIT_ULL(1) | BIT_ULL(2),
+	.table = BIT_ULL(0) | BIT_ULL(1) | BIT_ULL(2),
+	.leaf = BIT_ULL(0) | BIT_ULL(2) | 6ULL << 3 | BIT_ULL(6),
+	.huge = BIT_ULL(7),
+	.write = BIT_ULL(1),
+	.exec = BIT_ULL(2),
+	.accessed = BIT_ULL(8),
+	.dirty = BIT_ULL(9),
+};
+
+/* For a CPU that has no such bits, or with mask=ad_bits */
+const struct husk_pt_format husk_ept_format_no_ad = {
+	.levels = 4,
+	.present = BIT_ULL(0) | BIT_ULL(1) | BIT_ULL(2),
+	.table = BIT_ULL(0) | BIT_ULL(1) | BIT_ULL(2),
+	.leaf = BIT_ULL(0) | BIT_ULL(2) | 6ULL << 3 | BIT_ULL(6),
+	.huge = BIT_ULL(7),
+	.write = BIT_ULL(1),
+	.exec = BIT_ULL(2),
+};
+
 static unsigned int pt_index(u64 gpa, int level)
 {
 	return (gpa >> (12 + 9 * (level - 1))) & (PT_ENTRIES - 1);
@@ -105,7 +133,8 @@ enum husk_pt_result husk_pt_walk(const struct husk_pt_format *format, u64 *root,
  * @leaf: from husk_pt_leaf(); accessed and dirty may be added
  *
  * Tables' lock held for reading or writing. An added right needs no flush: the
- * CPU looks at the tables again before it reports a fault.
+ * CPU looks at the tables again before it reports a fault (AMD), or forgets the
+ * translation as it reports it (SDM 3C 29.4.3.1).
  *
  * Return: HUSK_PT_OK if the entry was empty, HUSK_PT_SAME or HUSK_PT_CONFLICT.
  */

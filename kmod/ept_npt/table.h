@@ -34,16 +34,18 @@
  * @leaf: bits of any leaf: present or read, execute, memory type write-back
  * @huge: the bit that makes a leaf of an entry at level 2 (2 MiB) and 3 (1 GiB)
  * @write: the write right
+ * @exec: the execute right, in @leaf too, if it is a bit that gives it; else 0
  * @accessed: set by the CPU on use, 0 if it has no such bit
  * @dirty: set by the CPU on a write, 0 if it has no such bit
  */
 struct husk_pt_format {
 	u8 levels;
-	u64 present, table, leaf, huge, write, accessed, dirty;
+	u64 present, table, leaf, huge, write, exec, accessed, dirty;
 };
 
 extern const struct husk_pt_format husk_npt_format;
 extern const struct husk_pt_format husk_npt_format_la57;	/* on hosts with CR4.LA57 */
+extern const struct husk_pt_format husk_ept_format, husk_ept_format_no_ad;
 
 enum husk_pt_result {
 	HUSK_PT_OK,

@@ -15,18 +15,6 @@
 
 #include "../../kmod/ept_npt/table.c"
 
-/* SDM 3C 29.3.2: read, write, execute; memory type write-back; accessed and dirty */
-static const struct husk_pt_format ept_format = {
-	.levels = 4,
-	.present = 7,
-	.table = 7,
-	.leaf = BIT_ULL(0) | BIT_ULL(2) | 6 << 3,
-	.huge = BIT_ULL(7),
-	.write = BIT_ULL(1),
-	.accessed = BIT_ULL(8),
-	.dirty = BIT_ULL(9),
-};
-
 /* The model: 3 GiB from a gpa that is not the start of anything large */
 #define MODEL_BASE	((5ULL << 39) + (7ULL << 30))
 #define MODEL_PAGES	(3UL << 18)
@@ -93,7 +81,7 @@ static void check_page(unsigned long page)
 		wrong++;
 	} else if (entry) {
 		wrong += frame_of(entry, level, gpa) != m->frame || level != m->level;
-		wrong += !(entry & format->write) != !m->write || !(entry & format->accessed) != !m->young;
+		wrong += !(entry & format->write) != !m->write || !(entry & format->accessed) != !(m->young && format->accessed);
 	}
 }
 
@@ -167,7 +155,7 @@ static void age_random(void)
 {
 	unsigned long page = random() % (random() & 1 ? 2048 : MODEL_PAGES);
 	unsigned long last = page + 1 + random() % 2000;
-	bool clear = random() & 1, young = false;
+	bool clear = random() & 1, young = false, can_tell = format->accessed;
 
 	if (last > MODEL_PAGES)
 		last = MODEL_PAGES;
@@ -176,7 +164,7 @@ static void age_random(void)
 
 		if (!model[i].frame)
 			continue;
-		young |= model[i].young;
+		young |= model[i].young && can_tell;
 		count = husk_pt_size(model[i].level) >> 12;
 		first = i & ~(count - 1);
 		for (unsigned long j = first; clear && j < first + count; j++)
@@ -271,6 +259,36 @@ static void test_conflicts(void)
 	free(root);
 }
 
+/* A CPU refuses an EPT entry with a reserved bit or a wrong mix of rights: SDM 3C 29.3.3.1 */
+static bool ept_well_formed(u64 entry, int level)
+{
+	bool leaf = level == 1 || entry & BIT_ULL(7);
+
+	entry &= ~SME_BIT;
+	if (!(entry & 7))
+		return true;
+	if (!(entry & 1) || (level == 4 && leaf))
+		return false;
+	if (leaf)
+		return (entry >> 3 & 7) == 6 && !(entry & (husk_pt_size(level) - 1) & ~0xfffULL);
+	return !(entry & GENMASK_ULL(7, 3));
+}
+
+static void test_ept(const struct husk_pt_format *f, const char *name)
+{
+	u64 small = husk_pt_leaf(f, 1, 0x5000, false), huge = husk_pt_leaf(f, 2, 0x200000, true);
+	u64 data = huge & ~f->exec;	/* as on CPUs with iTLB multihit */
+	bool good = ept_well_formed(small, 1) && ept_well_formed(huge, 2) && ept_well_formed(data, 2) &&
+		    ept_well_formed(husk_pt_leaf(f, 3, 1 << 30, true), 3);
+	int level;
+
+	for (level = 2; level <= 4; level++)
+		good &= ept_well_formed(f->table | 0x6000, level);
+	/* R X, WB, ignore PAT; and W, huge */
+	good &= (small & ~SME_BIT) == 0x5075 && (huge & ~SME_BIT) == 0x2000f7 && (data & 7) == 3;
+	unit_report(good, name, "entries %llx %llx", (unsigned long long)small, (unsigned long long)huge);
+}
+
 int main(void)
 {
 	srandom(2);
@@ -278,8 +296,13 @@ int main(void)
 	test_random("table_random_npt");
 	test_dead();
 	test_conflicts();
-	format = &ept_format;
+	format = &husk_ept_format;
 	test_random("table_random_ept");
 	test_dead();
+	test_conflicts();
+	test_ept(format, "table_ept");
+	format = &husk_ept_format_no_ad;
+	test_random("table_random_ept_no_ad");
+	test_ept(format, "table_ept_no_ad");
 	return unit_done();
 }
