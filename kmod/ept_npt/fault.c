@@ -14,6 +14,7 @@
 #include <linux/page-flags.h>
 #include <linux/pgtable.h>
 #include <linux/sched/signal.h>
+#include <asm/cpufeature.h>
 
 #include "husk.h"
 #include "vendor.h"
@@ -49,6 +50,7 @@ struct fault_ctx {
 	struct husk_vm *vm;
 	u64 gpa, hva;		/* page-aligned; hva is set by the first step that finds a slot */
 	bool write;
+	int level_max;		/* of a leaf */
 	int level;		/* tried last */
 	u64 *spare;		/* a table in stock */
 };
@@ -115,6 +117,16 @@ static bool fault_read_host(struct mm_struct *mm, unsigned long hva, struct faul
 	return true;
 }
 
+/*
+ * On such CPUs a guest that executes from a page while its size changes can stop
+ * the machine (iTLB multihit): there code runs from leaves of 4 KiB only, larger
+ * ones can't be executed.
+ */
+static bool fault_huge_noexec(void)
+{
+	return boot_cpu_has_bug(X86_BUG_ITLB_MULTIHIT);
+}
+
 /* The largest leaf, up to the worker's, that slot and CPU allow around gpa */
 static int fault_level(const struct husk_slot *slot, u64 gpa, u64 hva, int level)
 {
@@ -153,10 +165,13 @@ static long fault_install(u64 *entry, int level, const struct fault_leaf *leaf, 
 	const struct husk_pt_format *format = husk_vendor->format;
 	u64 size = husk_pt_size(level);
 	u64 hpa = ((u64)leaf->pfn << PAGE_SHIFT) & ~(size - 1);
+	u64 new = husk_pt_leaf(format, level, hpa, write) | bits;
 
+	if (level > 1 && fault_huge_noexec())
+		new &= ~format->exec;
 	if (write)
 		fault_mark_dirty(leaf->pfn);
-	switch (husk_pt_set(format, entry, level, husk_pt_leaf(format, level, hpa, write) | bits)) {
+	switch (husk_pt_set(format, entry, level, new)) {
 	case HUSK_PT_OK:
 		return size >> PAGE_SHIFT;
 	case HUSK_PT_SAME:
@@ -231,7 +246,7 @@ static enum fault_step fault_copy(struct fault_ctx *ctx, const struct husk_slot 
 		return FAULT_ABSENT;
 	if (leaf.special && (leaf.write || !is_zero_pfn(leaf.pfn)))
 		return FAULT_FORBIDDEN;
-	ctx->level = fault_level(slot, ctx->gpa, ctx->hva, leaf.level);
+	ctx->level = fault_level(slot, ctx->gpa, ctx->hva, min(leaf.level, ctx->level_max));
 	size = husk_pt_size(ctx->level);
 	if (fault_invalidated(mem, ctx->hva & ~(size - 1), size))
 		return FAULT_INVALIDATED;
@@ -344,7 +359,11 @@ static bool fault_round(struct fault_ctx *ctx, enum husk_fault *fault)
 		*fault = ctx->spare ? HUSK_FAULT_MAPPED : HUSK_FAULT_BAD;
 		return !ctx->spare;
 	case FAULT_CONFLICT:
-		fault_clear_conflict(ctx);
+		/* It may be a table for code: a huge leaf in its place would be in its way soon. */
+		if (ctx->level > 1 && fault_huge_noexec())
+			ctx->level_max = ctx->level - 1;
+		else
+			fault_clear_conflict(ctx);
 		return false;
 	default:
 		/* done, or invalidated: then the guest faults again when that may be over */
@@ -370,6 +389,7 @@ enum husk_fault husk_mem_fault(struct husk_vcpu *vcpu, u64 gpa, u32 access)
 		.vm = vcpu->vm,
 		.gpa = gpa & PAGE_MASK,
 		.write = access & HUSK_ACCESS_WRITE,
+		.level_max = (access & HUSK_ACCESS_EXEC) && fault_huge_noexec() ? 1 : 3,
 	};
 	enum husk_fault fault = HUSK_FAULT_MAPPED;
 	int round;
