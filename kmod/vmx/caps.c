@@ -13,12 +13,10 @@
 
 #include "hostcpu.h"
 #include "vmx/caps.h"
+#include "vmx/vmcs.h"
 
 #define VMX_BASIC_REVISION	GENMASK_ULL(30, 0)
 #define VMX_BASIC_TRUE_CONTROLS	BIT_ULL(55)
-#define VMX_PROC_SECONDARY	BIT(31)		/* there are secondary controls */
-#define VMX_PROC2_EPT_VPID	(BIT(1) | BIT(5))	/* IA32_VMX_EPT_VPID_CAP is there if one of these is */
-
 #define VMX_FEAT_CTL_ON		(FEAT_CTL_LOCKED | FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX)
 
 struct vmx_caps vmx_caps;
@@ -64,7 +62,7 @@ static void vmx_caps_read(void *info)
 	vmx_caps_read_word(c, VMX_WORD_ENTRY, exact ? MSR_IA32_VMX_TRUE_ENTRY_CTLS : MSR_IA32_VMX_ENTRY_CTLS);
 	if (c->word[VMX_WORD_PROC].may & VMX_PROC_SECONDARY)
 		vmx_caps_read_word(c, VMX_WORD_PROC2, MSR_IA32_VMX_PROCBASED_CTLS2);
-	if (c->word[VMX_WORD_PROC2].may & VMX_PROC2_EPT_VPID)
+	if (c->word[VMX_WORD_PROC2].may & (VMX_PROC2_EPT | VMX_PROC2_VPID))
 		c->ept_vpid = vmx_caps_msr(MSR_IA32_VMX_EPT_VPID_CAP);
 	c->misc = vmx_caps_msr(MSR_IA32_VMX_MISC);
 	c->cr0_must = vmx_caps_msr(MSR_IA32_VMX_CR0_FIXED0);

@@ -9,13 +9,14 @@
 
 #include "vendor.h"
 #include "vmx/caps.h"
+#include "vmx/vmcs.h"
 
 #define VMX_VPIDS	65535		/* 0 is the host's */
 #define VMX_CR4_FRED	BIT_ULL(32)
 
-/* VM-exit: save and load PAT, save and load EFER. VM-entry: load PAT, load EFER (SDM 3C 25.7.1, 25.8.1) */
-#define VMX_EXIT_PAT_EFER	GENMASK(21, 18)
-#define VMX_ENTRY_PAT_EFER	GENMASK(15, 14)
+#define VMX_EXIT_PAT_EFER \
+	(VMX_EXITC_SAVE_PAT | VMX_EXITC_LOAD_PAT | VMX_EXITC_SAVE_EFER | VMX_EXITC_LOAD_EFER)
+#define VMX_ENTRY_PAT_EFER	(VMX_ENTRY_LOAD_PAT | VMX_ENTRY_LOAD_EFER)
 
 /* Controls and capabilities that a feature is made of; SDM 3C 25.6 */
 static const struct vmx_mode {
@@ -23,21 +24,22 @@ static const struct vmx_mode {
 	u32 pin, proc, proc2;
 	u64 ept_vpid;
 } vmx_modes[] = {
-	{ HUSK_MODE_NESTED_PAGING, .proc2 = BIT(1), .ept_vpid = VMX_EPT_CAP_WALK_4 | VMX_EPT_CAP_WB },
-	{ HUSK_MODE_UNRESTRICTED, .proc2 = BIT(7) },
-	{ HUSK_MODE_TLB_TAG, .proc2 = BIT(5), .ept_vpid = VMX_VPID_CAP_INVVPID | VMX_VPID_CAP_SINGLE },
+	{ HUSK_MODE_NESTED_PAGING, .proc2 = VMX_PROC2_EPT,
+	  .ept_vpid = VMX_EPT_CAP_WALK_4 | VMX_EPT_CAP_WB | VMX_EPT_CAP_INVEPT | VMX_EPT_CAP_INVEPT_ALL },
+	{ HUSK_MODE_UNRESTRICTED, .proc2 = VMX_PROC2_UNRESTRICTED_GUEST },
+	{ HUSK_MODE_TLB_TAG, .proc2 = VMX_PROC2_VPID, .ept_vpid = VMX_VPID_CAP_INVVPID | VMX_VPID_CAP_SINGLE },
 	{ HUSK_MODE_NRIPS },			/* by the VM-exit instruction length */
 	{ HUSK_MODE_FLUSH_ASID, .ept_vpid = VMX_EPT_CAP_INVEPT | VMX_EPT_CAP_INVEPT_SINGLE },
 	{ HUSK_MODE_HUGE_2M, .ept_vpid = VMX_EPT_CAP_2M },
 	{ HUSK_MODE_HUGE_1G, .ept_vpid = VMX_EPT_CAP_1G },
 	{ HUSK_MODE_AD_BITS, .ept_vpid = VMX_EPT_CAP_AD },
-	/* TPR shadow; APIC-register virtualization and virtual-interrupt delivery */
-	{ HUSK_MODE_APIC_ACCEL, .proc = BIT(21), .proc2 = BIT(8) | BIT(9) },
-	{ HUSK_MODE_POSTED_INTR, .pin = BIT(7), .proc2 = BIT(9) },
-	{ HUSK_MODE_PREEMPT_TIMER, .pin = BIT(6) },
-	{ HUSK_MODE_PML, .proc2 = BIT(17), .ept_vpid = VMX_EPT_CAP_AD },
-	{ HUSK_MODE_TSC_SCALING, .proc2 = BIT(25) },
-	{ HUSK_MODE_PAUSE_FILTER, .proc2 = BIT(10) },
+	{ HUSK_MODE_APIC_ACCEL, .proc = VMX_PROC_TPR_SHADOW,
+	  .proc2 = VMX_PROC2_APIC_REGISTER | VMX_PROC2_VIRTUAL_INTERRUPT },
+	{ HUSK_MODE_POSTED_INTR, .pin = VMX_PIN_POSTED_INTERRUPTS, .proc2 = VMX_PROC2_VIRTUAL_INTERRUPT },
+	{ HUSK_MODE_PREEMPT_TIMER, .pin = VMX_PIN_PREEMPTION_TIMER },
+	{ HUSK_MODE_PML, .proc2 = VMX_PROC2_PML, .ept_vpid = VMX_EPT_CAP_AD },
+	{ HUSK_MODE_TSC_SCALING, .proc2 = VMX_PROC2_TSC_SCALING },
+	{ HUSK_MODE_PAUSE_FILTER, .proc2 = VMX_PROC2_PAUSE_LOOP },
 };
 
 static bool vmx_there(void)
