@@ -1,0 +1,63 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+# What the Bochs machines share. A machine file sources this and sets bochs_model.
+# The four serial ports carry everything out: console, the script's output, boot
+# log and status, files. The interface of a machine is described in machine.txt.
+
+BOCHS=$CACHE/bochs
+# said at boot by newer kernels, of the CPU's topology leaves
+machine_fine='arch/x86/kernel/cpu/topology_common\.c:[0-9]+ parse_legacy'
+
+machine_usable() {
+	[ -e "$BOCHS/bochs-bin" ] || { echo "no Bochs: run scripts/deps bochs"; return 1; }
+}
+
+# the option ROM that starts the kernel, made when its source is newer
+bochs_rom() {
+	local rom=$BOCHS/loader.rom tmp=$BOCHS/loader.$$
+	[ "$rom" -nt "$LAB_D/bochs-loader.S" ] && return
+	gcc -m32 -c -o "$tmp.o" "$LAB_D/bochs-loader.S" && ld -m elf_i386 -Ttext 0 --oformat binary -o "$tmp.bin" "$tmp.o" &&
+		"$LAB_D/bochs-disk" rom "$tmp.bin" "$tmp.rom" && mv "$tmp.rom" "$rom"
+	rm -f "$tmp".*
+}
+
+machine_start() {
+	local tty=file,dev=/dev/fd/3
+	local append="console=ttyS0,115200 lab.out=/dev/ttyS1 lab.status=/dev/ttyS2 lab.log=/dev/ttyS2 lab.tar=/dev/ttyS3"
+	# FSRM: its rep movsb is slow there. A reset would boot again: a triple fault ends it.
+	append+=" clearcpuid=fsrm cryptomgr.notests no_timer_check nokaslr reboot=t"
+	# a kernel may WARN while it boots (machine_fine), not later
+	append+=" $LAB_APPEND panic_on_warn=0 sysctl.kernel.panic_on_warn=1"
+	bochs_rom && "$LAB_D/bochs-disk" disk "$LAB_VMLINUX" "$LAB_INITRD" "$LAB_MEMORY" "$append" "$LAB_DIR/disk" || exit
+	[ "$LAB_MODE" != shell ] || tty=term,dev=/dev/tty
+	cat >"$LAB_DIR/bochsrc" <<-END
+		config_interface: textconfig
+		display_library: rfb, options="timeout=0"
+		cpu: model=${LAB_CPU:-$bochs_model}, count=$LAB_CPUS, ips=50000000, reset_on_triple_fault=0
+		memory: guest=$LAB_MEMORY, host=$LAB_MEMORY
+		romimage: file="$BOCHS/BIOS-bochs-latest", options=fastboot
+		vgaromimage: file="$BOCHS/vgabios.bin"
+		optromimage1: file="$BOCHS/loader.rom", address=0xd0000
+		ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
+		ata0-master: type=disk, path="$LAB_DIR/disk", mode=flat
+		boot: disk
+		clock: sync=none, time0=utc
+		com1: enabled=1, mode=file, dev="$LAB_DIR/console.log"
+		com2: enabled=1, mode=${tty%%,*}, ${tty#*,}
+		com3: enabled=1, mode=file, dev="$LAB_DIR/boot.log"
+		com4: enabled=1, mode=file, dev="$LAB_DIR/out.tar"
+		log: $LAB_DIR/bochs.log
+		panic: action=fatal
+		error: action=report
+		info: action=ignore
+	END
+	# Debian's build starts in its debugger
+	echo c >"$LAB_DIR/bochs.rc"
+	export BXSHARE=$BOCHS LTDL_LIBRARY_PATH=$BOCHS/plugins
+	exec "$BOCHS/lib/ld-linux-x86-64.so.2" --library-path "$BOCHS/lib" "$BOCHS/bochs-bin" \
+		-q -f "$LAB_DIR/bochsrc" -rc "$LAB_DIR/bochs.rc" 3>&1 </dev/null >&2
+}
+
+machine_finish() {
+	grep -a '^DONE ' "$LAB_DIR/boot.log" | tr -d '\r' >"$LAB_DIR/status"
+}
