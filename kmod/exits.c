@@ -72,6 +72,18 @@ static enum husk_verdict husk_exit_exception(struct husk_vcpu *vcpu)
 
 /* ---- control and debug registers ---- */
 
+/*
+ * MOV to CR0, CR3 or CR4 loads the four top entries of PAE paging into registers
+ * (SDM 3A 4.4.1). Hardware that keeps those in the control block has to be told.
+ */
+void husk_paging_changed(struct husk_vcpu *vcpu)
+{
+	const struct husk_system *sys = &vcpu->sys;
+
+	if ((sys->cr0 & X86_CR0_PG) && (sys->cr4 & X86_CR4_PAE) && !(sys->efer & EFER_LMA))
+		set_bit(HUSK_REQ_PDPTE, &vcpu->requests);
+}
+
 bool husk_write_cr0(struct husk_vcpu *vcpu, u64 value)
 {
 	struct husk_system *sys = &vcpu->sys;
@@ -99,6 +111,7 @@ bool husk_write_cr0(struct husk_vcpu *vcpu, u64 value)
 	}
 	sys->cr0 = value;
 	husk_dirty(vcpu, HUSK_SYS_CR);
+	husk_paging_changed(vcpu);
 	return true;
 }
 
@@ -118,6 +131,7 @@ bool husk_write_cr4(struct husk_vcpu *vcpu, u64 value)
 		set_bit(HUSK_REQ_FLUSH, &vcpu->requests);
 	sys->cr4 = value;
 	husk_dirty(vcpu, HUSK_SYS_CR);
+	husk_paging_changed(vcpu);
 	return true;
 }
 
@@ -160,6 +174,7 @@ static bool husk_write_cr3(struct husk_vcpu *vcpu, u64 value)
 		return false;
 	vcpu->sys.cr3 = value;
 	husk_dirty(vcpu, HUSK_SYS_CR);
+	husk_paging_changed(vcpu);
 	set_bit(HUSK_REQ_FLUSH, &vcpu->requests);
 	return true;
 }

@@ -216,9 +216,6 @@ u32 husk_xsave_bytes(u64 xcr0, bool compacted)
 
 /* ---- debug registers ---- */
 
-#define husk_get_dr(n) ({ unsigned long v_; asm volatile("mov %%db" #n ", %0" : "=r" (v_)); v_; })
-#define husk_set_dr(n, value) asm volatile("mov %0, %%db" #n : : "r" ((unsigned long)(value)) : "memory")
-
 static noinline u8 husk_guest_dr_load(struct husk_vcpu *vcpu, struct husk_host_cpu *host)
 {
 	const u64 *dr = vcpu->sys.dr;

@@ -52,6 +52,10 @@ u32 husk_xsave_bytes(u64 xcr0, bool compacted);
 void husk_guest_state_load(struct husk_vcpu *vcpu);
 void husk_guest_state_put(struct husk_vcpu *vcpu);
 
+/* Debug registers, bare */
+#define husk_get_dr(n) ({ unsigned long v_; asm volatile("mov %%db" #n ", %0" : "=r" (v_)); v_; })
+#define husk_set_dr(n, value) asm volatile("mov %0, %%db" #n : : "r" ((unsigned long)(value)) : "memory")
+
 /* For a vendor whose exits leave the guest's DR6 in the register; that clear DR7 */
 void husk_host_reset_dr6(void);
 void husk_host_restore_dr7(void);

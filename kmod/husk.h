@@ -59,6 +59,7 @@ enum {
 	HUSK_REQ_KILL,		/* vm->dead is set */
 	HUSK_REQ_INIT,		/* INIT or SIPI is latched in the local APIC */
 	HUSK_REQ_RESET_TSC,	/* the TSC offset changed */
+	HUSK_REQ_PDPTE,		/* read the top entries of PAE paging from the guest's memory */
 };
 /* Requests that the fast loop serves by itself; all others leave it. */
 #define HUSK_REQ_FAST (BIT(HUSK_REQ_EVENT) | BIT(HUSK_REQ_FLUSH) | BIT(HUSK_REQ_TIMER) | BIT(HUSK_REQ_RESET_TSC))
@@ -130,6 +131,7 @@ struct husk_exit_info {
 #define HUSK_SYS_SEG	BIT(1)	/* the other segments and the tables */
 #define HUSK_SYS_DR	BIT(2)	/* dr6 dr7 (dr0..3 live in vcpu->sys.dr always) */
 #define HUSK_SYS_TSC	BIT(3)	/* sys_dirty only: vcpu->tsc_offset changed */
+#define HUSK_SYS_PDPTE	BIT(4)	/* sys_dirty only: vcpu->pdpte was filled */
 #define HUSK_SYS_ALL	(HUSK_SYS_CR | HUSK_SYS_SEG | HUSK_SYS_DR)
 
 /* A code page and the entries that map it, by their places in the worker */
@@ -181,7 +183,7 @@ struct husk_vcpu {
 	bool guarded;			/* see husk_vcpu_guard() */
 
 	struct husk_system sys;		/* see sys_cached */
-	u64 cr8;			/* not used: TPR lives in the local APIC */
+	u64 pdpte[4];			/* written to the hardware only; see husk_paging_changed() */
 	u64 xcr0;
 	u64 tsc_offset;
 	u64 tsc_aux;
@@ -308,6 +310,8 @@ enum husk_verdict husk_unhandled(struct husk_vcpu *vcpu);
 bool husk_write_cr0(struct husk_vcpu *vcpu, u64 value);
 bool husk_write_cr4(struct husk_vcpu *vcpu, u64 value);
 bool husk_write_efer(struct husk_vcpu *vcpu, u64 value);
+/* After CR0, CR3, CR4 or EFER were set other than by the guest's own instruction */
+void husk_paging_changed(struct husk_vcpu *vcpu);
 u64 husk_read_cr(struct husk_vcpu *vcpu, u8 number);			/* 0, 2, 3, 4, 8 */
 bool husk_write_cr(struct husk_vcpu *vcpu, u8 number, u64 value);
 

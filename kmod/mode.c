@@ -26,7 +26,7 @@ static const struct husk_mode_vendor {
 	const struct husk_vendor *ops;
 } husk_mode_vendors[] = {
 	{ &husk_svm_probe, &husk_svm },
-	{ &husk_vmx_probe, NULL },
+	{ &husk_vmx_probe, &husk_vmx },
 };
 
 /* The chosen vendor's, immutable after load */

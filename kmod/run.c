@@ -328,6 +328,20 @@ static int husk_serve_init(struct husk_vcpu *vcpu)
 	return 0;
 }
 
+static void husk_load_pdptes(struct husk_vcpu *vcpu)
+{
+	const u64 reserved = GENMASK_ULL(63, husk_host.phys_bits) | GENMASK_ULL(8, 5) | GENMASK_ULL(2, 1);
+	int i;
+
+	husk_fetch(vcpu, HUSK_SYS_CR);
+	if (husk_read_gpa(vcpu->vm, vcpu->sys.cr3 & ~0x1fULL & U32_MAX, vcpu->pdpte, sizeof(vcpu->pdpte)))
+		memset(vcpu->pdpte, 0, sizeof(vcpu->pdpte));
+	for (i = 0; i < ARRAY_SIZE(vcpu->pdpte); i++)
+		if (vcpu->pdpte[i] & reserved)
+			vcpu->pdpte[i] = 0;	/* the first use faults: the MOV should have */
+	husk_dirty(vcpu, HUSK_SYS_PDPTE);
+}
+
 /* 0: go on; 1: return to the worker, vcpu->run is filled in; -EINTR: a signal */
 static int husk_serve_requests(struct husk_vcpu *vcpu)
 {
@@ -345,6 +359,8 @@ static int husk_serve_requests(struct husk_vcpu *vcpu)
 	}
 	if (test_and_clear_bit(HUSK_REQ_INIT, &vcpu->requests) && husk_serve_init(vcpu))
 		return 1;
+	if (test_and_clear_bit(HUSK_REQ_PDPTE, &vcpu->requests))
+		husk_load_pdptes(vcpu);
 	clear_bit(HUSK_REQ_PAUSE, &vcpu->requests);
 	smp_mb__after_atomic();
 	if (READ_ONCE(vm->paused)) {

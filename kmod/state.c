@@ -61,6 +61,7 @@ void husk_state_apply_system(struct husk_vcpu *vcpu, const struct husk_system *s
 	vcpu->sys = *sys;
 	vcpu->sys_cached = HUSK_SYS_ALL;
 	husk_dirty(vcpu, HUSK_SYS_ALL);
+	husk_paging_changed(vcpu);
 	vcpu->xcr0 = sys->xcr0 | 1;
 	husk_lapic_set_cr8(vcpu, sys->cr8);
 	if (dr_live != vcpu->dr_live) {

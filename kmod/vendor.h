@@ -79,7 +79,7 @@ extern const struct husk_vendor *husk_vendor;	/* immutable after load */
 HUSK_HOT_OPS(X)
 #undef X
 #define husk_call(op) static_call(husk_vendor_##op)
-extern struct husk_vendor husk_svm;	/* read-only once set up */
+extern struct husk_vendor husk_svm, husk_vmx;	/* read-only once set up */
 
 /**
  * struct husk_probe - what of a vendor's virtualization this machine has; probe.c

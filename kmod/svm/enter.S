@@ -16,21 +16,7 @@
  *  - the guest's registers are cleared so that they can't steer speculation
  * Before VMRUN VERW empties CPU buffers where the CPU leaks them (TSA).
  */
-#include <linux/linkage.h>
-#include <asm/alternative.h>
-#include <asm/asm.h>
-#include <asm/cpufeatures.h>
-#include <asm/msr-index.h>
-#include <asm/nospec-branch.h>
-#include <asm/segment.h>
-
-/* struct husk_general: rax rcx rdx rbx rsp rbp rsi rdi r8..r15 */
-#define GPR(n)	((n) * 8)
-
-	.section .rodata
-	.balign 2
-husk_verw_selector:
-	.word __KERNEL_DS
+#include "enter.h"
 
 	.text
 
@@ -102,12 +88,7 @@ SYM_FUNC_END(husk_svm_unload)
  * Interrupts off and GIF clear before and after. rax and rsp of the guest are in the VMCB.
  */
 SYM_FUNC_START(husk_svm_enter)
-	push	%rbp
-	push	%r15
-	push	%r14
-	push	%r13
-	push	%r12
-	push	%rbx
+	push_host_gprs
 	push	%rdx
 	push	%rsi
 	push	%rdi
@@ -115,24 +96,9 @@ SYM_FUNC_START(husk_svm_enter)
 	mov	(%rdx), %rcx
 	write_gs_base
 
-	mov	GPR(1)(%rsi), %rcx
-	mov	GPR(2)(%rsi), %rdx
-	mov	GPR(3)(%rsi), %rbx
-	mov	GPR(5)(%rsi), %rbp
-	mov	GPR(7)(%rsi), %rdi
-	mov	GPR(8)(%rsi), %r8
-	mov	GPR(9)(%rsi), %r9
-	mov	GPR(10)(%rsi), %r10
-	mov	GPR(11)(%rsi), %r11
-	mov	GPR(12)(%rsi), %r12
-	mov	GPR(13)(%rsi), %r13
-	mov	GPR(14)(%rsi), %r14
-	mov	GPR(15)(%rsi), %r15
-	mov	GPR(6)(%rsi), %rsi
+	load_guest_gprs
 	pop	%rax
-	ALTERNATIVE "jmp .Lno_verw", "", X86_FEATURE_CLEAR_CPU_BUF
-	verw	husk_verw_selector(%rip)
-.Lno_verw:
+	clear_cpu_buffers
 	/*
 	 * The host's IF decides whether its interrupts end the guest's stay
 	 * (V_INTR_MASKING, APM2 15.21.1). With GIF clear none is taken here.
@@ -142,20 +108,7 @@ SYM_FUNC_START(husk_svm_enter)
 	cli
 
 	pop	%rax
-	mov	%rcx, GPR(1)(%rax)
-	mov	%rdx, GPR(2)(%rax)
-	mov	%rbx, GPR(3)(%rax)
-	mov	%rbp, GPR(5)(%rax)
-	mov	%rsi, GPR(6)(%rax)
-	mov	%rdi, GPR(7)(%rax)
-	mov	%r8, GPR(8)(%rax)
-	mov	%r9, GPR(9)(%rax)
-	mov	%r10, GPR(10)(%rax)
-	mov	%r11, GPR(11)(%rax)
-	mov	%r12, GPR(12)(%rax)
-	mov	%r13, GPR(13)(%rax)
-	mov	%r14, GPR(14)(%rax)
-	mov	%r15, GPR(15)(%rax)
+	save_guest_gprs
 
 	pop	%rbx
 	read_gs_base
@@ -172,22 +125,8 @@ SYM_FUNC_START(husk_svm_enter)
 	wrmsr
 .Lno_ibpb:
 
-	xor	%eax, %eax
-	xor	%ecx, %ecx
-	xor	%edx, %edx
-	xor	%esi, %esi
-	xor	%edi, %edi
-	xor	%r8d, %r8d
-	xor	%r9d, %r9d
-	xor	%r10d, %r10d
-	xor	%r11d, %r11d
-
-	pop	%rbx
-	pop	%r12
-	pop	%r13
-	pop	%r14
-	pop	%r15
-	pop	%rbp
+	clear_guest_gprs
+	pop_host_gprs
 	RET
 SYM_FUNC_END(husk_svm_enter)
 
@@ -197,21 +136,11 @@ SYM_FUNC_END(husk_svm_enter)
  * is empty): only its TLB_CONTROL counts. Interrupts off; GIF set before and after.
  */
 SYM_FUNC_START(husk_svm_flush_run)
-	push	%rbp
-	push	%r15
-	push	%r14
-	push	%r13
-	push	%r12
-	push	%rbx
+	push_host_gprs
 	mov	%rdi, %rax
 	clgi
 	vmrun	%rax	/* interrupts stay off: it ends by itself */
 	stgi
-	pop	%rbx
-	pop	%r12
-	pop	%r13
-	pop	%r14
-	pop	%r15
-	pop	%rbp
+	pop_host_gprs
 	RET
 SYM_FUNC_END(husk_svm_flush_run)

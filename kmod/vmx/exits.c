@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * From the hardware's exit to a neutral one.
+ */
+#include <linux/nospec.h>
+#include <linux/percpu.h>
+#include <asm/debugreg.h>
+#include <asm/processor-flags.h>
+
+#include "vmx/vmx.h"
+
+#define VMX_DR_BD	BIT(13)		/* of DR6: a debug register was touched while DR7.GD was set */
+#define VMX_DR7_GD	BIT(13)
+
+/* Those whose exit is for an instruction, which may be skipped by its length, have this bit. */
+#define VMX_INSN	0x80
+
+static const u8 vmx_reasons[VMX_REASONS] = {
+	[VMX_REASON_EXCEPTION_NMI]	= HUSK_REASON_EXCEPTION,
+	[VMX_REASON_EXTERNAL_INTERRUPT]	= HUSK_REASON_EXTINT,
+	[VMX_REASON_TRIPLE_FAULT]	= HUSK_REASON_SHUTDOWN,
+	[VMX_REASON_INIT]		= HUSK_REASON_INIT,
+	[VMX_REASON_IO_SMI]		= HUSK_REASON_SMI,
+	[VMX_REASON_OTHER_SMI]		= HUSK_REASON_SMI,
+	[VMX_REASON_INTERRUPT_WINDOW]	= HUSK_REASON_INTR_WINDOW,
+	[VMX_REASON_NMI_WINDOW]		= HUSK_REASON_NMI_WINDOW,
+	[VMX_REASON_TASK_SWITCH]	= HUSK_REASON_TASK_SWITCH,
+	[VMX_REASON_CPUID]		= HUSK_REASON_CPUID | VMX_INSN,
+	[VMX_REASON_GETSEC]		= HUSK_REASON_VIRT_INSN | VMX_INSN,
+	[VMX_REASON_HLT]		= HUSK_REASON_HLT | VMX_INSN,
+	[VMX_REASON_INVD]		= HUSK_REASON_CACHE | VMX_INSN,
+	[VMX_REASON_RDPMC]		= HUSK_REASON_RDPMC | VMX_INSN,
+	[VMX_REASON_RSM]		= HUSK_REASON_VIRT_INSN | VMX_INSN,	/* #UD outside of SMM */
+	[VMX_REASON_VMCALL]		= HUSK_REASON_HYPERCALL | VMX_INSN,
+	[VMX_REASON_VMCLEAR]		= HUSK_REASON_VIRT_INSN | VMX_INSN,
+	[VMX_REASON_VMLAUNCH]		= HUSK_REASON_VIRT_INSN | VMX_INSN,
+	[VMX_REASON_VMPTRLD]		= HUSK_REASON_VIRT_INSN | VMX_INSN,
+	[VMX_REASON_VMPTRST]		= HUSK_REASON_VIRT_INSN | VMX_INSN,
+	[VMX_REASON_VMREAD]		= HUSK_REASON_VIRT_INSN | VMX_INSN,
+	[VMX_REASON_VMRESUME]		= HUSK_REASON_VIRT_INSN | VMX_INSN,
+	[VMX_REASON_VMWRITE]		= HUSK_REASON_VIRT_INSN | VMX_INSN,
+	[VMX_REASON_VMXOFF]		= HUSK_REASON_VIRT_INSN | VMX_INSN,
+	[VMX_REASON_VMXON]		= HUSK_REASON_VIRT_INSN | VMX_INSN,
+	[VMX_REASON_CR_ACCESS]		= HUSK_REASON_CR_ACCESS | VMX_INSN,
+	[VMX_REASON_MOV_DR]		= HUSK_REASON_DR_ACCESS | VMX_INSN,
+	[VMX_REASON_IO]			= HUSK_REASON_PIO | VMX_INSN,
+	[VMX_REASON_RDMSR]		= HUSK_REASON_RDMSR | VMX_INSN,
+	[VMX_REASON_WRMSR]		= HUSK_REASON_WRMSR | VMX_INSN,
+	[VMX_REASON_MWAIT]		= HUSK_REASON_MWAIT | VMX_INSN,
+	[VMX_REASON_MONITOR]		= HUSK_REASON_MWAIT | VMX_INSN,
+	[VMX_REASON_PAUSE]		= HUSK_REASON_PAUSE | VMX_INSN,
+	[VMX_REASON_TPR_BELOW_THRESHOLD] = HUSK_REASON_INTR_WINDOW,
+	[VMX_REASON_EPT_VIOLATION]	= HUSK_REASON_FAULT2,
+	[VMX_REASON_INVEPT]		= HUSK_REASON_VIRT_INSN | VMX_INSN,
+	[VMX_REASON_RDTSCP]		= HUSK_REASON_RDTSC | VMX_INSN,
+	[VMX_REASON_INVVPID]		= HUSK_REASON_VIRT_INSN | VMX_INSN,
+	[VMX_REASON_WBINVD]		= HUSK_REASON_CACHE | VMX_INSN,
+	[VMX_REASON_XSETBV]		= HUSK_REASON_XSETBV | VMX_INSN,
+	[VMX_REASON_VMFUNC]		= HUSK_REASON_VIRT_INSN | VMX_INSN,
+};
+
+static void vmx_decode_pio(struct husk_exit_info *exit)
+{
+	u64 info = exit->info[0];
+
+	exit->pio.port = VMX_IO_PORT(info);
+	exit->pio.width = VMX_IO_SIZE(info);
+	exit->pio.write = !(info & VMX_IO_IN);
+	exit->pio.string = info & VMX_IO_STRING;
+	exit->pio.rep = info & VMX_IO_REP;
+}
+
+static void vmx_decode_ept(struct vmx_vcpu *vmx, struct husk_exit_info *exit)
+{
+	u64 info = exit->info[0];
+
+	exit->gpa = exit->info[1] = vmx_read(VMCS_GUEST_PHYSICAL_ADDRESS);
+	exit->access = HUSK_ACCESS_READ;
+	if (info & VMX_EPT_VIOLATION_WRITE)
+		exit->access |= HUSK_ACCESS_WRITE;
+	if (info & VMX_EPT_VIOLATION_FETCH)
+		exit->access |= HUSK_ACCESS_EXEC;
+	if ((info & VMX_EPT_VIOLATION_LINEAR_VALID) && !(info & VMX_EPT_VIOLATION_TRANSLATED))
+		exit->access |= HUSK_ACCESS_WALK;
+	/* The fault hit IRET after it had unblocked NMIs; it will run again. */
+	if ((info & VMX_EPT_VIOLATION_NMI_UNBLOCKING) && !vmx->vcpu.event.pending) {
+		vmx_shadow(vmx, VMX_BLOCKING_NMI, true);
+		vmx->vcpu.nmi_masked = true;
+	}
+}
+
+/* CLTS and LMSW, too, are the emulator's. */
+static void vmx_decode_cr(struct husk_exit_info *exit)
+{
+	u64 info = exit->info[0];
+	u8 type = VMX_CR_TYPE(info);
+
+	exit->cr.number = VMX_CR_NUMBER(info);
+	exit->cr.write = type != VMX_CR_MOV_FROM;
+	exit->cr.gpr = type == VMX_CR_MOV_TO || type == VMX_CR_MOV_FROM ? VMX_CR_GPR(info) : -1;
+}
+
+/* #DB exits before DR6 and DR7 change: the qualification has what it would set (SDM 3C table 27-1). */
+static void vmx_decode_debug(struct vmx_vcpu *vmx, struct husk_exit_info *exit)
+{
+	struct husk_vcpu *vcpu = &vmx->vcpu;
+
+	husk_fetch(vcpu, HUSK_SYS_DR);
+	vcpu->sys.dr6 = (vcpu->sys.dr6 & ~(u64)DR_TRAP_BITS) | (exit->info[0] & (DR_TRAP_BITS | DR_STEP | VMX_DR_BD));
+	vcpu->sys.dr7 &= ~(u64)VMX_DR7_GD;
+	husk_dirty(vcpu, HUSK_SYS_DR);
+}
+
+static void vmx_decode_exception(struct vmx_vcpu *vmx, struct husk_exit_info *exit)
+{
+	u32 info = vmx_read(VMCS_EXIT_INTR_INFO);
+	u8 vector = info & VMX_INTR_VECTOR;
+
+	exit->info[1] = info;
+	if ((info & VMX_INTR_TYPE) == VMX_INTR_NMI) {
+		/* The host's. It stays blocked until an IRET: that of the handler. */
+		asm volatile("int $2");
+		exit->reason = HUSK_REASON_NMI;
+		return;
+	}
+	if (vector == 18) {
+		exit->reason = HUSK_REASON_MCHECK;
+		return;
+	}
+	if (vector == 1)
+		vmx_decode_debug(vmx, exit);
+	exit->exception.vector = vector;
+	exit->exception.has_error = info & VMX_INTR_ERROR_CODE;
+	exit->exception.error = exit->exception.has_error ? vmx_read(VMCS_EXIT_INTR_ERROR_CODE) : 0;
+}
+
+static u64 vmx_next_rip(struct vmx_vcpu *vmx)
+{
+	u64 rip = vmx->rip, next = rip + (u32)vmx_read(VMCS_EXIT_INSN_LENGTH);
+
+	/* Outside of 64-bit mode it wraps at 4 GiB. */
+	if (unlikely((rip ^ next) >> 32) && !(vmx_read(VMCS_GUEST_AR(VMCS_CS)) & VMX_AR_L))
+		next = (u32)next;
+	return next;
+}
+
+static noinline void vmx_decode_rare(struct vmx_vcpu *vmx, struct husk_exit_info *exit)
+{
+	switch (exit->reason) {
+	case HUSK_REASON_CR_ACCESS:
+		vmx_decode_cr(exit);
+		break;
+	case HUSK_REASON_DR_ACCESS:
+		exit->cr.number = VMX_DR_NUMBER(exit->info[0]);
+		exit->cr.write = !(exit->info[0] & VMX_DR_MOV_FROM);
+		exit->cr.gpr = -1;
+		break;
+	case HUSK_REASON_EXCEPTION:
+		vmx_decode_exception(vmx, exit);
+		break;
+	case HUSK_REASON_NONE:
+		exit->reason = HUSK_REASON_OTHER;
+		exit->next_rip = 0;
+		break;
+	}
+}
+
+void vmx_decode(struct vmx_vcpu *vmx)
+{
+	struct husk_exit_info *exit = &vmx->vcpu.exit;
+	u32 code = vmx_read(VMCS_EXIT_REASON), vectoring;
+	u8 reason;
+
+	exit->hw_reason = code;
+	exit->info[0] = vmx_read(VMCS_EXIT_QUALIFICATION);
+	exit->info[1] = 0;
+	exit->next_rip = 0;
+	if (unlikely(code & VMX_REASON_ENTRY_FAILURE)) {
+		vmx_decode_failure(vmx, code);
+		return;
+	}
+	vectoring = vmx_read(VMCS_IDT_VECTORING_INFO);
+	if (unlikely(vectoring & VMX_INTR_VALID))
+		vmx_requeue_event(vmx, vectoring);
+	code &= VMX_REASON_BASIC;
+	reason = code < VMX_REASONS ? vmx_reasons[array_index_nospec(code, VMX_REASONS)] : HUSK_REASON_NONE;
+	exit->reason = reason & ~VMX_INSN;
+	if (reason & VMX_INSN)
+		exit->next_rip = vmx_next_rip(vmx);
+	if (exit->reason == HUSK_REASON_PIO)
+		vmx_decode_pio(exit);
+	else if (exit->reason == HUSK_REASON_FAULT2)
+		vmx_decode_ept(vmx, exit);
+	else if (exit->reason <= HUSK_REASON_NONE || exit->reason >= HUSK_REASON_EXCEPTION)
+		vmx_decode_rare(vmx, exit);
+}
+
+/*
+ * The guest was not entered: say why, in the exit and once in a while in the
+ * kernel's log. code: the exit reason, 0 if the instruction itself failed
+ * (SDM 3C 30.2).
+ */
+void vmx_decode_failure(struct vmx_vcpu *vmx, u32 code)
+{
+	struct husk_exit_info *exit = &vmx->vcpu.exit;
+
+	exit->reason = HUSK_REASON_ENTRY_FAIL;
+	exit->next_rip = 0;
+	exit->hw_reason = code;
+	if (!vmx->open) {
+		exit->info[0] = 0;
+		exit->info[1] = vmx->failed;
+		pr_warn_ratelimited("husk: VM %u: %s failed on CPU %d\n", vmx->vcpu.vm->id,
+				    vmx->failed == VMX_FAIL_VMXON ? "VMXON" : "VMPTRLD", smp_processor_id());
+		return;
+	}
+	if (!code)
+		exit->info[0] = vmx_read(VMCS_INSTRUCTION_ERROR);
+	pr_warn_ratelimited("husk: VM %u: entry failed: reason %#x, information %#llx\n", vmx->vcpu.vm->id,
+			    code, exit->info[0]);
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * VT-x. Nothing outside kmod/vmx/ includes this file.
+ */
+#ifndef HUSK_VMX_H
+#define HUSK_VMX_H
+
+#include <linux/percpu.h>
+
+#include "vendor.h"
+#include "vmx/caps.h"
+#include "vmx/vmcs.h"
+
+/* MSRs of which the guest's value is in the register for a stay. Outside of it: struct vmx_vcpu.msr */
+enum {
+	VMX_MSR_STAR,
+	VMX_MSR_LSTAR,
+	VMX_MSR_CSTAR,
+	VMX_MSR_SYSCALL_MASK,
+	VMX_MSR_KERNEL_GS_BASE,
+	VMX_MSR_SWITCHED,
+	/* in the VMCS, written back at the first entry of a stay */
+	VMX_MSR_SYSENTER_CS = VMX_MSR_SWITCHED,
+	VMX_MSR_SYSENTER_ESP,
+	VMX_MSR_SYSENTER_EIP,
+	VMX_MSR_COUNT,
+};
+
+/* What differs between the VMCS and the members of struct vmx_vcpu: vmx_enter() writes it */
+enum {
+	VMX_DIRTY_PROC		= BIT(0),
+	VMX_DIRTY_SHADOW	= BIT(1),
+	VMX_DIRTY_THRESHOLD	= BIT(2),
+	VMX_DIRTY_SYSENTER	= BIT(3),
+};
+
+/**
+ * struct vmx_vcpu - VT-x part of a vCPU; owned by the vCPU's thread
+ * @vmcs: its VMCS region
+ * @vmcs_pa: physical address of it
+ * @vapic: virtual-APIC page, NULL without TPR shadow; husk uses only its TPR
+ * @eptp: EPT pointer (SDM 3C 24.6.11)
+ * @open: the VMCS is current: between vmx_open() and vmx_close(), or in vmx_fetch()
+ * @failed: what vmx_open() could not do, 0 if nothing; VMX_FAIL_x
+ * @made: the VMCS has its constant fields
+ * @launched: VMRESUME is due; no longer once the VMCS is cleared
+ * @flush: mappings that this CPU may have of the guest are older than this stay
+ * @moved: the VMCS has the host state of another CPU
+ * @dirty: VMX_DIRTY_x
+ * @proc: primary processor-based controls
+ * @shadow: interruptibility state (SDM 3C 24.4.2)
+ * @rip: what the VMCS has; likewise @rsp, @rflags
+ * @cr2: the guest's, which no VMCS field holds
+ * @host_cr3: HOST_x fields as the VMCS has them
+ * @msr: guest's values, see VMX_MSR_x
+ */
+struct vmx_vcpu {
+	struct husk_vcpu vcpu;
+	void *vmcs;
+	u64 vmcs_pa;
+	void *vapic;
+	u64 eptp;
+	bool open, made, launched, flush, moved;
+	u8 failed;
+	u8 dirty;
+	u32 proc;
+	u32 shadow;
+	u64 rip, rsp, rflags;
+	u64 cr2;
+	u64 host_cr3, host_cr4, host_fs_base;
+	u64 msr[VMX_MSR_COUNT];
+};
+
+enum { VMX_FAIL_NONE, VMX_FAIL_VMXON, VMX_FAIL_VMPTRLD };
+
+static inline struct vmx_vcpu *to_vmx(struct husk_vcpu *vcpu)
+{
+	return container_of(vcpu, struct vmx_vcpu, vcpu);
+}
+
+/* ---- instructions; the field must exist on this CPU, the VMCS be current ---- */
+
+static __always_inline u64 vmx_read(u32 field)
+{
+	u64 value;
+
+	asm volatile("vmread %1, %0" : "=r" (value) : "r" ((u64)field) : "cc");
+	return value;
+}
+
+static __always_inline void vmx_write(u32 field, u64 value)
+{
+	asm volatile("vmwrite %1, %0" : : "r" ((u64)field), "rm" (value) : "cc", "memory");
+}
+
+/* enter.S */
+int husk_vmx_enter(u64 *gpr, bool resume);
+extern const u8 husk_vmx_exit[];
+
+/* cpu.c: one CPU's virtualization mode, host state, TLB */
+int vmx_cpus_init(void);
+void vmx_cpus_fini(void);
+bool vmx_foreign(void);
+void vmx_open(struct husk_vcpu *vcpu);
+void vmx_close(struct husk_vcpu *vcpu);
+void vmx_moved(struct husk_vcpu *vcpu);
+void vmx_flush(struct husk_vcpu *vcpu);
+/* Make the VMCS current for some VMREADs, outside of a stay; and back. Interrupts off. false: not possible */
+bool vmx_borrow(struct vmx_vcpu *vmx);
+void vmx_give_back(struct vmx_vcpu *vmx);
+
+/* vmx.c */
+void vmx_vmcs_make(struct vmx_vcpu *vmx);
+
+/* exits.c: hardware's exit to neutral terms */
+void vmx_decode(struct vmx_vcpu *vmx);
+void vmx_decode_failure(struct vmx_vcpu *vmx, u32 code);
+
+/* state.c: VMCS to vcpu->sys and back */
+void vmx_fetch(struct husk_vcpu *vcpu, u8 classes);
+void vmx_commit(struct vmx_vcpu *vmx);
+
+/* event.c */
+void vmx_inject(struct husk_vcpu *vcpu);
+bool vmx_can_intr(struct husk_vcpu *vcpu);
+bool vmx_can_nmi(struct husk_vcpu *vcpu);
+void vmx_window(struct husk_vcpu *vcpu, bool intr, bool nmi);
+void vmx_requeue_event(struct vmx_vcpu *vmx, u32 info);
+
+static inline void vmx_control(struct vmx_vcpu *vmx, u32 bits, bool on)
+{
+	u32 proc = on ? vmx->proc | bits : vmx->proc & ~bits;
+
+	if (proc == vmx->proc)
+		return;
+	vmx->proc = proc;
+	vmx->dirty |= VMX_DIRTY_PROC;
+}
+
+static inline void vmx_shadow(struct vmx_vcpu *vmx, u32 bits, bool on)
+{
+	u32 shadow = on ? vmx->shadow | bits : vmx->shadow & ~bits;
+
+	if (shadow == vmx->shadow)
+		return;
+	vmx->shadow = shadow;
+	vmx->dirty |= VMX_DIRTY_SHADOW;
+}
+
+#endif
