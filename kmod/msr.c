@@ -33,6 +33,7 @@
 
 #define HUSK_PAT_RESET		0x0007040600070406ULL	/* SDM 3A table 12-12 */
 #define HUSK_MISC_ENABLE_RESET	(BIT_ULL(0) | BIT_ULL(11) | BIT_ULL(12))	/* fast strings; no BTS, no PEBS */
+#define HUSK_DEBUGCTL_IGNORED	(BIT_ULL(0) | BIT_ULL(1))	/* LBR, BTF: no branch is recorded, each step is one */
 #define HUSK_HWCR_RESET		BIT_ULL(24)		/* the TSC counts at P0 frequency */
 #define HUSK_HWCR_KEPT		(BIT_ULL(18) | BIT_ULL(24))
 #define HUSK_HWCR_IGNORED	(BIT_ULL(3) | BIT_ULL(6) | BIT_ULL(8))	/* cache and flush filters, IGNNE */
@@ -124,6 +125,21 @@ static bool husk_msr_check_pred_cmd(struct husk_vcpu *vcpu, u32 index, u64 value
 	return !(value & ~(u64)PRED_CMD_IBPB);
 }
 
+static bool husk_msr_check_debugctl(struct husk_vcpu *vcpu, u32 index, u64 value)
+{
+	return !(value & ~HUSK_DEBUGCTL_IGNORED);
+}
+
+static bool husk_msr_there_amd(void)
+{
+	return husk_mode(HUSK_MODE_SVM);
+}
+
+static bool husk_msr_there_intel(void)
+{
+	return husk_mode(HUSK_MODE_VMX);
+}
+
 static bool husk_msr_there_ibpb(void)
 {
 	return boot_cpu_has(X86_FEATURE_IBPB);
@@ -169,6 +185,32 @@ static void husk_msr_write_pred_cmd(struct husk_vcpu *vcpu, u32 index, u64 value
 {
 	if (value)
 		husk_host_ibpb();
+}
+
+/*
+ * What a CPU is immune to, and a few weaknesses, which are told as well (SDM 4
+ * table 2-2): RDCL_NO IBRS_ALL RSBA SKIP_L1DFL_VMENTRY SSB_NO MDS_NO
+ * PSCHANGE_MC_NO TAA_NO SBDR_SSDP_NO FBSDP_NO PSDP_NO FB_CLEAR RRSBA BHI_NO
+ * PBRSB_NO GDS_NO RFDS_NO RFDS_CLEAR ITS_NO. Without those that promise an MSR.
+ */
+#define HUSK_ARCH_CAPS \
+	(GENMASK_ULL(6, 0) | BIT_ULL(8) | GENMASK_ULL(15, 13) | BIT_ULL(17) | BIT_ULL(19) | BIT_ULL(20) | \
+	 BIT_ULL(24) | GENMASK_ULL(28, 26) | BIT_ULL(62))
+#define HUSK_ARCH_CAP_PSCHANGE_MC_NO	BIT_ULL(6)
+
+bool husk_msr_has_arch_caps(void)
+{
+	return husk_msr_there_intel() && boot_cpu_has(X86_FEATURE_ARCH_CAPABILITIES);
+}
+
+static u64 husk_msr_read_arch_caps(struct husk_vcpu *vcpu, u32 index)
+{
+	u64 value;
+
+	if (husk_host_rdmsr_safe(MSR_IA32_ARCH_CAPABILITIES, &value))
+		value = 0;
+	/* iTLB multihit is a matter of second-level pages: ept_npt/fault.c */
+	return (value & HUSK_ARCH_CAPS) | HUSK_ARCH_CAP_PSCHANGE_MC_NO;
 }
 
 /* Intel puts the revision in the upper half (SDM 3A 10.11.7.1), AMD in the lower */
@@ -219,11 +261,16 @@ static u64 husk_msr_read_efer(struct husk_vcpu *vcpu, u32 index)
 #define KEPT(member)	.flags = HUSK_MSR_KEPT | HUSK_MSR_STATE, .offset = offsetof(struct husk_vcpu, member)
 #define MISC(slot)	KEPT(misc_msrs[HUSK_MISC_##slot])
 #define VENDOR		.flags = HUSK_MSR_VENDOR | HUSK_MSR_STATE
+#define AMD		.there = husk_msr_there_amd
+#define INTEL		.there = husk_msr_there_intel
 
 static const struct husk_msr_row husk_msr_rows[] = {
 	{ MSR_IA32_TSC, 1, .read = husk_msr_read_tsc, .write = husk_msr_write_tsc },
 	{ MSR_IA32_PLATFORM_ID, 1, .flags = HUSK_MSR_CONST },
 	{ MSR_IA32_APICBASE, 1, .flags = HUSK_MSR_APIC },
+	{ MSR_SMI_COUNT, 1, INTEL, .flags = HUSK_MSR_CONST },
+	/* Locked with everything off: no nested guests, no SGX */
+	{ MSR_IA32_FEAT_CTL, 1, INTEL, .flags = HUSK_MSR_CONST, .value = FEAT_CTL_LOCKED },
 	{ MSR_IA32_TSC_ADJUST, 1, KEPT(tsc_adjust), .write = husk_msr_write_tsc_adjust },
 	{ MSR_IA32_SPEC_CTRL, 1, MISC(SPEC_CTRL), .there = husk_host_has_spec_ctrl,
 	  .check = husk_msr_check_spec_ctrl },
@@ -234,13 +281,14 @@ static const struct husk_msr_row husk_msr_rows[] = {
 	{ MSR_PLATFORM_INFO, 1, .flags = HUSK_MSR_CONST },
 	/* MTRRcap: WC, fixed ranges, 8 variable (SDM 3A 12.11.1) */
 	{ MSR_MTRRcap, 1, .flags = HUSK_MSR_CONST, .value = BIT(10) | BIT(8) | HUSK_MTRR_VARIABLE },
+	{ MSR_IA32_ARCH_CAPABILITIES, 1, .there = husk_msr_has_arch_caps, .read = husk_msr_read_arch_caps },
 	{ MSR_IA32_SYSENTER_CS, 1, VENDOR, .check = husk_msr_check_32bit },
 	{ MSR_IA32_SYSENTER_ESP, 1, VENDOR, .check = husk_msr_check_address },
 	{ MSR_IA32_SYSENTER_EIP, 1, VENDOR, .check = husk_msr_check_address },
 	{ MSR_IA32_MCG_CAP, 1, .flags = HUSK_MSR_CONST },	/* no banks */
 	{ MSR_IA32_MCG_STATUS, 1, MISC(MCG_STATUS), .check = husk_msr_check_mcg_status },
 	{ MSR_IA32_MISC_ENABLE, 1, MISC(MISC_ENABLE), .check = husk_msr_check_misc_enable },
-	{ MSR_IA32_DEBUGCTLMSR, 1, .flags = HUSK_MSR_CONST | HUSK_MSR_IGNORE, .check = husk_msr_check_zero },
+	{ MSR_IA32_DEBUGCTLMSR, 1, .flags = HUSK_MSR_CONST | HUSK_MSR_IGNORE, .check = husk_msr_check_debugctl },
 	{ MSR_IA32_LASTBRANCHFROMIP, 4, .flags = HUSK_MSR_CONST },
 	{ 0x200, 2 * HUSK_MTRR_VARIABLE, MISC(MTRR_VARIABLE), .check = husk_msr_check_mtrr },
 	{ MSR_MTRRfix64K_00000, 1, MISC(MTRR_FIX64K), .check = husk_msr_check_mtrr },
@@ -262,19 +310,19 @@ static const struct husk_msr_row husk_msr_rows[] = {
 	{ MSR_KERNEL_GS_BASE, 1, VENDOR, .check = husk_msr_check_address },
 	{ MSR_TSC_AUX, 1, KEPT(tsc_aux), .there = husk_msr_there_tsc_aux, .check = husk_msr_check_32bit },
 	/* Four counters that never count: no performance monitoring yet */
-	{ MSR_K7_EVNTSEL0, 8, .flags = HUSK_MSR_CONST | HUSK_MSR_IGNORE, .check = husk_msr_check_zero },
-	{ HUSK_MSR_SYSCFG, 1, .flags = HUSK_MSR_CONST },
-	{ MSR_K7_HWCR, 1, MISC(HWCR), .check = husk_msr_check_hwcr, .write = husk_msr_write_hwcr },
-	{ HUSK_MSR_TOP_MEM, 1, .flags = HUSK_MSR_CONST },
-	{ HUSK_MSR_TOP_MEM2, 1, .flags = HUSK_MSR_CONST },
-	{ MSR_AMD64_NB_CFG, 1, .flags = HUSK_MSR_CONST | HUSK_MSR_IGNORE },
-	{ MSR_AMD64_PATCH_LOADER, 1, .flags = HUSK_MSR_IGNORE },
-	{ MSR_K8_INT_PENDING_MSG, 1, .flags = HUSK_MSR_CONST },
-	{ HUSK_MSR_MMIO_CONF, 1, .flags = HUSK_MSR_CONST },
+	{ MSR_K7_EVNTSEL0, 8, AMD, .flags = HUSK_MSR_CONST | HUSK_MSR_IGNORE, .check = husk_msr_check_zero },
+	{ HUSK_MSR_SYSCFG, 1, AMD, .flags = HUSK_MSR_CONST },
+	{ MSR_K7_HWCR, 1, AMD, MISC(HWCR), .check = husk_msr_check_hwcr, .write = husk_msr_write_hwcr },
+	{ HUSK_MSR_TOP_MEM, 1, AMD, .flags = HUSK_MSR_CONST },
+	{ HUSK_MSR_TOP_MEM2, 1, AMD, .flags = HUSK_MSR_CONST },
+	{ MSR_AMD64_NB_CFG, 1, AMD, .flags = HUSK_MSR_CONST | HUSK_MSR_IGNORE },
+	{ MSR_AMD64_PATCH_LOADER, 1, AMD, .flags = HUSK_MSR_IGNORE },
+	{ MSR_K8_INT_PENDING_MSG, 1, AMD, .flags = HUSK_MSR_CONST },
+	{ HUSK_MSR_MMIO_CONF, 1, AMD, .flags = HUSK_MSR_CONST },
 	/* SVMDIS and LOCK: no nested guests (APM2 15.30.1) */
-	{ MSR_VM_CR, 1, .flags = HUSK_MSR_CONST, .value = BIT(4) | BIT(3) },
+	{ MSR_VM_CR, 1, AMD, .flags = HUSK_MSR_CONST, .value = BIT(4) | BIT(3) },
 	/* LFENCE serializes, as every host of husk has it */
-	{ HUSK_MSR_DE_CFG, 1, .flags = HUSK_MSR_CONST, .value = BIT(1) },
+	{ HUSK_MSR_DE_CFG, 1, AMD, .flags = HUSK_MSR_CONST, .value = BIT(1) },
 };
 
 static const struct husk_msr_row *husk_msr_find(u32 index)

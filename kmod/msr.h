@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Places in vcpu->misc_msrs: MSRs that husk keeps and no hardware does. */
+/* Of MSRs, what more than msr.c needs. */
 #ifndef HUSK_MSR_H
 #define HUSK_MSR_H
 
+/* Does a guest have IA32_ARCH_CAPABILITIES here */
+bool husk_msr_has_arch_caps(void);
+
 #define HUSK_MTRR_VARIABLE	8
 
+/* Places in vcpu->misc_msrs: MSRs that husk keeps and no hardware does. */
 enum {
 	HUSK_MISC_SPEC_CTRL,
 	HUSK_MISC_HWCR,
