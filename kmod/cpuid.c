@@ -6,8 +6,10 @@
  *
  * Not allowed, whatever the host has: VMX, SVM, MONITOR and MWAITX, PKU, LA57,
  * CET, AMX, MPX, XSAVES, processor trace, SGX, resource control, performance
- * counters, IBS, and topology: a guest CPU is one package with one thread until
- * the worker says otherwise.
+ * counters, debug store, IBS, power and thermal control, the kinds of cores of
+ * a hybrid CPU, and topology: a guest CPU is one package with one thread until
+ * the worker says otherwise. Nor the TSC's rate (0x15): guests take it for the
+ * APIC timer's too, which it is not.
  */
 #include <linux/bits.h>
 #include <linux/kernel.h>
@@ -19,6 +21,7 @@
 #include <asm/processor-flags.h>
 
 #include "hostcpu.h"
+#include "msr.h"
 
 enum { HUSK_EAX, HUSK_EBX, HUSK_ECX, HUSK_EDX };
 
@@ -60,8 +63,9 @@ static const struct husk_cpuid_row husk_cpuid_rows[] = {
 		/* AVX512_VBMI UMIP AVX512_VBMI2 GFNI VAES VPCLMULQDQ VNNI BITALG VPOPCNTDQ RDPID CLDEMOTE MOVDIRI
 		 * MOVDIR64B */
 		B(1) | B(2) | B(6) | GENMASK(12, 8) | B(14) | B(22) | B(25) | B(27) | B(28),
-		/* AVX512_4VNNIW 4FMAPS FSRM VP2INTERSECT MD_CLEAR SERIALIZE AVX512_FP16 IBRS+IBPB STIBP SSBD */
-		B(2) | B(3) | B(4) | B(8) | B(10) | B(14) | B(23) | B(26) | B(27) | B(31) },
+		/* AVX512_4VNNIW 4FMAPS FSRM VP2INTERSECT MD_CLEAR SERIALIZE AVX512_FP16 IBRS+IBPB STIBP
+		 * ARCH_CAPABILITIES SSBD */
+		B(2) | B(3) | B(4) | B(8) | B(10) | B(14) | B(23) | B(26) | B(27) | B(29) | B(31) },
 	  .force = { 0, B(1), 0, 0 } },			/* TSC_ADJUST: emulated */
 	{ 0x00000007, 1, HUSK_CPUID_INDEX, .allow = {
 		/* SHA512 SM3 SM4 AVX_VNNI AVX512_BF16 FZRM FSRS FSRCS AVX_IFMA */
@@ -100,6 +104,7 @@ static const struct husk_cpuid_row husk_cpuid_rows[] = {
 #define HUSK_NEED_XSAVE		((u64)XFEATURE_MASK_FP)
 #define HUSK_NEED_SPEC_CTRL	BIT_ULL(63)
 #define HUSK_NEED_IBPB		BIT_ULL(62)
+#define HUSK_NEED_ARCH_CAPS	BIT_ULL(61)
 
 static const struct husk_cpuid_need {
 	u32 function, index, reg, bits;
@@ -113,6 +118,7 @@ static const struct husk_cpuid_need {
 	{ 0x00000007, 0, HUSK_ECX, B(1) | B(6) | B(11) | B(12) | B(14), HUSK_NEED_AVX512 },
 	{ 0x00000007, 0, HUSK_EDX, B(2) | B(3) | B(8) | B(23), HUSK_NEED_AVX512 },
 	{ 0x00000007, 0, HUSK_EDX, B(26) | B(27) | B(31), HUSK_NEED_SPEC_CTRL },
+	{ 0x00000007, 0, HUSK_EDX, B(29), HUSK_NEED_ARCH_CAPS },
 	{ 0x00000007, 1, HUSK_EAX, B(0) | B(1) | B(2) | B(4) | B(23), HUSK_NEED_AVX },
 	{ 0x00000007, 1, HUSK_EAX, B(5), HUSK_NEED_AVX512 },
 	{ 0x00000007, 1, HUSK_EDX, B(4) | B(5) | B(10), HUSK_NEED_AVX },
@@ -128,6 +134,7 @@ static const struct husk_cpuid_deny {
 	{ 0x00000001, 0, HUSK_ECX, B(3) | B(5) | B(6) | B(27) },	/* MONITOR VMX SMX OSXSAVE */
 	{ 0x00000007, 0, HUSK_EBX, B(2) | B(14) | B(25) },		/* SGX MPX PT */
 	{ 0x00000007, 0, HUSK_ECX, B(3) | B(4) | B(5) | B(7) | B(16) },	/* PKU OSPKE WAITPKG SHSTK LA57 */
+	{ 0x00000007, 0, HUSK_ECX, B(23) | B(29) | B(30) },		/* KEY_LOCKER ENQCMD SGX_LC */
 	{ 0x00000007, 0, HUSK_EDX, B(20) | B(22) | B(24) | B(25) },	/* IBT AMX */
 	{ 0x00000007, 1, HUSK_EAX, B(17) | B(21) | B(26) },		/* FRED AMX_FP16 LAM */
 	{ 0x80000001, 0, HUSK_ECX, B(2) | B(12) | B(15) | B(29) },	/* SVM SKINIT LWP MONITORX */
@@ -197,6 +204,33 @@ static void husk_cpuid_setup_xsave(void)
 	}
 }
 
+#define HUSK_CACHES_MAX		8
+#define HUSK_CACHE_TYPE		GENMASK(4, 0)	/* 0: no more */
+#define HUSK_CACHE_SELF		GENMASK(13, 0)	/* what is not about who shares it (SDM 2A CPUID, leaf 4) */
+#define HUSK_TOPOLOGY_SMT	(1 << 8)
+#define HUSK_TOPOLOGY_CORE	(2 << 8)
+
+/* Caches that nobody shares, and one thread in one core; EDX is filled in at run time. */
+static void husk_cpuid_setup_intel(void)
+{
+	struct husk_cpuid_entry *e;
+	u32 i;
+
+	husk_cpuid_add(0x2, 0, 0);		/* caches and TLBs as descriptors */
+	for (i = 0; i < HUSK_CACHES_MAX; i++) {
+		e = husk_cpuid_add(0x4, i, HUSK_CPUID_INDEX);
+		e->eax &= HUSK_CACHE_SELF;
+		if (!(e->eax & HUSK_CACHE_TYPE))
+			break;
+	}
+	for (i = 0; i < 2; i++) {
+		e = husk_cpuid_add(0xb, i, HUSK_CPUID_INDEX);
+		e->eax = e->edx = 0;
+		e->ebx = 1;
+		e->ecx = i | (i ? HUSK_TOPOLOGY_CORE : HUSK_TOPOLOGY_SMT);
+	}
+}
+
 static void husk_cpuid_fixup(struct husk_cpuid_entry *e)
 {
 	switch (e->function) {
@@ -225,6 +259,8 @@ static void husk_cpuid_apply_needs(struct husk_cpuid_entry *e)
 		have |= HUSK_NEED_SPEC_CTRL;
 	if (boot_cpu_has(X86_FEATURE_IBPB))
 		have |= HUSK_NEED_IBPB;
+	if (husk_msr_has_arch_caps())
+		have |= HUSK_NEED_ARCH_CAPS;
 	for (i = 0; i < ARRAY_SIZE(husk_cpuid_needs); i++) {
 		const struct husk_cpuid_need *n = &husk_cpuid_needs[i];
 
@@ -258,7 +294,8 @@ void husk_cpuid_setup(void)
 {
 	u32 i, reg;
 
-	BUILD_BUG_ON(ARRAY_SIZE(husk_cpuid_rows) + 8 > ARRAY_SIZE(husk_cpuid_host));
+	/* and of 0xD, 2, 4 and 0xB */
+	BUILD_BUG_ON(ARRAY_SIZE(husk_cpuid_rows) + 8 + 1 + HUSK_CACHES_MAX + 2 > ARRAY_SIZE(husk_cpuid_host));
 	husk_cpuid_host_count = 0;
 	for (i = 0; i < ARRAY_SIZE(husk_cpuid_rows); i++) {
 		const struct husk_cpuid_row *row = &husk_cpuid_rows[i];
@@ -277,6 +314,8 @@ void husk_cpuid_setup(void)
 		husk_cpuid_apply_needs(e);
 	}
 	husk_cpuid_setup_xsave();
+	if (husk_mode(HUSK_MODE_VMX))
+		husk_cpuid_setup_intel();
 	husk_cpuid_setup_cr4();
 }
 
