@@ -22,6 +22,16 @@ bool vmx_legal_zero(const struct vmx_check *c, u64 value, u64 bits)
 	return !(value & bits);
 }
 
+bool vmx_legal_nonzero(const struct vmx_check *c, u64 value, u64 arg)
+{
+	return value;
+}
+
+bool vmx_legal_ones(const struct vmx_check *c, u64 value, u64 bits)
+{
+	return (value & bits) == bits;
+}
+
 bool vmx_legal_exactly(const struct vmx_check *c, u64 value, u64 wanted)
 {
 	return value == wanted;
@@ -154,6 +164,8 @@ static u32 check_state_registers(const struct vmx_check *c)
 		state |= S_NOT_IA32E;
 	if (!(c->word[W_PROC2] & VMX_PROC2_UNRESTRICTED_GUEST))
 		state |= S_RESTRICTED;
+	if (!(cr0 & CR0_PE_BIT))
+		state |= S_REAL;
 	if (cr0 & CR0_PG_BIT)
 		state |= S_PAGING;
 	if (cr0 & CR0_PG_BIT && cr4 & CR4_PAE_BIT && !ia32e && c->word[W_PROC2] & VMX_PROC2_EPT)

@@ -6,14 +6,9 @@
 #define ALLOWED_TEXT	"a bit is 0 that must be 1, or 1 that must be 0: see the IA32_VMX_x_CTLS MSR"
 #define AREA_TEXT	"bits 3:0 and bits beyond the physical-address width must be 0, up to the area's last byte"
 
-static u32 check_cr3_targets(const struct vmx_check *c)
-{
-	return VMX_MISC_CR3_TARGETS(c->limits->misc);
-}
-
 static bool vmx_legal_cr3_targets(const struct vmx_check *c, u64 value, u64 arg)
 {
-	return value <= check_cr3_targets(c);
+	return value <= VMX_MISC_CR3_TARGETS(c->limits->misc);
 }
 
 /* Bits 31:4 count unless virtual-interrupt delivery is on */
@@ -201,30 +196,13 @@ const struct vmx_rule vmx_control_rules[] = {
 	{ }
 };
 
-/* LMA and LME are both what "host address-space size" is, which is always 1 here */
-static bool vmx_legal_host_lma(const struct vmx_check *c, u64 value, u64 arg)
-{
-	return (value & EFER_LME_LMA) == EFER_LME_LMA;
-}
-
-static bool vmx_legal_host_cr4(const struct vmx_check *c, u64 value, u64 arg)
-{
-	return value & CR4_PAE_BIT;
-}
-
-static bool vmx_legal_host_wp(const struct vmx_check *c, u64 value, u64 arg)
-{
-	return value & CR0_WP_BIT;
-}
-
 #define SELECTOR_TEXT	"RPL (bits 1:0) and the TI flag (bit 2) must be 0"
-#define CANONICAL_TEXT	"must be canonical"
 
 const struct vmx_rule vmx_host_rules[] = {
 	/* SDM 3C 27.2.2 */
 	{ VMCS_HOST_CR0, 0, ALWAYS, BY(cr0), "a bit is not as IA32_VMX_CR0_FIXED0 and FIXED1 demand" },
 	{ VMCS_HOST_CR4, 0, ALWAYS, BY(cr4), "a bit is not as IA32_VMX_CR4_FIXED0 and FIXED1 demand" },
-	{ VMCS_HOST_CR0, 0, COND(STATE, S_HOST_CET), BY(host_wp), "WP must be 1 if CR4.CET is" },
+	{ VMCS_HOST_CR0, 0, COND(STATE, S_HOST_CET), ONES(CR0_WP_BIT), "WP must be 1 if CR4.CET is" },
 	{ VMCS_HOST_CR3, 0, ALWAYS, BY(cr3), "bits beyond the physical-address width must be 0" },
 	{ VMCS_HOST_SYSENTER_ESP, 0, ALWAYS, CANONICAL, CANONICAL_TEXT },
 	{ VMCS_HOST_SYSENTER_EIP, 0, ALWAYS, CANONICAL, CANONICAL_TEXT },
@@ -232,14 +210,14 @@ const struct vmx_rule vmx_host_rules[] = {
 	  "a reserved bit is 1" },
 	{ VMCS_HOST_PAT, 0, COND(EXITC, VMX_EXITC_LOAD_PAT), PAT, "each byte must be 0, 1, 4, 5, 6 or 7" },
 	{ VMCS_HOST_EFER, 0, COND(EXITC, VMX_EXITC_LOAD_EFER), WITHIN(efer), "a reserved bit is 1" },
-	{ VMCS_HOST_EFER, 0, COND(EXITC, VMX_EXITC_LOAD_EFER), BY(host_lma),
-	  "LMA and LME must each equal \"host address-space size\"" },
+	{ VMCS_HOST_EFER, 0, COND(EXITC, VMX_EXITC_LOAD_EFER), ONES(EFER_LME_BIT | EFER_LMA_BIT),
+	  "LMA and LME must be 1, as \"host address-space size\" is" },
 	{ VMCS_HOST_S_CET, 0, COND(EXITC, VMX_EXITC_LOAD_CET), CET,
 	  "bits 9:6 must be 0, bits 11:10 not both 1, the address canonical" },
 	{ VMCS_HOST_SSP, 0, COND(EXITC, VMX_EXITC_LOAD_CET), ZERO(3), "bits 1:0 must be 0" },
 	{ VMCS_HOST_SSP, 0, COND(EXITC, VMX_EXITC_LOAD_CET), CANONICAL, CANONICAL_TEXT },
 	{ VMCS_HOST_INTR_SSP_TABLE, 0, COND(EXITC, VMX_EXITC_LOAD_CET), CANONICAL, CANONICAL_TEXT },
-	{ VMCS_HOST_PKRS, 0, COND(EXITC, VMX_EXITC_LOAD_PKRS), ZERO(0xffffffff00000000ULL), "bits 63:32 must be 0" },
+	{ VMCS_HOST_PKRS, 0, COND(EXITC, VMX_EXITC_LOAD_PKRS), ZERO(HIGH_HALF), "bits 63:32 must be 0" },
 
 	/* 27.2.3 */
 	{ VMCS_HOST_ES_SELECTOR, 0, ALWAYS, ZERO(7), SELECTOR_TEXT },
@@ -260,7 +238,7 @@ const struct vmx_rule vmx_host_rules[] = {
 	/* 27.2.4, from IA-32e mode */
 	{ VMCS_EXIT_CONTROLS, 0, ALWAYS, NEED(EXITC, VMX_EXITC_HOST_64),
 	  "\"host address-space size\" must be 1 on an entry from IA-32e mode" },
-	{ VMCS_HOST_CR4, 0, ALWAYS, BY(host_cr4), "PAE must be 1 with \"host address-space size\"" },
+	{ VMCS_HOST_CR4, 0, ALWAYS, ONES(CR4_PAE_BIT), "PAE must be 1 with \"host address-space size\"" },
 	{ VMCS_HOST_RIP, 0, ALWAYS, CANONICAL, CANONICAL_TEXT },
 	{ }
 };

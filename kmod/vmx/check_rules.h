@@ -11,7 +11,7 @@
 #endif
 
 /* Words of bits on which a rule may depend */
-enum vmx_word {
+enum check_word {
 	W_ALWAYS,
 	W_PIN, W_PROC, W_PROC2, W_PROC3, W_EXITC, W_ENTRY,	/* the controls in force */
 	W_EVENT,		/* VM-entry interruption information if valid, else 0 */
@@ -35,6 +35,7 @@ enum vmx_word {
 #define S_SHADOW_OR_HLT		BIT(13)
 #define S_EPTP_SWITCHING	BIT(14)
 #define S_HOST_CET		BIT(15)	/* host's CR4.CET */
+#define S_REAL			BIT(16)	/* not CR0.PE */
 
 /* A condition: all these bits of that word are 1 */
 #define COND(word, bits)	((u64)(W_##word) << 32 | (u32)(bits))
@@ -85,6 +86,7 @@ extern const struct vmx_rule vmx_control_rules[], vmx_host_rules[], vmx_guest_ru
 
 /* tests that several rules use, with their argument */
 #define ZERO(bits)	vmx_legal_zero, (bits)
+#define ONES(bits)	vmx_legal_ones, (bits)
 #define EXACTLY(v)	vmx_legal_exactly, (v)
 #define NEED(word, bits) vmx_legal_need, COND(word, bits)
 #define ADDRESS(bits)	vmx_legal_address, (bits)
@@ -96,7 +98,12 @@ extern const struct vmx_rule vmx_control_rules[], vmx_host_rules[], vmx_guest_ru
 #define ALLOWED(member)	vmx_legal_allowed, offsetof(struct vmx_check_limits, member)
 #define BY(test)	vmx_legal_##test, 0
 
+#define HIGH_HALF	0xffffffff00000000ULL
+#define CANONICAL_TEXT	"must be canonical"
+
 bool vmx_legal_zero(const struct vmx_check *c, u64 value, u64 arg);
+bool vmx_legal_nonzero(const struct vmx_check *c, u64 value, u64 arg);
+bool vmx_legal_ones(const struct vmx_check *c, u64 value, u64 arg);
 bool vmx_legal_exactly(const struct vmx_check *c, u64 value, u64 arg);
 bool vmx_legal_need(const struct vmx_check *c, u64 value, u64 arg);
 bool vmx_legal_address(const struct vmx_check *c, u64 value, u64 arg);
@@ -119,7 +126,6 @@ bool vmx_legal_cr4(const struct vmx_check *c, u64 value, u64 arg);
 #define CR4_PAE_BIT	BIT_ULL(5)
 #define CR4_PCIDE_BIT	BIT_ULL(17)
 #define CR4_CET_BIT	BIT_ULL(23)
-#define EFER_LME_LMA	(BIT_ULL(8) | BIT_ULL(10))
 #define EFER_LME_BIT	BIT_ULL(8)
 #define EFER_LMA_BIT	BIT_ULL(10)
 #define RFLAGS_TF	BIT_ULL(8)

@@ -33,21 +33,21 @@ struct vmx_cpu {
 	bool foreign;		/* another hypervisor is in VMX operation */
 	unsigned long cr4;
 	u64 previous;		/* its current VMCS, all ones if none */
+	struct desc_ptr gdt, idt;	/* of this CPU for good; filled before its first stay */
 	/* what a VM exit sets to fixed values (SDM 3C 27.5), and MSRs; valid while open */
-	struct desc_ptr gdt, idt;
 	u16 ds, es, fs, gs, ldt;
 	u64 debugctl, pebs;
-	u64 msr[VMX_MSR_SWITCHED];
-	bool msr_known;		/* all but KERNEL_GS_BASE are the kernel's own, which never change */
+	u64 kernel_gs_base;
+	u64 syscall[VMX_MSR_SYSCALL];
+	bool syscall_known;	/* they are the kernel's own, which never change */
 };
 static DEFINE_PER_CPU(struct vmx_cpu, vmx_cpus);
 
-static const u32 vmx_msr_index[VMX_MSR_SWITCHED] = {
+static const u32 vmx_syscall_msr[VMX_MSR_SYSCALL] = {
 	[VMX_MSR_STAR]		= MSR_STAR,
 	[VMX_MSR_LSTAR]		= MSR_LSTAR,
 	[VMX_MSR_CSTAR]		= MSR_CSTAR,
 	[VMX_MSR_SYSCALL_MASK]	= MSR_SYSCALL_MASK,
-	[VMX_MSR_KERNEL_GS_BASE] = MSR_KERNEL_GS_BASE,
 };
 static bool vmx_has_pebs;			/* immutable after load */
 
@@ -179,9 +179,11 @@ static u64 vmx_tss_base(const struct desc_ptr *gdt)
 }
 
 /* What differs between CPUs */
-static void vmx_host_move(struct vmx_vcpu *vmx, const struct vmx_cpu *c)
+static void vmx_host_move(struct vmx_vcpu *vmx, struct vmx_cpu *c)
 {
 	vmx->moved = false;
+	native_store_gdt(&c->gdt);
+	store_idt(&c->idt);
 	vmx_write(VMCS_HOST_TR_BASE, vmx_tss_base(&c->gdt));
 	vmx_write(VMCS_HOST_GDTR_BASE, c->gdt.address);
 	vmx_write(VMCS_HOST_IDTR_BASE, c->idt.address);
@@ -228,8 +230,10 @@ static noinline void vmx_host_segments(struct vmx_vcpu *vmx, const struct vmx_cp
 		loadsegment(fs, c->fs);
 		husk_host_wrmsr(MSR_FS_BASE, vmx->host_fs_base);
 	}
-	if (c->gs)
-		load_gs_index(c->gs);	/* changes KERNEL_GS_BASE, which is put back after it */
+	if (c->gs) {
+		load_gs_index(c->gs);
+		husk_host_wrmsr(MSR_KERNEL_GS_BASE, c->kernel_gs_base);
+	}
 	if (c->ldt)
 		asm volatile("lldt %0" : : "r" (c->ldt));
 }
@@ -248,7 +252,8 @@ static void vmx_host_restore(struct vmx_vcpu *vmx, struct vmx_cpu *c)
 		husk_host_wrmsr(MSR_IA32_PEBS_ENABLE, c->pebs);
 }
 
-static void vmx_msrs_load(struct vmx_vcpu *vmx, struct vmx_cpu *c)
+/* For a guest that has SYSCALL switched on; without, it can't use them, and its RDMSR exits. */
+static noinline void vmx_syscall_load(struct vmx_vcpu *vmx, struct vmx_cpu *c)
 {
 	int i;
 
@@ -256,28 +261,47 @@ static void vmx_msrs_load(struct vmx_vcpu *vmx, struct vmx_cpu *c)
 	 * Another hypervisor may have left its guest's values until the next
 	 * return to user mode, and expects to find just those.
 	 */
-	if (unlikely(c->foreign || !c->msr_known)) {
-		for (i = 0; i < VMX_MSR_KERNEL_GS_BASE; i++)
-			c->msr[i] = husk_host_rdmsr(vmx_msr_index[i]);
-		c->msr_known = !c->foreign;
+	if (unlikely(c->foreign || !c->syscall_known)) {
+		for (i = 0; i < VMX_MSR_SYSCALL; i++)
+			c->syscall[i] = husk_host_rdmsr(vmx_syscall_msr[i]);
+		c->syscall_known = !c->foreign;
 	}
-	c->msr[VMX_MSR_KERNEL_GS_BASE] = husk_host_rdmsr(MSR_KERNEL_GS_BASE);
-	for (i = 0; i < VMX_MSR_SWITCHED; i++)
-		if (vmx->msr[i] != c->msr[i])
-			husk_host_wrmsr(vmx_msr_index[i], vmx->msr[i]);
+	for (i = 0; i < VMX_MSR_SYSCALL; i++)
+		if (vmx->msr[i] != c->syscall[i])
+			husk_host_wrmsr(vmx_syscall_msr[i], vmx->msr[i]);
+}
+
+static noinline void vmx_syscall_put(const struct vmx_vcpu *vmx, const struct vmx_cpu *c)
+{
+	int i;
+
+	for (i = 0; i < VMX_MSR_SYSCALL; i++)
+		if (vmx->msr[i] != c->syscall[i])
+			husk_host_wrmsr(vmx_syscall_msr[i], c->syscall[i]);
+}
+
+static void vmx_msrs_load(struct vmx_vcpu *vmx, struct vmx_cpu *c)
+{
+	u64 guest = vmx->msr[VMX_MSR_KERNEL_GS_BASE];
+
+	c->kernel_gs_base = husk_host_rdmsr(MSR_KERNEL_GS_BASE);
+	if (guest != c->kernel_gs_base)
+		husk_host_wrmsr(MSR_KERNEL_GS_BASE, guest);
+	if (vmx->syscall)
+		vmx_syscall_load(vmx, c);
 	if (unlikely(c->foreign))
 		vmx_write(VMCS_HOST_EFER, husk_host_rdmsr(MSR_EFER));
 }
 
 static void vmx_msrs_put(struct vmx_vcpu *vmx, struct vmx_cpu *c)
 {
-	int i;
-
 	/* SWAPGS changes it without an exit; the others change by an intercepted WRMSR only. */
-	vmx->msr[VMX_MSR_KERNEL_GS_BASE] = husk_host_rdmsr(MSR_KERNEL_GS_BASE);
-	for (i = 0; i < VMX_MSR_SWITCHED; i++)
-		if (vmx->msr[i] != c->msr[i] || i == VMX_MSR_KERNEL_GS_BASE)
-			husk_host_wrmsr(vmx_msr_index[i], c->msr[i]);
+	u64 guest = vmx->msr[VMX_MSR_KERNEL_GS_BASE] = husk_host_rdmsr(MSR_KERNEL_GS_BASE);
+
+	if (guest != c->kernel_gs_base)
+		husk_host_wrmsr(MSR_KERNEL_GS_BASE, c->kernel_gs_base);
+	if (vmx->syscall)
+		vmx_syscall_put(vmx, c);
 }
 
 /* ---- a stay ---- */
@@ -289,12 +313,12 @@ void vmx_open(struct husk_vcpu *vcpu)
 
 	if (unlikely(!vmx_acquire(vmx, c)))
 		return;		/* vmx_enter() says so */
-	native_store_gdt(&c->gdt);
-	store_idt(&c->idt);
 	if (unlikely(!vmx->made))
 		vmx_vmcs_make(vmx);
 	if (unlikely(vmx->moved))
 		vmx_host_move(vmx, c);
+	if (vcpu->sys_dirty)
+		vmx_commit(vmx);
 	vmx_host_update(vmx, c);
 	vmx_msrs_load(vmx, c);
 	if (unlikely(vcpu->dr_live))
@@ -313,8 +337,8 @@ void vmx_close(struct husk_vcpu *vcpu)
 		husk_host_reset_dr6();
 	}
 	vmx_release(vmx, c);
-	vmx_host_restore(vmx, c);
 	vmx_msrs_put(vmx, c);
+	vmx_host_restore(vmx, c);
 }
 
 void vmx_moved(struct husk_vcpu *vcpu)

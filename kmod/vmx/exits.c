@@ -74,6 +74,8 @@ static void vmx_decode_ept(struct vmx_vcpu *vmx, struct husk_exit_info *exit)
 {
 	u64 info = exit->info[0];
 
+	/* Likely to be emulated, after the stay: that would have to borrow VMX operation for it. */
+	husk_fetch(&vmx->vcpu, HUSK_SYS_CR);
 	exit->gpa = exit->info[1] = vmx_read(VMCS_GUEST_PHYSICAL_ADDRESS);
 	exit->access = HUSK_ACCESS_READ;
 	if (info & VMX_EPT_VIOLATION_WRITE)

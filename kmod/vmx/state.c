@@ -133,6 +133,7 @@ static void vmx_commit_cr(struct vmx_vcpu *vmx)
 	vmx_write(VMCS_GUEST_CR4, sys->cr4 | vmx_caps.cr4_must);
 	vmx_write(VMCS_CR4_READ_SHADOW, sys->cr4);
 	vmx_write(VMCS_GUEST_EFER, sys->efer);
+	vmx->syscall = sys->efer & EFER_SCE;	/* never changes in the middle of a stay */
 	vmx_write(VMCS_GUEST_PAT, vmx->vcpu.pat);
 	if (sys->efer & EFER_LMA)
 		entry |= VMX_ENTRY_IA32E;

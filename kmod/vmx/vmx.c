@@ -19,10 +19,9 @@
 /* Shared by all VMs, never written after setup: every port exits, and every MSR but those below. */
 static void *vmx_io_bitmaps, *vmx_msr_bitmap;
 
-/* MSRs that the hardware switches, or vmx_open() for a whole stay */
+/* MSRs that the hardware switches, or vmx_open() for all guests; and those that change by WRMSR only */
 static const u32 vmx_msrs_direct[] = { MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE };
 static const u32 vmx_msrs_readable[] = {
-	MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SYSCALL_MASK,
 	MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP,
 };
 

@@ -11,16 +11,18 @@
 #include "vmx/caps.h"
 #include "vmx/vmcs.h"
 
-/* MSRs of which the guest's value is in the register for a stay. Outside of it: struct vmx_vcpu.msr */
+/* MSRs of which struct vmx_vcpu.msr has the guest's value outside of a stay */
 enum {
+	/* in the registers for a stay, if the guest has EFER.SCE */
 	VMX_MSR_STAR,
 	VMX_MSR_LSTAR,
 	VMX_MSR_CSTAR,
 	VMX_MSR_SYSCALL_MASK,
-	VMX_MSR_KERNEL_GS_BASE,
-	VMX_MSR_SWITCHED,
+	VMX_MSR_SYSCALL,
+	/* in the register for a stay */
+	VMX_MSR_KERNEL_GS_BASE = VMX_MSR_SYSCALL,
 	/* in the VMCS, written back at the first entry of a stay */
-	VMX_MSR_SYSENTER_CS = VMX_MSR_SWITCHED,
+	VMX_MSR_SYSENTER_CS,
 	VMX_MSR_SYSENTER_ESP,
 	VMX_MSR_SYSENTER_EIP,
 	VMX_MSR_COUNT,
@@ -44,7 +46,7 @@ enum {
  * @failed: what vmx_open() could not do, 0 if nothing; VMX_FAIL_x
  * @made: the VMCS has its constant fields
  * @launched: VMRESUME is due; no longer once the VMCS is cleared
- * @flush: mappings that this CPU may have of the guest are older than this stay
+ * @syscall: the guest has EFER.SCE, and with it VMX_MSR_STAR and its like
  * @moved: the VMCS has the host state of another CPU
  * @dirty: VMX_DIRTY_x
  * @proc: primary processor-based controls
@@ -60,7 +62,7 @@ struct vmx_vcpu {
 	u64 vmcs_pa;
 	void *vapic;
 	u64 eptp;
-	bool open, made, launched, flush, moved;
+	bool open, made, launched, moved, syscall;
 	u8 failed;
 	u8 dirty;
 	u32 proc;
