@@ -178,7 +178,7 @@ void vmx_decode(struct vmx_vcpu *vmx)
 	exit->info[1] = 0;
 	exit->next_rip = 0;
 	if (unlikely(code & VMX_REASON_ENTRY_FAILURE)) {
-		vmx_decode_failure(vmx, code);
+		vmx_entry_failed(vmx, code);
 		return;
 	}
 	vectoring = vmx_read(VMCS_IDT_VECTORING_INFO);
@@ -195,29 +195,4 @@ void vmx_decode(struct vmx_vcpu *vmx)
 		vmx_decode_ept(vmx, exit);
 	else if (exit->reason <= HUSK_REASON_NONE || exit->reason >= HUSK_REASON_EXCEPTION)
 		vmx_decode_rare(vmx, exit);
-}
-
-/*
- * The guest was not entered: say why, in the exit and once in a while in the
- * kernel's log. code: the exit reason, 0 if the instruction itself failed
- * (SDM 3C 30.2).
- */
-void vmx_decode_failure(struct vmx_vcpu *vmx, u32 code)
-{
-	struct husk_exit_info *exit = &vmx->vcpu.exit;
-
-	exit->reason = HUSK_REASON_ENTRY_FAIL;
-	exit->next_rip = 0;
-	exit->hw_reason = code;
-	if (!vmx->open) {
-		exit->info[0] = 0;
-		exit->info[1] = vmx->failed;
-		pr_warn_ratelimited("husk: VM %u: %s failed on CPU %d\n", vmx->vcpu.vm->id,
-				    vmx->failed == VMX_FAIL_VMXON ? "VMXON" : "VMPTRLD", smp_processor_id());
-		return;
-	}
-	if (!code)
-		exit->info[0] = vmx_read(VMCS_INSTRUCTION_ERROR);
-	pr_warn_ratelimited("husk: VM %u: entry failed: reason %#x, information %#llx\n", vmx->vcpu.vm->id,
-			    code, exit->info[0]);
 }

@@ -266,13 +266,13 @@ static void vmx_enter(struct husk_vcpu *vcpu)
 
 	vcpu->exit.insn_len = 0;
 	if (unlikely(!vmx->open)) {
-		vmx_decode_failure(vmx, 0);
+		vmx_entry_failed(vmx, 0);
 		return;
 	}
 	cr8 = husk_lapic_get_cr8(vcpu);
 	vmx_before(vmx, cr8);
 	if (unlikely(husk_vmx_enter(vcpu->regs.gpr, vmx->launched))) {
-		vmx_decode_failure(vmx, 0);
+		vmx_entry_failed(vmx, 0);
 		return;
 	}
 	vmx->launched = true;

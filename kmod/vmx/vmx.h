@@ -116,7 +116,9 @@ void vmx_vmcs_make(struct vmx_vcpu *vmx);
 
 /* exits.c: hardware's exit to neutral terms */
 void vmx_decode(struct vmx_vcpu *vmx);
-void vmx_decode_failure(struct vmx_vcpu *vmx, u32 code);
+
+/* failure.c */
+void vmx_entry_failed(struct vmx_vcpu *vmx, u32 code);
 
 /* state.c: VMCS to vcpu->sys and back */
 void vmx_fetch(struct husk_vcpu *vcpu, u8 classes);
