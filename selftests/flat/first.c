@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The smallest guest: CPUID, OUT to the worker, VMMCALL, IN, MMIO, HLT. Says
+ * The smallest guest: CPUID, OUT to the worker, hypercall, IN, MMIO, HLT. Says
  * what it does at each step, for bring-up. "first --kvm" runs it on KVM.
  */
 #include <errno.h>
@@ -67,7 +67,7 @@ int main(int argc, char **argv)
 
 	round_trip(&vm, &exit);		/* out %eax, $0x80 after CPUID leaf 0 */
 	expect("out", exit.kind == VMM_PIO && exit.addr == 0x80 && exit.width == 4 && exit.write, exit.data);
-	round_trip(&vm, &exit);		/* out after VMMCALL 0xdead: -1000 */
+	round_trip(&vm, &exit);		/* out after hypercall 0xdead: -1000 */
 	expect("hypercall", exit.kind == VMM_PIO && exit.data == (u32)-1000, exit.data);
 	round_trip(&vm, &exit);		/* in (%dx), %al */
 	expect("in", exit.kind == VMM_PIO && exit.addr == 0x3f8 && !exit.write && exit.width == 1, exit.addr);

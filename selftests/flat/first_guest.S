@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Position independent 64-bit code for first.c */
+#include "hypercall.h"
+
 	.section .rodata
 	.globl first_guest, first_guest_end
 first_guest:
@@ -8,8 +10,7 @@ first_guest:
 	cpuid
 	mov	$0x80, %dx
 	out	%eax, $0x80
-	mov	$0xdead, %eax
-	vmmcall
+	hypercall 0xdead
 	out	%eax, $0x80
 	mov	$0x3f8, %dx
 	in	(%dx), %al

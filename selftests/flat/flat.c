@@ -279,13 +279,21 @@ static int module_refs(void)
 	return n;
 }
 
+/* Seconds; SLOW in the environment says how much slower than usual this machine is */
+static u32 deadline(const struct flat_test *test)
+{
+	const char *slow = getenv("SLOW");
+
+	return (test->seconds ? test->seconds : 20) * (slow && atoi(slow) > 0 ? atoi(slow) : 1);
+}
+
 static int child(const struct flat_test *test, int fd)
 {
 	int fds = open_fds();
 
 	report_fd = fd;
 	/* A guest that hangs is told about with its rip; the deadline proper comes later */
-	flat_alarm((test->seconds ? test->seconds : 20) * 750);
+	flat_alarm(deadline(test) * 750);
 	test->fn();
 	if (open_fds() != fds)
 		flat_fail("the test left %d file descriptors open", open_fds() - fds);
@@ -334,7 +342,7 @@ static void run_one(const struct flat_test *test)
 		_exit(child(test, pipes[1]));
 	}
 	close(pipes[1]);
-	status = reap(pid, test->seconds ? test->seconds : 20);
+	status = reap(pid, deadline(test));
 	n = read(pipes[0], text, sizeof(text) - 1);
 	close(pipes[0]);
 	text[n > 0 ? n : 0] = 0;
@@ -362,7 +370,7 @@ static void run_one(const struct flat_test *test)
 			printf("#   %s\n", line + 1);
 		}
 	} else if (status == -1) {
-		printf("not ok %s: no end within %u s\n", test->name, test->seconds ? test->seconds : 20);
+		printf("not ok %s: no end within %u s\n", test->name, deadline(test));
 	} else if (status == 0) {
 		printf("not ok %s: the module has %d references, %d before\n", test->name, module_refs(), refs);
 	} else {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* Guest code of other modes than 64-bit. See flat_mode.c for where it is put. */
+#include "hypercall.h"
+
 	.section .rodata
 	.globl mode_real, mode_real_end
 	.code16
@@ -59,8 +61,7 @@ mode_protected:
 	out	%eax, $0xe0
 	xor	%eax, %eax
 	cpuid
-	mov	$0xdead, %eax
-	vmmcall
+	hypercall 0xdead
 	cmp	$-1000, %eax
 	jne	1f
 	movl	$0xaabbccdd, 0xd0000000

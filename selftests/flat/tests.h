@@ -8,7 +8,7 @@
 
 /* Need nothing of the host but the ports below */
 #define GUEST_SELF_TESTS(X) \
-	X(cpuid) X(msr_known) X(msr_unknown) X(hypercall) X(cr_access) X(xsetbv) X(tsc_monotonic) X(debug_registers) \
+	X(cpuid) X(msr_known) X(msr_unknown) X(hypercall) X(virt_insns) X(cr_access) X(xsetbv) X(tsc_monotonic) X(debug_registers) \
 	X(exceptions) X(page_fault) X(user_mode) X(single_step) X(single_step_exits) X(sti_shadow) \
 	X(hlt_oneshot_xapic) X(hlt_oneshot_x2apic) X(timer_periodic) X(timer_deadline) X(timer_masked) \
 	X(self_ipi_xapic) X(self_ipi_x2apic) X(tpr_xapic) X(cr8_x2apic) X(interrupt_window) X(nmi_self) X(nmi_masked) \

@@ -1,9 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # In the lab, with --icount: KVM and husk in one boot. scripts/bench reads the lines.
-if modprobe kvm_amd; then
+. /lab/groups/lib.sh
+if kvm_on; then
 	/lab/tests/bench kvm
-	rmmod kvm_amd kvm
+	kvm_off
 fi
 insmod /lab/husk.ko || exit 1
 /lab/tests/bench husk

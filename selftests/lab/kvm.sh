@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # husk and KVM in one kernel: before, beside and after each other.
 . ./lib.sh
-kvm_on || { skip kvm "no kvm_amd here"; exit 0; }
+kvm_on || { skip kvm "no $kvm_module here"; exit 0; }
 few="cpuid hypercall msr_unknown hlt_oneshot_x2apic mmio_mov fpu_keep avx_keep memory_touch self_ipi_xapic exceptions"
 
 # bad NAME FILE: ok unless a test in FILE failed
@@ -17,7 +17,7 @@ verdict kvm_before /tmp/kvm.out
 load || { not_ok kvm_load "$(dmesg | tail -n 1)"; exit 0; }
 $T/flat $few >/tmp/husk.out
 verdict kvm_loaded /tmp/husk.out
-$T/stress --kvm spin 12 >/tmp/spin.out 2>&1 &
+$T/stress --kvm spin $((12 * SLOW)) >/tmp/spin.out 2>&1 &
 spin=$!
 $T/flat $few control_signal memory_dontneed fpu_swap >/tmp/husk.out
 verdict kvm_beside_husk /tmp/husk.out
@@ -31,10 +31,10 @@ $T/flat --kvm $few >/tmp/kvm.out
 verdict kvm_after /tmp/kvm.out
 
 # KVM leaves while husk stays, and comes back
-kvm_off && ok kvm_unload || not_ok kvm_unload "kvm_amd does not unload"
+kvm_off && ok kvm_unload || not_ok kvm_unload "$kvm_module does not unload"
 $T/flat $few >/tmp/husk.out
 verdict kvm_gone_husk /tmp/husk.out
-$T/stress spin 6 >/tmp/spin.out 2>&1 &
+$T/stress spin $((6 * SLOW)) >/tmp/spin.out 2>&1 &
 spin=$!
 sleep 0.5
 kvm_on && $T/flat --kvm $few >/tmp/kvm.out
@@ -44,5 +44,5 @@ verdict kvm_loaded_under_husk_vm /tmp/spin.out
 check kvm_husk_unload unload
 $T/flat --kvm $few >/tmp/kvm.out
 verdict kvm_husk_gone /tmp/kvm.out
-kvm_off && ok kvm_unload_last || not_ok kvm_unload_last "kvm_amd does not unload"
+kvm_off && ok kvm_unload_last || not_ok kvm_unload_last "$kvm_module does not unload"
 exit 0

@@ -63,7 +63,7 @@ static void bench_exit(u64 class)
 		ROUNDS(asm volatile("cpuid" :: "a"(0), "c"(0) : "rbx", "rdx", "memory"));
 		break;
 	case BENCH_hypercall:
-		ROUNDS(asm volatile("vmmcall" :: "a"(0xdead) : "memory"));
+		ROUNDS(asm volatile(HYPERCALL :: "a"(0xdead) : "memory"));
 		break;
 	case BENCH_rdmsr:
 		ROUNDS(rdmsr(0x3b));

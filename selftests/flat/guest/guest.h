@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../hypercall.h"
 #include "../tests.h"
 
 typedef uint8_t u8;
@@ -53,6 +54,12 @@ void finish(void) __attribute__((noreturn));
 /* Only where the hypervisor is to be held to the letter: KVM is known to differ */
 extern bool strict;
 #define EXPECT_STRICT(value, want) do { if (strict) EXPECT(value, want); } while (0)
+
+/* The CPU's maker, since the two name some things differently */
+enum vendor { VENDOR_AMD, VENDOR_INTEL };
+extern enum vendor guest_vendor;
+/* For asm: the hypercall instruction, which is the vendor's own from the start of the test on */
+#define HYPERCALL "771:\tvmmcall\n\t.pushsection hypercalls, \"a\"\n\t.quad 771b\n\t.popsection\n\t"
 
 /* Run asm that may fault: answers the vector, or -1. The faulting instruction is left by the fixup. */
 #define TRY(insn, ...) ({ \

@@ -4,6 +4,7 @@
 
 struct trap trap;
 bool strict;
+enum vendor guest_vendor;
 volatile u32 irq_count[256];
 volatile u8 irq_order[64];
 volatile u32 irq_seen;
@@ -285,6 +286,21 @@ bool wait_irq(u8 vector, u32 count)
 
 /* ---- start ---- */
 
+/* VMMCALL is 0f 01 d9, VMCALL 0f 01 c1. CPUID also makes the change seen (SDM 3A 9.1.3) */
+static void vendor_init(void)
+{
+	extern u8 *hypercalls_start[], *hypercalls_end[];
+	u32 r[4];
+
+	cpuid(0, 0, r);
+	guest_vendor = r[1] == VENDOR_INTEL_EBX ? VENDOR_INTEL : VENDOR_AMD;
+	if (guest_vendor != VENDOR_INTEL)
+		return;
+	for (u8 **insn = hypercalls_start; insn < hypercalls_end; insn++)
+		(*insn)[2] = 0xc1;
+	cpuid(0, 0, r);
+}
+
 void guest_main(u64 test, u64 arg);
 void guest_main(u64 test, u64 arg)
 {
@@ -295,6 +311,7 @@ void guest_main(u64 test, u64 arg)
 	};
 
 	traps_init();
+	vendor_init();
 	strict = test < GUEST_FIRST_HOST_TEST && !arg;
 	if (test < GUEST_TEST_COUNT)
 		tests[test](arg);
