@@ -22,6 +22,7 @@
  * @ept_vpid: IA32_VMX_EPT_VPID_CAP
  * @efer: bits of IA32_EFER that are not reserved; likewise the next two
  * @cr3: bits of CR3 above the address that are not reserved (LAM)
+ * @vtpr: byte 80h of the virtual-APIC page, which is no field; 0 if not known
  * @phys_bits: physical-address width, up to 52
  * @linear_bits: width of a linear address: 48, or 57 on a CPU with LA57
  */
@@ -32,7 +33,7 @@ struct vmx_check_limits {
 	u64 basic, misc, ept_vpid;
 	u64 efer, debugctl, perf_global_ctrl;
 	u64 cr3;
-	u8 phys_bits, linear_bits;
+	u8 vtpr, phys_bits, linear_bits;
 };
 
 /**
@@ -57,15 +58,14 @@ struct vmx_failed_check {
 
 /**
  * vmx_check_entry() - find the field that makes a VM entry fail
- * @read: answers a field of the VMCS; asked only for fields that the checked
- *	controls make exist, but may be asked for one the CPU has not: answers 0
+ * @read: answers a field of the VMCS, 0 for one the CPU has not
  * @ctx: for @read
  * @limits: of this CPU
  * @what: VMX_CHECK_x
  * @failed: answer
  *
  * It allocates nothing and may run with interrupts off. What needs a look into
- * memory is not checked: VTPR, the shadow VMCS, PDPTEs without EPT, MSR areas.
+ * memory is not checked: the shadow VMCS, PDPTEs without EPT, MSR areas.
  *
  * Return: true if a check fails, false if all hold and @failed is untouched.
  */

@@ -17,6 +17,12 @@ static bool vmx_legal_tpr_threshold(const struct vmx_check *c, u64 value, u64 ar
 	return c->word[W_PROC2] & VMX_PROC2_VIRTUAL_INTERRUPT || !(value & ~0xfULL);
 }
 
+static bool vmx_legal_tpr_below(const struct vmx_check *c, u64 value, u64 arg)
+{
+	return c->word[W_PROC2] & (VMX_PROC2_VIRTUAL_INTERRUPT | VMX_PROC2_VIRTUALIZE_APIC) ||
+	       (value & 0xf) <= c->limits->vtpr >> 4;
+}
+
 static bool vmx_legal_eptp_type(const struct vmx_check *c, u64 value, u64 arg)
 {
 	switch (value & VMX_EPTP_MEMORY_TYPE) {
@@ -193,6 +199,10 @@ const struct vmx_rule vmx_control_rules[] = {
 	{ VMCS_ENTRY_MSR_LOAD_ADDR, 0, ALWAYS, MSR_AREA(VMCS_ENTRY_MSR_LOAD_COUNT), AREA_TEXT },
 	{ VMCS_ENTRY_CONTROLS, 0, ALWAYS, ZERO(VMX_ENTRY_SMM | VMX_ENTRY_DUAL_MONITOR),
 	  "\"entry to SMM\" and \"deactivate dual-monitor treatment\" must be 0 outside SMM" },
+
+	/* 27.2.1.1 again: last, as VTPR may not be known */
+	{ VMCS_TPR_THRESHOLD, 0, COND(PROC, VMX_PROC_TPR_SHADOW), BY(tpr_below),
+	  "bits 3:0 must not exceed bits 7:4 of VTPR without APIC virtualization" },
 	{ }
 };
 

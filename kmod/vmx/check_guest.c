@@ -346,5 +346,9 @@ const struct vmx_rule vmx_guest_rules[] = {
 	{ VMCS_GUEST_PDPTE1, 0, COND(STATE, S_PDPTES), BY(pdpte), PDPTE_TEXT },
 	{ VMCS_GUEST_PDPTE2, 0, COND(STATE, S_PDPTES), BY(pdpte), PDPTE_TEXT },
 	{ VMCS_GUEST_PDPTE3, 0, COND(STATE, S_PDPTES), BY(pdpte), PDPTE_TEXT },
+
+	/* 27.3.1.5 again: not all CPUs ask for it, so nothing else may be wrong */
+	{ VMCS_GUEST_INTERRUPTIBILITY, 0, COND(STATE, S_NMI), ZERO(VMX_BLOCKING_STI),
+	  "STI must not block an NMI to inject, on some CPUs" },
 	{ }
 };
