@@ -26,12 +26,13 @@ machine_start() {
 	# offered and missing. A reset would boot again: a triple fault ends it.
 	append+=" clearcpuid=fsrm,aperfmperf cryptomgr.notests no_timer_check nokaslr reboot=t $LAB_APPEND"
 	bochs_rom && "$LAB_D/bochs-disk" disk "$LAB_VMLINUX" "$LAB_INITRD" "$LAB_MEMORY" "$append" "$LAB_DIR/disk" || exit
+	# of more memory than 2 GB only 2 GB may ever be touched
 	[ "$LAB_MODE" != shell ] || tty=term,dev=/dev/tty
 	cat >"$LAB_DIR/bochsrc" <<-END
 		config_interface: textconfig
 		display_library: rfb, options="timeout=0"
 		cpu: model=${LAB_CPU:-$bochs_model}, count=$LAB_CPUS, ips=50000000, reset_on_triple_fault=0
-		memory: guest=$LAB_MEMORY, host=$LAB_MEMORY
+		memory: guest=$LAB_MEMORY, host=$((LAB_MEMORY < 2048 ? LAB_MEMORY : 2048)), block_size=512
 		romimage: file="$BOCHS/BIOS-bochs-latest", options=fastboot
 		vgaromimage: file="$BOCHS/vgabios.bin"
 		optromimage1: file="$BOCHS/loader.rom", address=0xd0000
