@@ -30,8 +30,6 @@
 	/* 16-bit control fields */ \
 	F(VMCS_VPID, 0x0000, "Virtual-processor identifier (VPID)") \
 	F(VMCS_POSTED_INTR_VECTOR, 0x0002, "Posted-interrupt notification vector") \
-	F(VMCS_EPTP_INDEX, 0x0004, "EPTP index") \
-	F(VMCS_HLAT_PREFIX_SIZE, 0x0006, "HLAT prefix size") \
 	F(VMCS_LAST_PID_POINTER_INDEX, 0x0008, "Last PID-pointer index") \
 	/* 16-bit guest-state fields */ \
 	F(VMCS_GUEST_ES_SELECTOR, 0x0800, "Guest ES selector") \
@@ -60,7 +58,6 @@
 	F(VMCS_EXIT_MSR_STORE_ADDR, 0x2006, "VM-exit MSR-store address") \
 	F(VMCS_EXIT_MSR_LOAD_ADDR, 0x2008, "VM-exit MSR-load address") \
 	F(VMCS_ENTRY_MSR_LOAD_ADDR, 0x200a, "VM-entry MSR-load address") \
-	F(VMCS_EXECUTIVE_VMCS_POINTER, 0x200c, "Executive-VMCS pointer") \
 	F(VMCS_PML_ADDR, 0x200e, "PML address") \
 	F(VMCS_TSC_OFFSET, 0x2010, "TSC offset") \
 	F(VMCS_VIRTUAL_APIC_ADDR, 0x2012, "Virtual-APIC address") \
@@ -77,15 +74,10 @@
 	F(VMCS_VMWRITE_BITMAP, 0x2028, "VMWRITE-bitmap address") \
 	F(VMCS_VE_INFO_ADDR, 0x202a, "Virtualization-exception information address") \
 	F(VMCS_XSS_EXITING_BITMAP, 0x202c, "XSS-exiting bitmap") \
-	F(VMCS_ENCLS_EXITING_BITMAP, 0x202e, "ENCLS-exiting bitmap") \
 	F(VMCS_SPP_TABLE_POINTER, 0x2030, "Sub-page-permission-table pointer") \
 	F(VMCS_TSC_MULTIPLIER, 0x2032, "TSC multiplier") \
 	F(VMCS_PROC_BASED_CONTROLS3, 0x2034, "Tertiary processor-based VM-execution controls") \
-	F(VMCS_ENCLV_EXITING_BITMAP, 0x2036, "ENCLV-exiting bitmap") \
 	F(VMCS_PID_POINTER_TABLE_ADDR, 0x2042, "PID-pointer table address") \
-	F(VMCS_EXIT_CONTROLS2, 0x2044, "Secondary VM-exit controls") \
-	F(VMCS_SPEC_CTRL_MASK, 0x204a, "IA32_SPEC_CTRL mask") \
-	F(VMCS_SPEC_CTRL_SHADOW, 0x204c, "IA32_SPEC_CTRL shadow") \
 	/* 64-bit read-only field */ \
 	F(VMCS_GUEST_PHYSICAL_ADDRESS, 0x2400, "Guest-physical address") \
 	/* 64-bit guest-state fields */ \
@@ -173,10 +165,6 @@
 	F(VMCS_CR3_TARGET_VALUE3, 0x600e, "CR3-target value 3") \
 	/* natural-width read-only fields */ \
 	F(VMCS_EXIT_QUALIFICATION, 0x6400, "Exit qualification") \
-	F(VMCS_IO_RCX, 0x6402, "I/O RCX") \
-	F(VMCS_IO_RSI, 0x6404, "I/O RSI") \
-	F(VMCS_IO_RDI, 0x6406, "I/O RDI") \
-	F(VMCS_IO_RIP, 0x6408, "I/O RIP") \
 	F(VMCS_GUEST_LINEAR_ADDRESS, 0x640a, "Guest-linear address") \
 	/* natural-width guest-state fields */ \
 	F(VMCS_GUEST_CR0, 0x6800, "Guest CR0") \
@@ -242,7 +230,6 @@ enum vmcs_segment {
 #define VMX_AR_DPL_SHIFT	5
 #define VMX_AR_DPL(ar)		(((ar) >> VMX_AR_DPL_SHIFT) & 3)
 #define VMX_AR_P		BIT(7)
-#define VMX_AR_AVL		BIT(12)
 #define VMX_AR_L		BIT(13)
 #define VMX_AR_DB		BIT(14)
 #define VMX_AR_G		BIT(15)
@@ -314,12 +301,7 @@ enum vmcs_segment {
 #define VMX_PROC2_INSN_TIMEOUT		BIT(31)
 
 /* tertiary processor-based VM-execution controls, 64 bits */
-#define VMX_PROC3_LOADIWKEY		BIT_ULL(0)
-#define VMX_PROC3_HLAT			BIT_ULL(1)
-#define VMX_PROC3_EPT_PAGING_WRITE	BIT_ULL(2)
-#define VMX_PROC3_GUEST_PAGING		BIT_ULL(3)
 #define VMX_PROC3_IPI			BIT_ULL(4)
-#define VMX_PROC3_SPEC_CTRL		BIT_ULL(7)
 
 /* primary VM-exit controls */
 #define VMX_EXITC_SAVE_DEBUG		BIT(2)
@@ -557,7 +539,6 @@ enum vmcs_segment {
 /* IA32_VMX_BASIC, SDM 3D appendix A.1 */
 #define VMX_INFO_REVISION(b)		((u32)(b) & 0x7fffffff)
 #define VMX_INFO_SIZE(b)		((u32)((b) >> 32) & 0x1fff)
-#define VMX_INFO_ADDRESS_32		BIT_ULL(48)
 #define VMX_INFO_MEMORY_TYPE(b)		((u32)((b) >> 50) & 0xf)
 #define VMX_INFO_INS_OUTS		BIT_ULL(54)
 #define VMX_INFO_TRUE_CONTROLS		BIT_ULL(55)
@@ -595,7 +576,7 @@ enum vmcs_segment {
 #define VMX_VPID_CAP_ALL		BIT_ULL(42)
 #define VMX_VPID_CAP_SINGLE_NON_GLOBAL	BIT_ULL(43)
 
-/* VM-instruction error numbers, SDM 3C 31.4 */
+/* VM-instruction error numbers, SDM 3C 31.4, without those of SMM monitors */
 enum vmx_instruction_error {
 	VMX_ERROR_VMCALL_IN_ROOT		= 1,
 	VMX_ERROR_VMCLEAR_ADDRESS		= 2,
@@ -611,15 +592,6 @@ enum vmx_instruction_error {
 	VMX_ERROR_NO_SUCH_FIELD			= 12,
 	VMX_ERROR_VMWRITE_READ_ONLY		= 13,
 	VMX_ERROR_VMXON_IN_ROOT			= 15,
-	VMX_ERROR_ENTRY_EXECUTIVE_POINTER	= 16,
-	VMX_ERROR_ENTRY_EXECUTIVE_NOT_LAUNCHED	= 17,
-	VMX_ERROR_ENTRY_EXECUTIVE_NOT_VMXON	= 18,
-	VMX_ERROR_VMCALL_NOT_CLEAR		= 19,
-	VMX_ERROR_VMCALL_EXIT_CONTROLS		= 20,
-	VMX_ERROR_VMCALL_MSEG_REVISION		= 22,
-	VMX_ERROR_VMXOFF_DUAL_MONITOR		= 23,
-	VMX_ERROR_VMCALL_SMM_FEATURES		= 24,
-	VMX_ERROR_ENTRY_EXECUTIVE_CONTROLS	= 25,
 	VMX_ERROR_ENTRY_BLOCKED_BY_MOV_SS	= 26,
 	VMX_ERROR_INVEPT_INVVPID_OPERAND	= 28,
 };
