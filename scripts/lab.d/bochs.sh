@@ -10,24 +10,28 @@ machine_usable() {
 	[ -e "$BOCHS/bochs-bin" ] || { echo "no Bochs: run scripts/deps bochs"; return 1; }
 }
 
-# the option ROM that starts the kernel, made when its source is newer
+# path of the option ROM that starts the kernel; made on first use of its source
 bochs_rom() {
-	local rom=$BOCHS/loader.rom tmp=$BOCHS/loader.$$
-	[ "$rom" -nt "$LAB_D/bochs-loader.S" ] && return
-	gcc -m32 -c -o "$tmp.o" "$LAB_D/bochs-loader.S" && ld -m elf_i386 -Ttext 0 --oformat binary -o "$tmp.bin" "$tmp.o" &&
-		"$LAB_D/bochs-disk" rom "$tmp.bin" "$tmp.rom" && mv "$tmp.rom" "$rom"
-	rm -f "$tmp".*
+	local rom tmp=$BOCHS/loader.$$
+	rom=$BOCHS/loader-$(cat "$LAB_D/bochs-loader.S" "$LAB_D/bochs-disk" | cksum | cut -d' ' -f1).rom
+	[ -e "$rom" ] || {
+		gcc -m32 -c -o "$tmp.o" "$LAB_D/bochs-loader.S" && ld -m elf_i386 -Ttext 0 --oformat binary -o "$tmp.bin" "$tmp.o" &&
+			"$LAB_D/bochs-disk" rom "$tmp.bin" "$tmp.rom" && mv "$tmp.rom" "$rom"
+		rm -f "$tmp".*
+	}
+	echo "$rom"
 }
 
 machine_start() {
-	local tty=file,dev=/dev/fd/3
+	local rom tty=file,dev=/dev/fd/3
 	local append="console=ttyS0,115200 lab.out=/dev/ttyS1 lab.status=/dev/ttyS2 lab.log=/dev/ttyS2 lab.tar=/dev/ttyS3"
 	# FSRM: the kernel would copy by rep movsb, which is slow there. APERF and MPERF are
 	# offered and missing. A reset would boot again: a triple fault ends it.
 	append+=" clearcpuid=fsrm,aperfmperf cryptomgr.notests no_timer_check nokaslr reboot=t $LAB_APPEND"
-	bochs_rom && "$LAB_D/bochs-disk" disk "$LAB_VMLINUX" "$LAB_INITRD" "$LAB_MEMORY" "$append" "$LAB_DIR/disk" || exit
-	# of more memory than 2 GB only 2 GB may ever be touched
+	rom=$(bochs_rom)
+	"$LAB_D/bochs-disk" disk "$LAB_VMLINUX" "$LAB_INITRD" "$LAB_MEMORY" "$append" "$LAB_DIR/disk" || exit
 	[ "$LAB_MODE" != shell ] || tty=term,dev=/dev/tty
+	# more memory than 2 GB may be offered, not touched
 	cat >"$LAB_DIR/bochsrc" <<-END
 		config_interface: textconfig
 		display_library: rfb, options="timeout=0"
@@ -35,7 +39,7 @@ machine_start() {
 		memory: guest=$LAB_MEMORY, host=$((LAB_MEMORY < 2048 ? LAB_MEMORY : 2048)), block_size=512
 		romimage: file="$BOCHS/BIOS-bochs-latest", options=fastboot
 		vgaromimage: file="$BOCHS/vgabios.bin"
-		optromimage1: file="$BOCHS/loader.rom", address=0xd0000
+		optromimage1: file="$rom", address=0xd0000
 		ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 		ata0-master: type=disk, path="$LAB_DIR/disk", mode=flat
 		plugin_ctrl: speaker=0, parallel=0, gameport=0, iodebug=0, biosdev=0
@@ -61,5 +65,5 @@ machine_start() {
 machine_finish() {
 	grep -a '^DONE ' "$LAB_DIR/boot.log" 2>/dev/null | tr -d '\r' >"$LAB_DIR/status"
 	# why it ended, which VM entry failed on which check
-	[ ! -s "$LAB_DIR/bochs.log" ] || grep -av 'Unknown register' "$LAB_DIR/bochs.log" | tail -n 1000 >"$LAB_DIR/emulator.log"
+	[ ! -s "$LAB_DIR/bochs.log" ] || grep -avE 'Unknown register|VMEXIT: ' "$LAB_DIR/bochs.log" | tail -n 1000 >"$LAB_DIR/emulator.log"
 }
