@@ -8,6 +8,7 @@ BOCHS=$CACHE/bochs
 
 machine_usable() {
 	[ -e "$BOCHS/bochs-bin" ] || { echo "no Bochs: run scripts/deps bochs"; return 1; }
+	unshare -rn true 2>/dev/null || { echo "Bochs is run in a network namespace, and unshare -rn makes none here"; return 1; }
 }
 
 # path of the option ROM that starts the kernel; made on first use of its source
@@ -58,7 +59,8 @@ machine_start() {
 	# Debian's build starts in its debugger
 	echo c >"$LAB_DIR/bochs.rc"
 	export BXSHARE=$BOCHS LTDL_LIBRARY_PATH=$BOCHS/plugins
-	exec "$BOCHS/lib/ld-linux-x86-64.so.2" --library-path "$BOCHS/lib" "$BOCHS/bochs-bin" \
+	# its only display without a screen listens on the network: on one of its own
+	exec unshare -rn "$BOCHS/lib/ld-linux-x86-64.so.2" --library-path "$BOCHS/lib" "$BOCHS/bochs-bin" \
 		-q -f "$LAB_DIR/bochsrc" -rc "$LAB_DIR/bochs.rc" 3>&1 </dev/null >&2
 }
 
