@@ -116,6 +116,7 @@ struct husk_exit_info {
 			bool has_error;
 			u32 error;
 		} exception;
+		u64 msr;		/* RDMSR: what was read */
 	};
 };
 
@@ -130,9 +131,10 @@ struct husk_exit_info {
 #define HUSK_SYS_CR	BIT(0)	/* cr0 cr2 cr3 cr4 efer, and cs, ss (for the mode and CPL) */
 #define HUSK_SYS_SEG	BIT(1)	/* the other segments and the tables */
 #define HUSK_SYS_DR	BIT(2)	/* dr6 dr7 (dr0..3 live in vcpu->sys.dr always) */
+#define HUSK_SYS_CPL	BIT(5)	/* only the DPL in ss.attr; HUSK_SYS_CR has it too */
 #define HUSK_SYS_TSC	BIT(3)	/* sys_dirty only: vcpu->tsc_offset changed */
 #define HUSK_SYS_PDPTE	BIT(4)	/* sys_dirty only: vcpu->pdpte was filled */
-#define HUSK_SYS_ALL	(HUSK_SYS_CR | HUSK_SYS_SEG | HUSK_SYS_DR)
+#define HUSK_SYS_ALL	(HUSK_SYS_CR | HUSK_SYS_CPL | HUSK_SYS_SEG | HUSK_SYS_DR)
 
 /* A code page and the entries that map it, by their places in the worker */
 struct husk_code_page {
@@ -298,7 +300,8 @@ static inline void husk_dirty(struct husk_vcpu *vcpu, u8 classes)
 /* 0..3; CPL is SS.DPL (APM2 15.5.1 keeps it there) */
 static inline int husk_cpl(struct husk_vcpu *vcpu)
 {
-	husk_fetch(vcpu, HUSK_SYS_CR);
+	if (!(vcpu->sys_cached & HUSK_SYS_CR))
+		husk_fetch(vcpu, HUSK_SYS_CPL);
 	return (vcpu->sys.ss.attr >> 5) & 3;
 }
 

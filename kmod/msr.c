@@ -325,7 +325,7 @@ static const struct husk_msr_row husk_msr_rows[] = {
 	{ HUSK_MSR_DE_CFG, 1, AMD, .flags = HUSK_MSR_CONST, .value = BIT(1) },
 };
 
-static const struct husk_msr_row *husk_msr_find(u32 index)
+static const struct husk_msr_row *husk_msr_search(u32 index)
 {
 	u32 low = 0, high = ARRAY_SIZE(husk_msr_rows);
 
@@ -342,6 +342,22 @@ static const struct husk_msr_row *husk_msr_find(u32 index)
 			return row->there && !row->there() ? NULL : row;
 	}
 	return NULL;
+}
+
+static const struct husk_msr_row *husk_msr_find(u32 index)
+{
+	/* Numbers of rows that were found: any value is a legal row, and a wrong one is seen. */
+	static u8 found[64];
+	u8 *place = &found[(index ^ index >> 7) % ARRAY_SIZE(found)];
+	const struct husk_msr_row *row = &husk_msr_rows[READ_ONCE(*place)];
+
+	BUILD_BUG_ON(ARRAY_SIZE(husk_msr_rows) > 256);
+	if (likely(index - row->index < row->count && !row->there))
+		return row;
+	row = husk_msr_search(index);
+	if (row)
+		WRITE_ONCE(*place, row - husk_msr_rows);
+	return row;
 }
 
 /* Where the value is, NULL if nowhere */
@@ -405,15 +421,19 @@ static enum husk_verdict husk_msr_unknown(struct husk_vcpu *vcpu)
 	return husk_msr_fault(vcpu);
 }
 
+static enum husk_verdict husk_rdmsr_done(struct husk_vcpu *vcpu)
+{
+	vcpu->regs.gpr[0] = (u32)vcpu->exit.msr;
+	vcpu->regs.gpr[2] = vcpu->exit.msr >> 32;
+	return HUSK_RETIRE;
+}
+
 static enum husk_verdict husk_rdmsr_finish(struct husk_vcpu *vcpu, const struct husk_msr_row *row)
 {
-	u64 value = 0;
-
-	if (!husk_msr_read(vcpu, row, vcpu->regs.gpr[1], &value))
+	/* in no local variable, whose address would cost a stack guard */
+	if (!husk_msr_read(vcpu, row, vcpu->regs.gpr[1], &vcpu->exit.msr))
 		return husk_msr_fault(vcpu);
-	vcpu->regs.gpr[0] = (u32)value;
-	vcpu->regs.gpr[2] = value >> 32;
-	return HUSK_RETIRE;
+	return husk_rdmsr_done(vcpu);
 }
 
 static enum husk_verdict husk_wrmsr_finish(struct husk_vcpu *vcpu, const struct husk_msr_row *row)
@@ -425,8 +445,12 @@ static enum husk_verdict husk_wrmsr_finish(struct husk_vcpu *vcpu, const struct 
 
 enum husk_verdict husk_rdmsr_fast(struct husk_vcpu *vcpu)
 {
-	const struct husk_msr_row *row = husk_msr_find(vcpu->regs.gpr[1]);
+	u32 index = vcpu->regs.gpr[1];
+	const struct husk_msr_row *row;
 
+	if (index - HUSK_MSR_APIC_FIRST < HUSK_MSR_APIC_COUNT)
+		return husk_lapic_rdmsr(vcpu, index, &vcpu->exit.msr) ? husk_rdmsr_done(vcpu) : husk_msr_fault(vcpu);
+	row = husk_msr_find(index);
 	if (!row)
 		return husk_msr_unknown(vcpu);
 	/* The hardware has the vendor's ones while the window is open. */

@@ -44,6 +44,8 @@ void svm_fetch(struct husk_vcpu *vcpu, u8 classes)
 		/* CPL is kept apart from SS.DPL (APM2 15.5.1) */
 		sys->ss.attr = (sys->ss.attr & ~(3 << 5)) | (vmcb->cpl & 3) << 5;
 	}
+	if (classes & HUSK_SYS_CPL)
+		sys->ss.attr = (sys->ss.attr & ~(3 << 5)) | (vmcb->cpl & 3) << 5;
 	if (classes & HUSK_SYS_SEG) {
 		svm_seg_fetch(&sys->es, &vmcb->es);
 		svm_seg_fetch(&sys->ds, &vmcb->ds);

@@ -179,7 +179,7 @@ static u64 vmx_tss_base(const struct desc_ptr *gdt)
 }
 
 /* What differs between CPUs */
-static void vmx_host_move(struct vmx_vcpu *vmx, struct vmx_cpu *c)
+static noinline void vmx_host_move(struct vmx_vcpu *vmx, struct vmx_cpu *c)
 {
 	vmx->moved = false;
 	native_store_gdt(&c->gdt);

@@ -31,6 +31,8 @@ static void vmx_limits(struct vmx_check_limits *limits)
 		.basic = vmx_caps.basic,
 		.misc = vmx_caps.misc,
 		.ept_vpid = vmx_caps.ept_vpid,
+		.debugctl = 0xffc7,
+		.cr3 = GENMASK_ULL(62, 61),	/* the host's may have LAM */
 		.efer = EFER_SCE | EFER_LME | EFER_LMA | EFER_NX,
 		.phys_bits = boot_cpu_data.x86_phys_bits,
 		.linear_bits = boot_cpu_has(X86_FEATURE_LA57) ? 57 : 48,
@@ -63,6 +65,8 @@ static void vmx_report(struct vmx_vcpu *vmx, u32 code)
 	struct vmx_failed_check failed;
 
 	vmx_limits(&limits);
+	if (vmx->vapic)
+		limits.vtpr = *(u8 *)(vmx->vapic + VMX_VAPIC_TPR);
 	if (vmx_check_entry(vmx_read_any, NULL, &limits, vmx_failed_checks(code, exit->info[0]), &failed)) {
 		exit->info[1] = failed.field;
 		pr_warn_ratelimited("husk: VM %u: no VM entry: %s is %#llx: %s\n", vmx->vcpu.vm->id,

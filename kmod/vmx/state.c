@@ -82,6 +82,8 @@ static void vmx_fetch_current(struct vmx_vcpu *vmx, u8 classes, bool stay)
 
 	if (classes & HUSK_SYS_CR)
 		vmx_fetch_cr(vmx, sys);
+	if (classes & HUSK_SYS_CPL)
+		sys->ss.attr = (sys->ss.attr & ~(3 << 5)) | (vmx_read(VMCS_GUEST_AR(VMCS_SS)) & (3 << 5));
 	if (classes & HUSK_SYS_SEG)
 		vmx_fetch_seg(sys);
 	if (classes & HUSK_SYS_DR) {

@@ -14,8 +14,6 @@
 #include "irqchip/irqchip.h"
 #include "vmx/vmx.h"
 
-#define VMX_VAPIC_TPR	0x80	/* in the virtual-APIC page; SDM 3C 30.1.1 */
-
 /* Shared by all VMs, never written after setup: every port exits, and every MSR but those below. */
 static void *vmx_io_bitmaps, *vmx_msr_bitmap;
 
@@ -318,12 +316,6 @@ static u64 *vmx_host_msr(struct husk_vcpu *vcpu, u32 index)
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
 	switch (index) {
-	case MSR_FS_BASE:
-	case MSR_GS_BASE:
-		/* The caller may write: the segment is written back. */
-		husk_fetch(vcpu, HUSK_SYS_SEG);
-		husk_dirty(vcpu, HUSK_SYS_SEG);
-		return index == MSR_FS_BASE ? &vcpu->sys.fs.base : &vcpu->sys.gs.base;
 	case MSR_STAR:			return &vmx->msr[VMX_MSR_STAR];
 	case MSR_LSTAR:			return &vmx->msr[VMX_MSR_LSTAR];
 	case MSR_CSTAR:			return &vmx->msr[VMX_MSR_CSTAR];

@@ -73,6 +73,8 @@ struct vmx_vcpu {
 	u64 msr[VMX_MSR_COUNT];
 };
 
+#define VMX_VAPIC_TPR	0x80	/* in the virtual-APIC page; SDM 3C 30.1.1 */
+
 enum { VMX_FAIL_NONE, VMX_FAIL_VMXON, VMX_FAIL_VMPTRLD };
 
 static inline struct vmx_vcpu *to_vmx(struct husk_vcpu *vcpu)

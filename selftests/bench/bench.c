@@ -2,7 +2,7 @@
 /*
  * bench husk|kvm: what exits cost, for scripts/bench. Each line is
  *	bench BACKEND CLASS VALUE
- * with VALUE in TSC ticks (life: nanoseconds of processor time) per round trip, net of the empty loop: host
+ * with VALUE in TSC ticks per round trip, net of the empty loop: host
  * instructions in the lab's counting mode. The guest and this loop are the
  * same for both back ends.
  */
@@ -157,6 +157,21 @@ static u64 cpu_ns(void)
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
+/* How fast the TSC is: an emulator's counts instructions, at whatever rate that is of its clock */
+static double ticks_per_ns(void)
+{
+	struct timespec start, now;
+	u64 tsc = __rdtsc();
+	double ns;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	do {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		ns = (now.tv_sec - start.tv_sec) * 1e9 + (now.tv_nsec - start.tv_nsec);
+	} while (ns < 10e6);
+	return (__rdtsc() - tsc) / ns;
+}
+
 static void life(void)
 {
 	u64 values[LIVES];
@@ -183,7 +198,7 @@ static void life(void)
 		values[i] = cpu_ns() - start;
 		munmap(ram, 2UL << 20);
 	}
-	printf("bench %s life %llu\n", be->name, (unsigned long long)median(values, LIVES));
+	printf("bench %s life %.0f\n", be->name, median(values, LIVES) * ticks_per_ns());
 }
 
 /* KB of free pages, those that wait in a CPU's list included: that can be tens of MB */
