@@ -26,7 +26,7 @@ static void *run(void *arg)
 	return (void *)ret;
 }
 
-/* `jmp .` at the reset vector */
+/* `sti; cli; jmp` at the reset vector: CLI is in STI's shadow (why: test_spin() of the flat guests) */
 static struct fds spinning(pthread_t *thread)
 {
 	static unsigned char rom[4096] __attribute__((aligned(4096)));
@@ -36,8 +36,7 @@ static struct fds spinning(pthread_t *thread)
 	};
 	struct sigaction act = { .sa_handler = on_signal };
 
-	rom[0xff0] = 0xeb;
-	rom[0xff1] = 0xfe;
+	memcpy(rom + 0xff0, "\xfb\xfa\xeb\xfc", 4);
 	sigaction(SIGUSR1, &act, NULL);
 	f = abi_open(true);
 	EXPECT(abi_call(f.fd[VM], HUSK_VM_SET_MEMORY, &memory), 0);

@@ -123,12 +123,12 @@ static void immediate_exit(void)
 }
 
 /* A signal ends RUN of a spinning guest with EINTR, again and again */
-static void signals(void)
+static void signals_to(enum guest_test test)
 {
 	struct guest *g = malloc(sizeof(*g));
 	struct vmm_exit exit = {};
 
-	guest_create(g, GUEST_spin, 0);
+	guest_create(g, test, 0);
 	flat_alarm(5);
 	for (int i = 0; i < 50; i++) {
 		exit = guest_run_raw(g, false);
@@ -140,6 +140,17 @@ static void signals(void)
 	flat_alarm(0);
 	guest_destroy(g);
 	free(g);
+}
+
+static void signals(void)
+{
+	signals_to(GUEST_spin);
+}
+
+static void signals_masked(void)
+{
+	flat_needs_masked_exits();
+	signals_to(GUEST_spin_masked);
 }
 
 static void *pulse(void *arg)
@@ -284,6 +295,7 @@ const struct flat_test flat_control_tests[] = {
 	{ "control_invalid_state", invalid_state, false, 0 },
 	{ "control_immediate_exit", immediate_exit, false, 0 },
 	{ "control_signal", signals, false, 0 },
+	{ "control_signal_masked", signals_masked, false, 0 },
 	{ "control_halt_wake", halt_wake, false, 0 },
 	{ "control_smp_boot", smp_boot, false, 30 },
 	{ "control_run_twice", run_twice, true, 0 },

@@ -18,7 +18,7 @@
 
 /* Driven by a host function of the same name */
 #define GUEST_HOST_TESTS(X) \
-	X(fpu_swap) X(fpu_clean) X(memory_walk) X(read_only) X(triple_fault) X(unhandled) X(spin) X(jump) X(echo) \
+	X(fpu_swap) X(fpu_clean) X(memory_walk) X(read_only) X(triple_fault) X(unhandled) X(spin) X(spin_masked) X(jump) X(echo) \
 	X(bench) X(smp_boot) X(halt) X(state_loop) X(fresh_touch)
 
 #define GUEST_TESTS(X) GUEST_SELF_TESTS(X) GUEST_HOST_TESTS(X)

@@ -56,11 +56,23 @@ void test_unhandled(u64 arg)
 	asm volatile("fldt (%0)" :: "r"(arg) : "memory");
 }
 
-/* Runs until the host ends it */
+/*
+ * Runs until the host ends it. CLI comes in STI's shadow, so no interrupt gets in; Bochs
+ * looks at RFLAGS.IF only when it changes, not when a guest is entered, and would
+ * keep the host's interrupts out without it.
+ */
 void test_spin(u64 arg)
 {
 	if (arg)
 		out32(PORT_SYNC, 1);
+	for (;;)
+		asm volatile("sti; cli; pause" ::: "memory");
+}
+
+/* The same with IF clear all the time */
+void test_spin_masked(u64 arg)
+{
+	(void)arg;
 	for (;;)
 		pause();
 }
