@@ -2,7 +2,7 @@
 /*
  * stress [--kvm] create N	N VMs one after the other, each with a short run
  * stress [--kvm] kill N	N processes with a running VM, killed at a random moment
- * stress [--kvm] spin SEC	one VM that runs until then and counts its exits
+ * stress [--kvm] spin SEC	one VM after the other until then, or until SIGTERM
  * stress [--kvm] many N	N VMs alive at once
  *
  * Prints `ok NAME` or `not ok NAME: why`.
@@ -112,13 +112,21 @@ static bool stress_many(long count)
 	return ok;
 }
 
-/* A guest that answers numbers by exits for so many seconds */
+static volatile sig_atomic_t ended;
+
+static void on_term(int sig)
+{
+	ended = sig;
+}
+
 static bool stress_spin(long seconds)
 {
+	struct sigaction act = { .sa_handler = on_term };
 	time_t end = time(NULL) + seconds;
 	bool ok = true;
 
-	while (ok && time(NULL) < end) {
+	sigaction(SIGTERM, &act, NULL);
+	while (ok && !ended && time(NULL) < end) {
 		struct vmm vm;
 
 		ok = create(&vm, GUEST_fpu_keep, 0) && run(&vm, 0) >= 0;

@@ -287,12 +287,9 @@ static int module_refs(void)
 	return n;
 }
 
-/* Seconds; SLOW in the environment says how much slower than usual this machine is */
 static u32 deadline(const struct flat_test *test)
 {
-	const char *slow = getenv("SLOW");
-
-	return (test->seconds ? test->seconds : 20) * (slow && atoi(slow) > 0 ? atoi(slow) : 1);
+	return test->seconds ? test->seconds : 20;
 }
 
 static int child(const struct flat_test *test, int fd)

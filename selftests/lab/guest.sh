@@ -12,7 +12,7 @@ boot_all() {
 		[ -e "$image" ] || { skip "${1}guest" "no guest kernel here"; break; }
 		k=${image##*-}
 		out=/tmp/guest.out
-		timeout -s KILL $((90 * SLOW)) husk run --name "g$k" --kernel "$image" --initrd /lab/guest/initrd.gz --memory 256M \
+		timeout -s KILL 90 husk run --name "g$k" --kernel "$image" --initrd /lab/guest/initrd.gz --memory 256M \
 			--cmdline "console=ttyS0 quiet panic=-1" </dev/null >$out 2>&1
 		status=$?
 		if grep -q 'HUSK-GUEST-UP' $out; then ok "$1guest_up_$k"; else not_ok "$1guest_up_$k" "status $status: $(tail -n 1 $out | tr -d '\r' | cut -c1-150)"; fi
@@ -25,7 +25,7 @@ boot_all ""
 # the same with KVM loaded, and a KVM guest run before, meanwhile and after
 if kvm_on; then
 	check kvm_guest_before $T/flat --kvm cpuid exceptions
-	$T/stress --kvm spin $((300 * SLOW)) >/tmp/spin.out 2>&1 &
+	$T/stress --kvm spin 3000 >/tmp/spin.out 2>&1 &
 	spin=$!
 	boot_all kvm_
 	kill -0 $spin 2>/dev/null && ok kvm_guest_meanwhile || not_ok kvm_guest_meanwhile "$(tail -n 1 /tmp/spin.out)"
@@ -58,7 +58,7 @@ if [ -n "$image" ] && husk run --detach --name live --kernel "$image" --initrd /
 	refused guest_name_taken 5 'taken|exists|in use|name' husk run --name live --kernel "$image"
 	refused guest_unload 1 'in use' rmmod husk
 	check guest_stop_paused_pause husk pause live
-	check guest_stop_paused timeout $((30 * SLOW)) husk stop --timeout 1 live
+	check guest_stop_paused timeout 30 husk stop --timeout 1 live
 	husk ls | grep -q live && not_ok guest_gone "still listed" || ok guest_gone
 elif [ -n "$image" ]; then
 	not_ok guest_detach "$(tail -n 1 /tmp/detach.out)"

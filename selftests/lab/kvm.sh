@@ -17,7 +17,7 @@ verdict kvm_before /tmp/kvm.out
 load || { not_ok kvm_load "$(dmesg | tail -n 1)"; exit 0; }
 $T/flat $few >/tmp/husk.out
 verdict kvm_loaded /tmp/husk.out
-$T/stress --kvm spin $((12 * SLOW)) >/tmp/spin.out 2>&1 &
+$T/stress --kvm spin 600 >/tmp/spin.out 2>&1 &
 spin=$!
 $T/flat $few control_signal memory_dontneed fpu_swap >/tmp/husk.out
 verdict kvm_beside_husk /tmp/husk.out
@@ -25,6 +25,7 @@ $T/flat --kvm $few >/tmp/kvm.out
 verdict kvm_beside_kvm /tmp/kvm.out
 $T/stress create 30 >/tmp/create.out
 verdict kvm_beside_create /tmp/create.out
+kill $spin
 wait $spin
 verdict kvm_beside_spin /tmp/spin.out
 $T/flat --kvm $few >/tmp/kvm.out
@@ -34,11 +35,12 @@ verdict kvm_after /tmp/kvm.out
 kvm_off && ok kvm_unload || not_ok kvm_unload "$kvm_module does not unload"
 $T/flat $few >/tmp/husk.out
 verdict kvm_gone_husk /tmp/husk.out
-$T/stress spin $((6 * SLOW)) >/tmp/spin.out 2>&1 &
+$T/stress spin 600 >/tmp/spin.out 2>&1 &
 spin=$!
 sleep 0.5
 kvm_on && $T/flat --kvm $few >/tmp/kvm.out
 verdict kvm_loaded_under_husk /tmp/kvm.out
+kill $spin
 wait $spin
 verdict kvm_loaded_under_husk_vm /tmp/spin.out
 check kvm_husk_unload unload

@@ -143,8 +143,9 @@ void apic_self(u32 icr);		/* ICR with the self shorthand */
 void ioapic_write(u32 reg, u32 v);
 u32 ioapic_read(u32 reg);
 void pic_init(u8 base, u8 mask1, u8 mask2);
-/* Wait for a count with interrupts on; false after a long time by the TSC */
-bool wait_irq(u8 vector, u32 count);
+/* Wait for a count with interrupts on; false after so many milliseconds by the TSC */
+bool wait_irq_ms(u8 vector, u32 count, u64 ms);
+static inline bool wait_irq(u8 vector, u32 count) { return wait_irq_ms(vector, count, 2000); }
 u64 tsc_per_ms(void);
 
 /* Map one 4 KiB page at va (in 0x60000000..0x601fffff) to pa with entry bits */

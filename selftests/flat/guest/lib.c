@@ -270,9 +270,9 @@ u64 tsc_per_ms(void)
 	return cached;
 }
 
-bool wait_irq(u8 vector, u32 count)
+bool wait_irq_ms(u8 vector, u32 count, u64 ms)
 {
-	u64 start = rdtsc(), limit = 2000 * tsc_per_ms();
+	u64 start = rdtsc(), limit = ms * tsc_per_ms();
 
 	while (irq_count[vector] < count) {
 		sti_nop();

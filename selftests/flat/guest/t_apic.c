@@ -18,7 +18,7 @@ static void oneshot(bool x2)
 	EXPECT(irq_count[0x40], 1);
 	CHECK(rdtsc() - start < ms * 10000);
 	EXPECT(apic_read(APIC_TMCCT), 0);
-	CHECK(!wait_irq(0x40, 2) || !"one-shot fired twice");
+	CHECK(!wait_irq_ms(0x40, 2, 500) || !"one-shot fired twice");
 	/* Stopped by TMICT = 0 */
 	apic_write(APIC_TMICT, 1000000000);
 	apic_write(APIC_TMICT, 0);
@@ -58,7 +58,7 @@ void test_timer_periodic(u64 arg)
 	{
 		u32 seen = irq_count[0x42];
 
-		CHECK(!wait_irq(0x42, seen + 1) || !"periodic timer goes on after TMICT = 0");
+		CHECK(!wait_irq_ms(0x42, seen + 1, 100) || !"periodic timer goes on after TMICT = 0");
 	}
 }
 
@@ -290,7 +290,7 @@ void test_pit_pic(u64 arg)
 	{
 		u32 seen = irq_count[0x20];
 
-		CHECK(!wait_irq(0x20, seen + 2) || !"masked IRQ0 delivered");
+		CHECK(!wait_irq_ms(0x20, seen + 2, 200) || !"masked IRQ0 delivered");
 	}
 }
 
