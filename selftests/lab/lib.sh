@@ -2,8 +2,14 @@
 # What the groups share. Sourced by each; a group prints ok/not ok/skip lines.
 
 T=/lab/tests
+# How many times longer than usual things may take here: of a slow machine
+: "${SLOW:=1}"
+export SLOW
+
 # The machine's kind: what husk calls it, and KVM's module for it
 if grep -qw vmx /proc/cpuinfo; then virt=vmx kvm_module=kvm_intel; else virt=svm kvm_module=kvm_amd; fi
+# Bochs refuses KVM's entries with APIC virtualization
+case $LAB_MACHINE in bochs-vmx) kvm_options=enable_apicv=0 ;; *) kvm_options= ;; esac
 
 ok() { echo "ok $1"; }
 not_ok() { echo "not ok $1: $2"; }
@@ -50,5 +56,5 @@ refs() { cat /sys/module/husk/refcnt; }
 # KB of free pages, those in the CPUs' lists too
 memfree() { cat /proc/sys/vm/stat_refresh; awk '/pages free/ { n += $3 } /^ *count:/ { n += $2 } END { print n * 4 }' /proc/zoneinfo; }
 slab() { awk '/^SUnreclaim/ { print $2 }' /proc/meminfo; }
-kvm_on() { modprobe $kvm_module && [ -e /dev/kvm ]; }
+kvm_on() { modprobe $kvm_module $kvm_options && [ -e /dev/kvm ]; }
 kvm_off() { rmmod $kvm_module kvm 2>/dev/null || { sleep 0.5; rmmod $kvm_module; rmmod kvm; }; }
