@@ -28,7 +28,8 @@ machine_start() {
 	local append="console=ttyS0,115200 lab.out=/dev/ttyS1 lab.status=/dev/ttyS2 lab.log=/dev/ttyS2 lab.tar=/dev/ttyS3"
 	# FSRM: the kernel would copy by rep movsb, which is slow there. APERF and MPERF are
 	# offered and missing. A reset would boot again: a triple fault ends it.
-	append+=" clearcpuid=fsrm,aperfmperf cryptomgr.notests no_timer_check nokaslr reboot=t $LAB_APPEND"
+	# A search for leaks takes minutes.
+	append+=" clearcpuid=fsrm,aperfmperf cryptomgr.notests no_timer_check nokaslr reboot=t kmemleak=off $LAB_APPEND"
 	rom=$(bochs_rom)
 	"$LAB_D/bochs-disk" disk "$LAB_VMLINUX" "$LAB_INITRD" "$LAB_MEMORY" "$append" "$LAB_DIR/disk" || exit
 	[ "$LAB_MODE" != shell ] || tty=term,dev=/dev/tty
