@@ -2,10 +2,6 @@
 # What the groups share. Sourced by each; a group prints ok/not ok/skip lines.
 
 T=/lab/tests
-# How many times longer than usual things may take here: of a slow machine
-: "${SLOW:=1}"
-export SLOW
-
 # The machine's kind: what husk calls it, and KVM's module for it
 if grep -qw vmx /proc/cpuinfo; then virt=vmx kvm_module=kvm_intel; else virt=svm kvm_module=kvm_amd; fi
 # Bochs refuses KVM's entries with APIC virtualization
