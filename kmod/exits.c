@@ -135,12 +135,17 @@ bool husk_write_cr4(struct husk_vcpu *vcpu, u64 value)
 	return true;
 }
 
+u64 husk_efer_allowed(void)
+{
+	return EFER_SCE | EFER_LME | EFER_LMA | EFER_NX | (husk_mode(HUSK_MODE_SVM) ? EFER_FFXSR : 0);
+}
+
 bool husk_write_efer(struct husk_vcpu *vcpu, u64 value)
 {
 	struct husk_system *sys = &vcpu->sys;
 
 	husk_fetch(vcpu, HUSK_SYS_CR);
-	if (value & ~(u64)(EFER_SCE | EFER_LME | EFER_LMA | EFER_NX | EFER_FFXSR))
+	if (value & ~husk_efer_allowed())
 		return false;
 	if (((value ^ sys->efer) & EFER_LME) && (sys->cr0 & X86_CR0_PG))
 		return false;

@@ -313,6 +313,7 @@ enum husk_verdict husk_unhandled(struct husk_vcpu *vcpu);
 bool husk_write_cr0(struct husk_vcpu *vcpu, u64 value);
 bool husk_write_cr4(struct husk_vcpu *vcpu, u64 value);
 bool husk_write_efer(struct husk_vcpu *vcpu, u64 value);
+u64 husk_efer_allowed(void);	/* bits that a guest may set on this host */
 /* After CR0, CR3, CR4 or EFER were set other than by the guest's own instruction */
 void husk_paging_changed(struct husk_vcpu *vcpu);
 u64 husk_read_cr(struct husk_vcpu *vcpu, u8 number);			/* 0, 2, 3, 4, 8 */

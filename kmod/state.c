@@ -34,6 +34,7 @@ int husk_state_check_system(struct husk_vcpu *vcpu, const struct husk_system *sy
 {
 	const struct husk_state_limits limits = {
 		.cr4 = husk_cr4_allowed(vcpu->vm),
+		.efer = husk_efer_allowed(),
 		.xcr0 = husk_host.guest_xcr0,
 	};
 

@@ -16,7 +16,6 @@
 #define CR4_PCIDE	(1ULL << 17)
 #define EFER_LME_BIT	(1ULL << 8)
 #define EFER_LMA_BIT	(1ULL << 10)
-#define EFER_DEFINED	0x4d01ULL	/* SCE LME LMA NXE FFXSR */
 #define RFLAGS_ONE	(1ULL << 1)
 #define RFLAGS_VM	(1ULL << 17)
 #define RFLAGS_DEFINED	0x3f7fd7ULL
@@ -103,11 +102,11 @@ static bool husk_segments_valid(const struct husk_system *sys)
 }
 
 /* CR0, CR4 and EFER one by one and together */
-static bool husk_control_valid(const struct husk_system *sys, u64 cr4_allowed)
+static bool husk_control_valid(const struct husk_system *sys, const struct husk_state_limits *limits)
 {
 	bool paging = sys->cr0 & CR0_PG, lme = sys->efer & EFER_LME_BIT, lma = sys->efer & EFER_LMA_BIT;
 
-	if ((sys->cr0 & ~CR0_DEFINED) || (sys->cr4 & ~cr4_allowed) || (sys->efer & ~EFER_DEFINED))
+	if ((sys->cr0 & ~CR0_DEFINED) || (sys->cr4 & ~limits->cr4) || (sys->efer & ~limits->efer))
 		return false;
 	if (paging && !(sys->cr0 & CR0_PE))
 		return false;
@@ -122,7 +121,7 @@ static bool husk_control_valid(const struct husk_system *sys, u64 cr4_allowed)
 
 bool husk_system_valid(const struct husk_system *sys, const struct husk_state_limits *limits)
 {
-	if (!husk_control_valid(sys, limits->cr4) || !husk_segments_valid(sys))
+	if (!husk_control_valid(sys, limits) || !husk_segments_valid(sys))
 		return false;
 	if ((sys->cr3 & ~CR3_DEFINED) || sys->cr8 > 15)
 		return false;

@@ -13,6 +13,7 @@
 /* What depends on the host and on the VM's CPUID */
 struct husk_state_limits {
 	u64 cr4;		/* bits of CR4 that may be set */
+	u64 efer;		/* bits of EFER that may be set */
 	u64 xcr0;		/* bits of XCR0 that may be set; 0: no XSAVE */
 };
 

@@ -333,7 +333,9 @@ void vmx_close(struct husk_vcpu *vcpu)
 	if (unlikely(!vmx->open))
 		return;
 	if (unlikely(vcpu->dr_live)) {
-		vcpu->sys.dr6 = husk_get_dr(6);
+		/* unless a #DB that is about to be injected has set it */
+		if (!(vcpu->sys_dirty & HUSK_SYS_DR))
+			vcpu->sys.dr6 = husk_get_dr(6);
 		husk_host_reset_dr6();
 	}
 	vmx_release(vmx, c);

@@ -3,7 +3,7 @@
 #include "unit_shim.h"
 #include "../../kmod/state_check.c"
 
-static const struct husk_state_limits limits = { .cr4 = 0x3706ff, .xcr0 = 0xe7 };
+static const struct husk_state_limits limits = { .cr4 = 0x3706ff, .efer = 0x4d01, .xcr0 = 0xe7 };
 
 /* A guest in 64-bit mode, as a boot loader leaves it */
 static struct husk_system long_mode(void)
