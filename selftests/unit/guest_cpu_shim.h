@@ -35,6 +35,7 @@ struct husk_vcpu {
 	u64 xcr0, pat, mtrr_def_type, tsc_aux, tsc_adjust, tsc_offset;
 	u64 misc_msrs[32], vendor_msrs[16];
 	struct { u64 unknown_msrs; } *stats;
+	struct { u64 msr; } exit;
 };
 
 /* ---- the host ---- */
