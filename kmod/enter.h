@@ -21,6 +21,13 @@
 #define HUSK_X86_FEATURE_BHB_VMEXIT X86_FEATURE_CLEAR_BHB_LOOP_ON_VMEXIT
 #endif
 
+/* "empty the CPU's buffers before a VM entry": apart from that at the way to user mode since 6.17 or so */
+#ifdef X86_FEATURE_CLEAR_CPU_BUF_VM
+#define HUSK_X86_FEATURE_CLEAR_BUF X86_FEATURE_CLEAR_CPU_BUF_VM
+#else
+#define HUSK_X86_FEATURE_CLEAR_BUF X86_FEATURE_CLEAR_CPU_BUF
+#endif
+
 /* struct husk_general: rax rcx rdx rbx rsp rbp rsi rdi r8..r15 */
 #define GPR(n)	((n) * 8)
 
@@ -93,7 +100,7 @@
 
 /* Before an entry: empty the buffers of CPUs that leak them (MDS, TSA). Changes ZF only. */
 .macro clear_cpu_buffers
-	ALTERNATIVE "jmp .Lno_verw_\@", "", X86_FEATURE_CLEAR_CPU_BUF
+	ALTERNATIVE "jmp .Lno_verw_\@", "", HUSK_X86_FEATURE_CLEAR_BUF
 	verw	.Lverw_selector_\@(%rip)
 	.pushsection .rodata
 	.balign 2

@@ -98,6 +98,9 @@ bool husk_write_cr0(struct husk_vcpu *vcpu, u64 value)
 			if (sys->efer & EFER_LME) {
 				if (!(sys->cr4 & X86_CR4_PAE) || (sys->cs.attr & BIT(9)))
 					return false;
+				husk_fetch(vcpu, HUSK_SYS_SEG);
+				if ((sys->tr.attr & 0xd) == 1)
+					return false;	/* a 16-bit TSS: SDM 2B "MOV" */
 				sys->efer |= EFER_LMA;
 			}
 		} else {

@@ -15,6 +15,7 @@
  * not, so any VPID does. What an older VM with the same root, or this vCPU
  * before it moved, left on this CPU is dropped at the first stay here.
  */
+#include <linux/cpu.h>
 #include <linux/gfp.h>
 #include <linux/mm.h>
 #include <asm/debugreg.h>
@@ -49,7 +50,7 @@ static const u32 vmx_syscall_msr[VMX_MSR_SYSCALL] = {
 	[VMX_MSR_CSTAR]		= MSR_CSTAR,
 	[VMX_MSR_SYSCALL_MASK]	= MSR_SYSCALL_MASK,
 };
-static bool vmx_has_pebs;			/* immutable after load */
+static bool vmx_has_pebs, vmx_l1d_flush;	/* immutable after load */
 
 /* ---- instructions ---- */
 
@@ -84,12 +85,17 @@ static bool vmx_load(u64 pa)
 	return !failed;
 }
 
-static u64 vmx_current(void)
+/* false: #UD, CR4.VMXE is set but nobody has entered VMX operation yet, or somebody has just left it */
+static bool vmx_current(u64 *pa)
 {
-	u64 pa;
+	bool failed = true;
 
-	asm volatile("vmptrst %0" : "=m" (pa) : : "cc");
-	return pa;
+	asm volatile("1:	vmptrst %[pa]\n"
+		     "	movb	$0, %[failed]\n"
+		     "2:\n"
+		     _ASM_EXTABLE(1b, 2b)
+		     : [pa] "=m" (*pa), [failed] "+rm" (failed) : : "cc");
+	return !failed;
 }
 
 static void vmx_write_cr4(unsigned long cr4)
@@ -102,10 +108,8 @@ static void vmx_write_cr4(unsigned long cr4)
 static bool vmx_acquire(struct vmx_vcpu *vmx, struct vmx_cpu *c)
 {
 	c->cr4 = __read_cr4();
-	c->foreign = c->cr4 & X86_CR4_VMXE;
-	if (c->foreign) {
-		c->previous = vmx_current();
-	} else {
+	c->foreign = (c->cr4 & X86_CR4_VMXE) && vmx_current(&c->previous);
+	if (!c->foreign) {
 		vmx_write_cr4(c->cr4 | X86_CR4_VMXE);
 		if (unlikely(!vmx_on(c->region_pa))) {
 			vmx_write_cr4(c->cr4);
@@ -160,7 +164,13 @@ void vmx_flush(struct husk_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 	struct { u64 eptp, reserved; } operand = { .eptp = vmx->eptp };
-	u64 type = husk_mode(HUSK_MODE_FLUSH_ASID) ? VMX_INVEPT_SINGLE : VMX_INVEPT_ALL;
+	u64 type;
+
+	if (unlikely(!vmx->open)) {
+		vmx->moved = true;	/* VMX operation could not be entered: later then */
+		return;
+	}
+	type = husk_mode(HUSK_MODE_FLUSH_ASID) ? VMX_INVEPT_SINGLE : VMX_INVEPT_ALL;
 
 	/* Guest-physical and combined mappings: with EPT there are no others. */
 	asm volatile("invept %0, %1" : : "m" (operand), "r" (type) : "cc", "memory");
@@ -224,6 +234,8 @@ static void vmx_host_update(struct vmx_vcpu *vmx, struct vmx_cpu *c)
 
 static noinline void vmx_host_segments(struct vmx_vcpu *vmx, const struct vmx_cpu *c)
 {
+	if (c->ldt)
+		asm volatile("lldt %0" : : "r" (c->ldt));	/* first: the others may be in it */
 	loadsegment(ds, c->ds);
 	loadsegment(es, c->es);
 	if (c->fs) {
@@ -234,8 +246,6 @@ static noinline void vmx_host_segments(struct vmx_vcpu *vmx, const struct vmx_cp
 		load_gs_index(c->gs);
 		husk_host_wrmsr(MSR_KERNEL_GS_BASE, c->kernel_gs_base);
 	}
-	if (c->ldt)
-		asm volatile("lldt %0" : : "r" (c->ldt));
 }
 
 static void vmx_host_restore(struct vmx_vcpu *vmx, struct vmx_cpu *c)
@@ -321,6 +331,9 @@ void vmx_open(struct husk_vcpu *vcpu)
 		vmx_commit(vmx);
 	vmx_host_update(vmx, c);
 	vmx_msrs_load(vmx, c);
+	/* L1TF: what the host touched since the last stay; leaf exits touch nobody's secrets. */
+	if (vmx_l1d_flush)
+		husk_host_wrmsr(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
 	if (unlikely(vcpu->dr_live))
 		husk_set_dr(6, vcpu->sys.dr6);
 }
@@ -341,6 +354,14 @@ void vmx_close(struct husk_vcpu *vcpu)
 	vmx_release(vmx, c);
 	vmx_msrs_put(vmx, c);
 	vmx_host_restore(vmx, c);
+	/*
+	 * A host NMI ended the stay, and NMIs are blocked until an IRET: that of
+	 * the handler. It may never return (panic), so it comes last.
+	 */
+	if (unlikely(vmx->nmi)) {
+		vmx->nmi = false;
+		asm volatile("int $2");
+	}
 }
 
 void vmx_moved(struct husk_vcpu *vcpu)
@@ -368,6 +389,11 @@ int vmx_cpus_init(void)
 	u64 pebs;
 	int cpu, ret;
 
+	if (boot_cpu_has_bug(X86_BUG_L1TF) && !cpu_mitigations_off()) {
+		vmx_l1d_flush = boot_cpu_has(X86_FEATURE_FLUSH_L1D);
+		if (!vmx_l1d_flush)
+			pr_warn("husk: this CPU's guests may read its L1 cache (L1TF): update its microcode\n");
+	}
 	vmx_has_pebs = boot_cpu_has(X86_FEATURE_PEBS) && !husk_host_rdmsr_safe(MSR_IA32_PEBS_ENABLE, &pebs);
 	for_each_possible_cpu(cpu) {
 		ret = vmx_cpu_alloc(cpu);

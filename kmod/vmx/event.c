@@ -47,8 +47,10 @@ void vmx_requeue_event(struct vmx_vcpu *vmx, u32 info)
 	if (type != VMX_INTR_EXTERNAL && type != VMX_INTR_NMI && type != VMX_INTR_HARDWARE_EXCEPTION)
 		return;
 	/* Delivery is tried anew: it has not begun to block NMIs. */
-	if (type == VMX_INTR_NMI)
+	if (type == VMX_INTR_NMI) {
 		vmx_shadow(vmx, VMX_BLOCKING_NMI, false);
+		vmx->vcpu.nmi_masked = false;
+	}
 	vmx->vcpu.event = (struct husk_event) {
 		.pending = true,
 		.vector = info & VMX_INTR_VECTOR,

@@ -57,6 +57,7 @@ static const u8 vmx_reasons[VMX_REASONS] = {
 	[VMX_REASON_WBINVD]		= HUSK_REASON_CACHE | VMX_INSN,
 	[VMX_REASON_XSETBV]		= HUSK_REASON_XSETBV | VMX_INSN,
 	[VMX_REASON_VMFUNC]		= HUSK_REASON_VIRT_INSN | VMX_INSN,
+	[VMX_REASON_ENCLS]		= HUSK_REASON_VIRT_INSN | VMX_INSN,	/* CPUID hides SGX */
 };
 
 static void vmx_decode_pio(struct husk_exit_info *exit)
@@ -113,6 +114,16 @@ static void vmx_decode_debug(struct vmx_vcpu *vmx, struct husk_exit_info *exit)
 	husk_dirty(vcpu, HUSK_SYS_DR);
 }
 
+static u64 vmx_next_rip(struct vmx_vcpu *vmx)
+{
+	u64 rip = vmx->rip, next = rip + (u32)vmx_read(VMCS_EXIT_INSN_LENGTH);
+
+	/* Outside of 64-bit mode it wraps at 4 GiB. */
+	if (unlikely((rip ^ next) >> 32) && !(vmx_read(VMCS_GUEST_AR(VMCS_CS)) & VMX_AR_L))
+		next = (u32)next;
+	return next;
+}
+
 static void vmx_decode_exception(struct vmx_vcpu *vmx, struct husk_exit_info *exit)
 {
 	u32 info = vmx_read(VMCS_EXIT_INTR_INFO);
@@ -120,8 +131,7 @@ static void vmx_decode_exception(struct vmx_vcpu *vmx, struct husk_exit_info *ex
 
 	exit->info[1] = info;
 	if ((info & VMX_INTR_TYPE) == VMX_INTR_NMI) {
-		/* The host's. It stays blocked until an IRET: that of the handler. */
-		asm volatile("int $2");
+		vmx->nmi = true;	/* the host's: vmx_close() */
 		exit->reason = HUSK_REASON_NMI;
 		return;
 	}
@@ -131,19 +141,14 @@ static void vmx_decode_exception(struct vmx_vcpu *vmx, struct husk_exit_info *ex
 	}
 	if (vector == 1)
 		vmx_decode_debug(vmx, exit);
+	/* INT1 is given back as a fault, which does not step over it. */
+	if ((info & VMX_INTR_TYPE) == VMX_INTR_PRIVILEGED_SOFTWARE) {
+		vmx->vcpu.regs.rip = vmx_next_rip(vmx);
+		vmx_shadow(vmx, VMX_BLOCKING_STI | VMX_BLOCKING_MOV_SS, false);
+	}
 	exit->exception.vector = vector;
 	exit->exception.has_error = info & VMX_INTR_ERROR_CODE;
 	exit->exception.error = exit->exception.has_error ? vmx_read(VMCS_EXIT_INTR_ERROR_CODE) : 0;
-}
-
-static u64 vmx_next_rip(struct vmx_vcpu *vmx)
-{
-	u64 rip = vmx->rip, next = rip + (u32)vmx_read(VMCS_EXIT_INSN_LENGTH);
-
-	/* Outside of 64-bit mode it wraps at 4 GiB. */
-	if (unlikely((rip ^ next) >> 32) && !(vmx_read(VMCS_GUEST_AR(VMCS_CS)) & VMX_AR_L))
-		next = (u32)next;
-	return next;
 }
 
 static noinline void vmx_decode_rare(struct vmx_vcpu *vmx, struct husk_exit_info *exit)
@@ -177,6 +182,10 @@ void vmx_decode(struct vmx_vcpu *vmx)
 	exit->info[0] = vmx_read(VMCS_EXIT_QUALIFICATION);
 	exit->info[1] = 0;
 	exit->next_rip = 0;
+	if (unlikely(code == (VMX_REASON_ENTRY_FAILURE | VMX_REASON_MACHINE_CHECK))) {
+		exit->reason = HUSK_REASON_MCHECK;
+		return;
+	}
 	if (unlikely(code & VMX_REASON_ENTRY_FAILURE)) {
 		vmx_entry_failed(vmx, code);
 		return;

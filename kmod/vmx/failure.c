@@ -102,4 +102,5 @@ void vmx_entry_failed(struct vmx_vcpu *vmx, u32 code)
 	if (!code)
 		exit->info[0] = vmx_read(VMCS_INSTRUCTION_ERROR);
 	vmx_report(vmx, code);
+	vmx_write(VMCS_ENTRY_INTR_INFO, 0);	/* only an entry takes its valid bit away */
 }

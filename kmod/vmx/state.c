@@ -4,6 +4,7 @@
  */
 #include <linux/irqflags.h>
 #include <asm/processor-flags.h>
+#include <asm/special_insns.h>
 
 #include "hostcpu.h"
 #include "irqchip/irqchip.h"
@@ -132,7 +133,8 @@ static void vmx_commit_cr(struct vmx_vcpu *vmx)
 	vmx_write(VMCS_CR0_READ_SHADOW, sys->cr0);
 	vmx->cr2 = sys->cr2;
 	vmx_write(VMCS_GUEST_CR3, sys->cr3);
-	vmx_write(VMCS_GUEST_CR4, sys->cr4 | vmx_caps.cr4_must);
+	/* A machine check of the host's with MCE clear would shut the host down: its own bit rules. */
+	vmx_write(VMCS_GUEST_CR4, (sys->cr4 & ~(u64)X86_CR4_MCE) | vmx_caps.cr4_must | (__read_cr4() & X86_CR4_MCE));
 	vmx_write(VMCS_CR4_READ_SHADOW, sys->cr4);
 	vmx_write(VMCS_GUEST_EFER, sys->efer);
 	vmx->syscall = sys->efer & EFER_SCE;	/* never changes in the middle of a stay */

@@ -74,6 +74,7 @@
 	F(VMCS_VMWRITE_BITMAP, 0x2028, "VMWRITE-bitmap address") \
 	F(VMCS_VE_INFO_ADDR, 0x202a, "Virtualization-exception information address") \
 	F(VMCS_XSS_EXITING_BITMAP, 0x202c, "XSS-exiting bitmap") \
+	F(VMCS_ENCLS_EXITING_BITMAP, 0x202e, "ENCLS-exiting bitmap") \
 	F(VMCS_SPP_TABLE_POINTER, 0x2030, "Sub-page-permission-table pointer") \
 	F(VMCS_TSC_MULTIPLIER, 0x2032, "TSC multiplier") \
 	F(VMCS_PROC_BASED_CONTROLS3, 0x2034, "Tertiary processor-based VM-execution controls") \

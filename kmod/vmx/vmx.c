@@ -60,7 +60,7 @@ static bool vmx_controls_choose(void)
 	if (!(vmx_proc & VMX_PROC_TPR_SHADOW))
 		ok &= vmx_caps_adjust(VMX_WORD_PROC, vmx_proc | VMX_PROC_CR8_LOAD | VMX_PROC_CR8_STORE, 0, &vmx_proc);
 	ok &= vmx_caps_adjust(VMX_WORD_PROC2, VMX_PROC2_EPT | VMX_PROC2_UNRESTRICTED_GUEST,
-			      VMX_PROC2_WBINVD | (husk_mode(HUSK_MODE_TLB_TAG) ? VMX_PROC2_VPID : 0), &vmx_proc2);
+			      VMX_PROC2_WBINVD | VMX_PROC2_ENCLS | (husk_mode(HUSK_MODE_TLB_TAG) ? VMX_PROC2_VPID : 0), &vmx_proc2);
 	ok &= vmx_caps_adjust(VMX_WORD_EXIT, VMX_EXITC_HOST_64 | VMX_EXITC_SAVE_DEBUG | VMX_EXITC_LOAD_PAT |
 			      VMX_EXITC_SAVE_EFER | VMX_EXITC_LOAD_EFER, 0, &vmx_exit);
 	ok &= vmx_caps_adjust(VMX_WORD_ENTRY, VMX_ENTRY_LOAD_DEBUG | VMX_ENTRY_LOAD_PAT | VMX_ENTRY_LOAD_EFER,
@@ -145,6 +145,8 @@ void vmx_vmcs_make(struct vmx_vcpu *vmx)
 	vmx_write(VMCS_IO_BITMAP_A, __pa(vmx_io_bitmaps));
 	vmx_write(VMCS_IO_BITMAP_B, __pa(vmx_io_bitmaps) + PAGE_SIZE);
 	vmx_write(VMCS_MSR_BITMAP, __pa(vmx_msr_bitmap));
+	if (vmx_proc2 & VMX_PROC2_ENCLS)
+		vmx_write(VMCS_ENCLS_EXITING_BITMAP, ~0ULL);
 	vmx_write(VMCS_EPT_POINTER, vmx->eptp);
 	if (vmx_proc2 & VMX_PROC2_VPID)
 		vmx_write(VMCS_VPID, vmx->vcpu.id + 1);
@@ -219,6 +221,16 @@ static noinline void vmx_write_dirty(struct vmx_vcpu *vmx, u8 cr8)
 	}
 }
 
+/* In a shadow a single-step trap must be pending exactly if TF says so (SDM 3C 26.3.1.5). */
+static noinline void vmx_write_pending_debug(struct vmx_vcpu *vmx)
+{
+	u64 pending = vmx_read(VMCS_GUEST_PENDING_DEBUG) & ~(u64)VMX_PENDING_DEBUG_BS;
+
+	if (vmx->vcpu.regs.rflags & X86_EFLAGS_TF)
+		pending |= VMX_PENDING_DEBUG_BS;
+	vmx_write(VMCS_GUEST_PENDING_DEBUG, pending);
+}
+
 static __always_inline void vmx_before(struct vmx_vcpu *vmx, u8 cr8)
 {
 	const struct husk_general *regs = &vmx->vcpu.regs;
@@ -235,6 +247,8 @@ static __always_inline void vmx_before(struct vmx_vcpu *vmx, u8 cr8)
 		vmx_write(VMCS_GUEST_RSP, regs->gpr[4]);
 	if (unlikely(vmx->rflags != regs->rflags))
 		vmx_write(VMCS_GUEST_RFLAGS, regs->rflags);
+	if (unlikely(vmx->shadow & (VMX_BLOCKING_STI | VMX_BLOCKING_MOV_SS)))
+		vmx_write_pending_debug(vmx);
 	if (unlikely(vmx->cr2 != read_cr2()))
 		write_cr2(vmx->cr2);
 }

@@ -48,6 +48,7 @@ enum {
  * @launched: VMRESUME is due; no longer once the VMCS is cleared
  * @syscall: the guest has EFER.SCE, and with it VMX_MSR_STAR and its like
  * @moved: the VMCS has the host state of another CPU
+ * @nmi: a host NMI ended the stay; it is handled at its end
  * @dirty: VMX_DIRTY_x
  * @proc: primary processor-based controls
  * @shadow: interruptibility state (SDM 3C 24.4.2)
@@ -62,7 +63,7 @@ struct vmx_vcpu {
 	u64 vmcs_pa;
 	void *vapic;
 	u64 eptp;
-	bool open, made, launched, moved, syscall;
+	bool open, made, launched, moved, syscall, nmi;
 	u8 failed;
 	u8 dirty;
 	u32 proc;
