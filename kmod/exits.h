@@ -7,8 +7,17 @@
 /* leaf.c: interrupts off, guest state loaded. HUSK_RESUME, HUSK_RETIRE, HUSK_TO_USER or HUSK_DISPATCH */
 enum husk_verdict husk_leaf(struct husk_vcpu *vcpu);
 
-/* What IN puts into rax */
-void husk_pio_in(struct husk_vcpu *vcpu, u8 width, u32 data);
+/* Bits of rax that a port access is about, by its width: 1, 2 or 4, as the hardware said */
+extern const u32 husk_pio_mask[];
+
+/* IN: the low @width bytes of rax become @data; a write to eax clears the upper half. */
+static inline void husk_pio_in(struct husk_vcpu *vcpu, u8 width, u32 data)
+{
+	u64 *rax = &vcpu->regs.gpr[0];
+	u64 mask = husk_pio_mask[width];
+
+	*rax = width == 4 ? data : (*rax & ~mask) | (data & mask);
+}
 
 /* exits.c: the common table, interrupts on. Any verdict but HUSK_DISPATCH */
 enum husk_verdict husk_dispatch(struct husk_vcpu *vcpu);

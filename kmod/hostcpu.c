@@ -76,29 +76,24 @@ static void husk_fpu_xsave(void *area, u64 mask)
 	asm volatile("xsave64 (%0)" : : "r" (area), "a" ((u32)mask), "d" ((u32)(mask >> 32)) : "memory");
 }
 
-static bool husk_fpu_xrstor(const void *area, u64 mask)
+static __always_inline bool husk_fpu_xrstor(const void *area, u64 mask)
 {
-	int error = -EIO;
-
-	asm volatile("1:	xrstor64 (%[area])\n"
-		     "	xor	%[error], %[error]\n"
-		     "2:\n"
-		     _ASM_EXTABLE(1b, 2b)
-		     : [error] "+r" (error)
-		     : [area] "r" (area), "a" ((u32)mask), "d" ((u32)(mask >> 32)) : "cc", "memory");
-	return !error;
+	asm goto("1:	xrstor64 (%[area])\n"
+		 _ASM_EXTABLE(1b, %l[fault])
+		 : : [area] "r" (area), "a" ((u32)mask), "d" ((u32)(mask >> 32)) : "memory" : fault);
+	return true;
+fault:
+	return false;
 }
 
-static bool husk_fpu_fxrstor(const void *area)
+static __always_inline bool husk_fpu_fxrstor(const void *area)
 {
-	int error = -EIO;
-
-	asm volatile("1:	fxrstor64 (%[area])\n"
-		     "	xor	%[error], %[error]\n"
-		     "2:\n"
-		     _ASM_EXTABLE(1b, 2b)
-		     : [error] "+r" (error) : [area] "r" (area) : "cc", "memory");
-	return !error;
+	asm goto("1:	fxrstor64 (%[area])\n"
+		 _ASM_EXTABLE(1b, %l[fault])
+		 : : [area] "r" (area) : "memory" : fault);
+	return true;
+fault:
+	return false;
 }
 
 static __always_inline bool husk_fpu_restore(const void *area)

@@ -77,7 +77,7 @@ enum {
  * @info: the hardware's two information words
  * @next_rip: rip after the instruction, 0 if the CPU did not say
  * @insn: instruction bytes if the CPU gave them (@insn_len > 0)
- * @pio: for PIO. @string: INS/OUTS, to be emulated
+ * @pio: for PIO; begins like struct husk_run.pio. @string: INS/OUTS, to be emulated
  * @cr: for CR_ACCESS and DR_ACCESS. @gpr < 0: not a plain MOV, to be emulated
  * @gpa: for FAULT2/MMIO, with @access
  * @exception: for EXCEPTION
@@ -100,7 +100,6 @@ struct husk_exit_info {
 			u8 width;
 			bool write;
 			bool string;
-			bool rep;
 		} pio;
 		struct {
 			u8 number;
@@ -169,9 +168,8 @@ struct husk_vcpu {
 	u32 exit_seq;
 	u8 sys_cached, sys_dirty;	/* HUSK_SYS_x: valid in @sys; to be written back */
 	u8 mode;			/* HUSK_OUTSIDE/INSIDE; READ_ONCE/WRITE_ONCE with barriers */
-	u8 level;			/* HUSK_LEVEL_x that serves the current exit */
 	struct husk_exit_info exit;
-	u64 exit_rip;
+	struct husk_flight *flight;	/* the current exit's, in @stats */
 	u64 exit_ns;			/* time of the exit, 0 unless traced */
 
 	u64 key;			/* immutable: no vCPU ever had or will have the same */

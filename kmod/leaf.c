@@ -18,24 +18,17 @@ static enum husk_verdict husk_leaf_hypercall(struct husk_vcpu *vcpu)
 	return HUSK_RETIRE;
 }
 
-/* The low @width bytes of rax become @data; a write to eax clears the upper half. */
-void husk_pio_in(struct husk_vcpu *vcpu, u8 width, u32 data)
-{
-	u64 *rax = &vcpu->regs.gpr[0];
-	u64 mask = GENMASK(width * 8 - 1, 0);
-
-	*rax = width == 4 ? data : (*rax & ~mask) | (data & mask);
-}
+const u32 husk_pio_mask[] = { [1] = U8_MAX, [2] = U16_MAX, [4] = U32_MAX };
 
 static enum husk_verdict husk_leaf_pio_worker(struct husk_vcpu *vcpu)
 {
 	const struct husk_exit_info *exit = &vcpu->exit;
 	struct husk_run *run = vcpu->run;
 
-	run->pio.port = exit->pio.port;
-	run->pio.width = exit->pio.width;
-	run->pio.write = exit->pio.write;
-	run->pio.data = exit->pio.write ? vcpu->regs.gpr[0] & GENMASK(exit->pio.width * 8 - 1, 0) : 0;
+	/* port, width and write at once */
+	static_assert(offsetof(typeof(exit->pio), write) == offsetof(typeof(run->pio), write));
+	memcpy(&run->pio, &exit->pio, offsetof(typeof(run->pio), data));
+	run->pio.data = exit->pio.write ? (u32)vcpu->regs.gpr[0] & husk_pio_mask[exit->pio.width] : 0;
 	run->exit = HUSK_EXIT_PIO;
 	vcpu->io_pending = exit->pio.write ? HUSK_IO_RETIRE : HUSK_IO_PIO_IN;
 	return HUSK_TO_USER;

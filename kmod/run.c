@@ -28,13 +28,11 @@
 static __always_inline void husk_exit_begin(struct husk_vcpu *vcpu)
 {
 	u32 seq = ++vcpu->exit_seq;
-	struct husk_flight *f = &vcpu->stats->flight[seq % HUSK_FLIGHT_LEN];
+	struct husk_flight *f = vcpu->flight = &vcpu->stats->flight[seq % HUSK_FLIGHT_LEN];
 
-	vcpu->exit_rip = vcpu->regs.rip;
 	f->rip = vcpu->regs.rip;
 	f->info0 = vcpu->exit.info[0];
 	f->info1 = vcpu->exit.info[1];
-	f->reason = vcpu->exit.reason;
 	f->hw_reason = vcpu->exit.hw_reason;
 	f->sequence = seq;
 	if (trace_husk_exit_enabled())
@@ -46,19 +44,18 @@ static noinline void husk_exit_trace(struct husk_vcpu *vcpu)
 	u64 ns = local_clock() - vcpu->exit_ns;
 
 	vcpu->exit_ns = 0;
-	trace_husk_exit(vcpu->vm->id, vcpu->id, vcpu->exit.reason, vcpu->exit_rip,
-			vcpu->exit.info[0], vcpu->exit.info[1], vcpu->level, ns);
+	trace_husk_exit(vcpu->vm->id, vcpu->id, vcpu->exit.reason, vcpu->flight->rip,
+			vcpu->exit.info[0], vcpu->exit.info[1], vcpu->flight->level, ns);
 }
 
-/* The reason may have become a finer one since husk_exit_begin (FAULT2 to MMIO). */
+/* Not before: the reason may have become a finer one (FAULT2 to MMIO). */
 static __always_inline void husk_exit_count(struct husk_vcpu *vcpu, u8 level)
 {
-	struct husk_flight *f = &vcpu->stats->flight[vcpu->exit_seq % HUSK_FLIGHT_LEN];
+	u8 reason = vcpu->exit.reason;
 
-	vcpu->level = level;
-	f->level = level;
-	f->reason = vcpu->exit.reason;
-	vcpu->stats->exits[vcpu->exit.reason][level]++;
+	vcpu->flight->level = level;
+	vcpu->flight->reason = reason;
+	vcpu->stats->exits[reason][level]++;
 }
 
 static __always_inline void husk_exit_end(struct husk_vcpu *vcpu, u8 level)
@@ -452,23 +449,17 @@ enum husk_verdict husk_retire_slow(struct husk_vcpu *vcpu)
 	return HUSK_RESUME;
 }
 
-/* The worker was asked for data, or to do a write: take its answer. */
+/* The worker was asked for data, or to do a write: take its answer. io_pending is not HUSK_IO_NONE. */
 static enum husk_verdict husk_complete_io(struct husk_vcpu *vcpu)
 {
 	u8 pending = vcpu->io_pending;
 
 	vcpu->io_pending = HUSK_IO_NONE;
-	switch (pending) {
-	case HUSK_IO_PIO_IN:
-		husk_pio_in(vcpu, vcpu->exit.pio.width, READ_ONCE(vcpu->run->pio.data));
-		return HUSK_RETIRE;
-	case HUSK_IO_RETIRE:
-		return HUSK_RETIRE;
-	case HUSK_IO_EMULATE:
+	if (unlikely(pending == HUSK_IO_EMULATE))
 		return husk_emulate_continue(vcpu);
-	default:
-		return HUSK_RESUME;
-	}
+	if (pending == HUSK_IO_PIO_IN)
+		husk_pio_in(vcpu, vcpu->exit.pio.width, READ_ONCE(vcpu->run->pio.data));
+	return HUSK_RETIRE;
 }
 
 #define HUSK_SYNC_CLASSES (BIT_ULL(HUSK_STATE_GENERAL) | BIT_ULL(HUSK_STATE_SYSTEM))

@@ -51,7 +51,6 @@ static void svm_decode_pio(struct svm_vcpu *svm, struct husk_exit_info *exit)
 	exit->pio.width = (info >> SVM_IOIO_SIZE_SHIFT) & SVM_IOIO_SIZE_MASK;
 	exit->pio.write = !(info & SVM_IOIO_IN);
 	exit->pio.string = info & SVM_IOIO_STR;
-	exit->pio.rep = info & SVM_IOIO_REP;
 	exit->next_rip = exit->info[1];		/* always given, APM2 15.10.2 */
 }
 

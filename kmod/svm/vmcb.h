@@ -210,7 +210,6 @@ static_assert(sizeof(struct vmcb) == 0x1000);
 /* EXITINFO1 of VMEXIT_IOIO, APM2 15.10.2 */
 #define SVM_IOIO_IN		BIT(0)
 #define SVM_IOIO_STR		BIT(2)
-#define SVM_IOIO_REP		BIT(3)
 #define SVM_IOIO_SIZE_SHIFT	4
 #define SVM_IOIO_SIZE_MASK	7
 

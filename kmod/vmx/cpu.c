@@ -17,6 +17,7 @@
  */
 #include <linux/cpu.h>
 #include <linux/gfp.h>
+#include <linux/jump_label.h>
 #include <linux/mm.h>
 #include <asm/debugreg.h>
 #include <asm/desc.h>
@@ -37,6 +38,7 @@ struct vmx_cpu {
 	struct desc_ptr gdt, idt;	/* of this CPU for good; filled before its first stay */
 	/* what a VM exit sets to fixed values (SDM 3C 27.5), and MSRs; valid while open */
 	u16 ds, es, fs, gs, ldt;
+	bool segments;		/* one of them is not 0 */
 	u64 debugctl, pebs;
 	u64 kernel_gs_base;
 	u64 syscall[VMX_MSR_SYSCALL];
@@ -50,11 +52,13 @@ static const u32 vmx_syscall_msr[VMX_MSR_SYSCALL] = {
 	[VMX_MSR_CSTAR]		= MSR_CSTAR,
 	[VMX_MSR_SYSCALL_MASK]	= MSR_SYSCALL_MASK,
 };
-static bool vmx_has_pebs, vmx_l1d_flush;	/* immutable after load */
+static DEFINE_STATIC_KEY_FALSE(vmx_pebs);
+static DEFINE_STATIC_KEY_FALSE(vmx_l1d_flush);
 
 /* ---- instructions ---- */
 
-static bool vmx_on(u64 pa)
+/* Operands are where the addresses are kept: a copy on the stack would cost each stay a stack guard, too. */
+static bool vmx_on(const u64 *pa)
 {
 	bool failed = true;
 
@@ -63,7 +67,7 @@ static bool vmx_on(u64 pa)
 		     "	setna %[failed]\n"
 		     "2:\n"
 		     _ASM_EXTABLE(1b, 2b)
-		     : [failed] "+rm" (failed) : [pa] "m" (pa) : "cc", "memory");
+		     : [failed] "+rm" (failed) : [pa] "m" (*pa) : "cc", "memory");
 	return !failed;
 }
 
@@ -72,16 +76,16 @@ static void vmx_off(void)
 	asm volatile("vmxoff" : : : "cc", "memory");
 }
 
-static void vmx_clear(u64 pa)
+static void vmx_clear(const u64 *pa)
 {
-	asm volatile("vmclear %0" : : "m" (pa) : "cc", "memory");
+	asm volatile("vmclear %0" : : "m" (*pa) : "cc", "memory");
 }
 
-static bool vmx_load(u64 pa)
+static bool vmx_load(const u64 *pa)
 {
 	bool failed;
 
-	asm volatile("vmptrld %[pa]\n\tsetna %[failed]" : [failed] "=rm" (failed) : [pa] "m" (pa) : "cc", "memory");
+	asm volatile("vmptrld %[pa]" : "=@ccna" (failed) : [pa] "m" (*pa) : "memory");
 	return !failed;
 }
 
@@ -111,15 +115,15 @@ static bool vmx_acquire(struct vmx_vcpu *vmx, struct vmx_cpu *c)
 	c->foreign = (c->cr4 & X86_CR4_VMXE) && vmx_current(&c->previous);
 	if (!c->foreign) {
 		vmx_write_cr4(c->cr4 | X86_CR4_VMXE);
-		if (unlikely(!vmx_on(c->region_pa))) {
+		if (unlikely(!vmx_on(&c->region_pa))) {
 			vmx_write_cr4(c->cr4);
 			vmx->failed = VMX_FAIL_VMXON;
 			return false;
 		}
 	}
-	if (unlikely(!vmx->made))
-		vmx_clear(vmx->vmcs_pa);
-	vmx->open = vmx_load(vmx->vmcs_pa);
+	if (unlikely(vmx->moved) && !vmx->made)
+		vmx_clear(&vmx->vmcs_pa);
+	vmx->open = vmx_load(&vmx->vmcs_pa);
 	if (unlikely(!vmx->open)) {
 		vmx->failed = VMX_FAIL_VMPTRLD;
 		if (!c->foreign) {
@@ -134,12 +138,12 @@ static void vmx_release(struct vmx_vcpu *vmx, struct vmx_cpu *c)
 {
 	vmx->open = false;
 	vmx->launched = false;
-	vmx_clear(vmx->vmcs_pa);
+	vmx_clear(&vmx->vmcs_pa);
 	if (!c->foreign) {
 		vmx_off();
 		vmx_write_cr4(c->cr4);
 	} else if (c->previous != ~0ULL) {
-		vmx_load(c->previous);
+		vmx_load(&c->previous);
 	}
 }
 
@@ -188,9 +192,11 @@ static u64 vmx_tss_base(const struct desc_ptr *gdt)
 	return tss->base0 | (u64)tss->base1 << 16 | (u64)tss->base2 << 24 | (u64)tss->base3 << 32;
 }
 
-/* What differs between CPUs */
+/* What differs between CPUs; the rest of a new VMCS */
 static noinline void vmx_host_move(struct vmx_vcpu *vmx, struct vmx_cpu *c)
 {
+	if (!vmx->made)
+		vmx_vmcs_make(vmx);
 	vmx->moved = false;
 	native_store_gdt(&c->gdt);
 	store_idt(&c->idt);
@@ -204,7 +210,26 @@ static noinline void vmx_host_move(struct vmx_vcpu *vmx, struct vmx_cpu *c)
 
 static u64 vmx_fs_base(void)
 {
-	return boot_cpu_has(X86_FEATURE_FSGSBASE) ? rdfsbase() : husk_host_rdmsr(MSR_FS_BASE);
+	return static_cpu_has(X86_FEATURE_FSGSBASE) ? rdfsbase() : husk_host_rdmsr(MSR_FS_BASE);
+}
+
+static __always_inline void vmx_segments_save(struct vmx_cpu *c)
+{
+	u32 ds, es, fs, gs, ldt;
+
+	asm volatile("mov %%ds, %0" : "=r" (ds));
+	asm volatile("mov %%es, %0" : "=r" (es));
+	asm volatile("mov %%fs, %0" : "=r" (fs));
+	asm volatile("mov %%gs, %0" : "=r" (gs));
+	asm volatile("sldt %0" : "=r" (ldt));
+	c->segments = ds | es | fs | gs | ldt;
+	if (likely(!c->segments))
+		return;
+	c->ds = ds;
+	c->es = es;
+	c->fs = fs;
+	c->gs = gs;
+	c->ldt = ldt;
 }
 
 /* What differs between processes, or at any time */
@@ -218,13 +243,9 @@ static void vmx_host_update(struct vmx_vcpu *vmx, struct vmx_cpu *c)
 		vmx_write(VMCS_HOST_CR4, vmx->host_cr4 = cr4);
 	if (unlikely(vmx->host_fs_base != fs_base))
 		vmx_write(VMCS_HOST_FS_BASE, vmx->host_fs_base = fs_base);
-	savesegment(ds, c->ds);
-	savesegment(es, c->es);
-	savesegment(fs, c->fs);
-	savesegment(gs, c->gs);
-	store_ldt(c->ldt);
+	vmx_segments_save(c);
 	c->debugctl = husk_host_rdmsr(MSR_IA32_DEBUGCTLMSR);
-	if (vmx_has_pebs) {
+	if (static_branch_unlikely(&vmx_pebs)) {
 		c->pebs = husk_host_rdmsr(MSR_IA32_PEBS_ENABLE);
 		/* its buffer is a linear address of the host's */
 		if (unlikely(c->pebs))
@@ -253,12 +274,15 @@ static void vmx_host_restore(struct vmx_vcpu *vmx, struct vmx_cpu *c)
 	/* The exit made both limits 64 KiB, and that of the TSS too short for I/O bitmaps. */
 	native_load_gdt(&c->gdt);
 	native_load_idt(&c->idt);
-	invalidate_tss_limit();
-	if (unlikely(c->ds | c->es | c->fs | c->gs | c->ldt))
+	if (unlikely(test_thread_flag(TIF_IO_BITMAP)))
+		invalidate_tss_limit();
+	else
+		this_cpu_write(__tss_limit_invalid, true);	/* the same, without a look at the preemption count */
+	if (unlikely(c->segments))
 		vmx_host_segments(vmx, c);
 	if (unlikely(c->debugctl))
 		husk_host_wrmsr(MSR_IA32_DEBUGCTLMSR, c->debugctl);
-	if (unlikely(c->pebs))
+	if (static_branch_unlikely(&vmx_pebs) && unlikely(c->pebs))
 		husk_host_wrmsr(MSR_IA32_PEBS_ENABLE, c->pebs);
 }
 
@@ -323,16 +347,14 @@ void vmx_open(struct husk_vcpu *vcpu)
 
 	if (unlikely(!vmx_acquire(vmx, c)))
 		return;		/* vmx_enter() says so */
-	if (unlikely(!vmx->made))
-		vmx_vmcs_make(vmx);
-	if (unlikely(vmx->moved))
+	if (unlikely(vmx->moved))	/* or new */
 		vmx_host_move(vmx, c);
 	if (vcpu->sys_dirty)
 		vmx_commit(vmx);
 	vmx_host_update(vmx, c);
 	vmx_msrs_load(vmx, c);
 	/* L1TF: what the host touched since the last stay; leaf exits touch nobody's secrets. */
-	if (vmx_l1d_flush)
+	if (static_branch_unlikely(&vmx_l1d_flush))
 		husk_host_wrmsr(MSR_IA32_FLUSH_CMD, L1D_FLUSH);
 	if (unlikely(vcpu->dr_live))
 		husk_set_dr(6, vcpu->sys.dr6);
@@ -390,11 +412,13 @@ int vmx_cpus_init(void)
 	int cpu, ret;
 
 	if (boot_cpu_has_bug(X86_BUG_L1TF) && !cpu_mitigations_off()) {
-		vmx_l1d_flush = boot_cpu_has(X86_FEATURE_FLUSH_L1D);
-		if (!vmx_l1d_flush)
+		if (boot_cpu_has(X86_FEATURE_FLUSH_L1D))
+			static_branch_enable(&vmx_l1d_flush);
+		else
 			pr_warn("husk: this CPU's guests may read its L1 cache (L1TF): update its microcode\n");
 	}
-	vmx_has_pebs = boot_cpu_has(X86_FEATURE_PEBS) && !husk_host_rdmsr_safe(MSR_IA32_PEBS_ENABLE, &pebs);
+	if (boot_cpu_has(X86_FEATURE_PEBS) && !husk_host_rdmsr_safe(MSR_IA32_PEBS_ENABLE, &pebs))
+		static_branch_enable(&vmx_pebs);
 	for_each_possible_cpu(cpu) {
 		ret = vmx_cpu_alloc(cpu);
 		if (ret) {

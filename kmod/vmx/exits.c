@@ -2,7 +2,6 @@
 /*
  * From the hardware's exit to a neutral one.
  */
-#include <linux/nospec.h>
 #include <linux/percpu.h>
 #include <asm/debugreg.h>
 #include <asm/processor-flags.h>
@@ -68,7 +67,6 @@ static void vmx_decode_pio(struct husk_exit_info *exit)
 	exit->pio.width = VMX_IO_SIZE(info);
 	exit->pio.write = !(info & VMX_IO_IN);
 	exit->pio.string = info & VMX_IO_STRING;
-	exit->pio.rep = info & VMX_IO_REP;
 }
 
 static void vmx_decode_ept(struct vmx_vcpu *vmx, struct husk_exit_info *exit)
@@ -182,19 +180,18 @@ void vmx_decode(struct vmx_vcpu *vmx)
 	exit->info[0] = vmx_read(VMCS_EXIT_QUALIFICATION);
 	exit->info[1] = 0;
 	exit->next_rip = 0;
-	if (unlikely(code == (VMX_REASON_ENTRY_FAILURE | VMX_REASON_MACHINE_CHECK))) {
-		exit->reason = HUSK_REASON_MCHECK;
-		return;
-	}
 	if (unlikely(code & VMX_REASON_ENTRY_FAILURE)) {
-		vmx_entry_failed(vmx, code);
+		if (code == (VMX_REASON_ENTRY_FAILURE | VMX_REASON_MACHINE_CHECK))
+			exit->reason = HUSK_REASON_MCHECK;
+		else
+			vmx_entry_failed(vmx, code);
 		return;
 	}
 	vectoring = vmx_read(VMCS_IDT_VECTORING_INFO);
 	if (unlikely(vectoring & VMX_INTR_VALID))
 		vmx_requeue_event(vmx, vectoring);
 	code &= VMX_REASON_BASIC;
-	reason = code < VMX_REASONS ? vmx_reasons[array_index_nospec(code, VMX_REASONS)] : HUSK_REASON_NONE;
+	reason = code < VMX_REASONS ? vmx_reasons[code] : HUSK_REASON_NONE;
 	exit->reason = reason & ~VMX_INSN;
 	if (reason & VMX_INSN)
 		exit->next_rip = vmx_next_rip(vmx);

@@ -166,7 +166,6 @@ void vmx_vmcs_make(struct vmx_vcpu *vmx)
 	vmx_write(VMCS_GUEST_RFLAGS, vmx->rflags);
 	vmx_vmcs_make_host();
 	vmx->dirty = VMX_DIRTY_PROC | VMX_DIRTY_SHADOW | VMX_DIRTY_SYSENTER;
-	vmx->moved = true;
 }
 
 static int vmx_vcpu_init(struct husk_vcpu *vcpu)

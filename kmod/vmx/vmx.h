@@ -44,10 +44,10 @@ enum {
  * @eptp: EPT pointer (SDM 3C 24.6.11)
  * @open: the VMCS is current: between vmx_open() and vmx_close(), or in vmx_fetch()
  * @failed: what vmx_open() could not do, 0 if nothing; VMX_FAIL_x
- * @made: the VMCS has its constant fields
  * @launched: VMRESUME is due; no longer once the VMCS is cleared
+ * @made: the VMCS has its constant fields
  * @syscall: the guest has EFER.SCE, and with it VMX_MSR_STAR and its like
- * @moved: the VMCS has the host state of another CPU
+ * @moved: the VMCS has the host state of another CPU, or none yet
  * @nmi: a host NMI ended the stay; it is handled at its end
  * @dirty: VMX_DIRTY_x
  * @proc: primary processor-based controls
@@ -63,7 +63,7 @@ struct vmx_vcpu {
 	u64 vmcs_pa;
 	void *vapic;
 	u64 eptp;
-	bool open, made, launched, moved, syscall, nmi;
+	bool open, launched, made, moved, syscall, nmi;
 	u8 failed;
 	u8 dirty;
 	u32 proc;

@@ -261,8 +261,8 @@ u64 tsc_per_ms(void)
 	out8(0x61, (in8(0x61) & ~2) | 1);
 	out8(0x43, 0xb0);
 	out8(0x42, 5966 & 0xff);
+	start = rdtsc();	/* first: a host that stalls here makes the answer too large, never too small */
 	out8(0x42, 5966 >> 8);
-	start = rdtsc();
 	while (!(in8(0x61) & 0x20))
 		if (rdtsc() - start > 1UL << 36)
 			return 1000000;
