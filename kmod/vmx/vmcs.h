@@ -420,7 +420,9 @@ enum vmcs_segment {
 #define VMX_REASON_ENQCMDS		73
 #define VMX_REASON_BUS_LOCK		74
 #define VMX_REASON_INSN_TIMEOUT		75
-#define VMX_REASONS			76
+#define VMX_REASON_SEAMCALL		76
+#define VMX_REASON_TDCALL		77
+#define VMX_REASONS			78
 
 /* exit qualification of an entry failure with reason 33, SDM 3C 27.8 */
 #define VMX_ENTRY_FAIL_PDPTE		2

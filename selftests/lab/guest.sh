@@ -20,6 +20,17 @@ boot_all() {
 	done
 }
 
+# a worker that holds an empty KVM VM: KVM stays as long as it runs
+anchored() {
+	image=$(ls /lab/guest/vmlinuz-* 2>/dev/null | head -n 1)
+	[ -n "$image" ] || { skip kvm_anchor "no guest kernel here"; return; }
+	husk run --detach --name anchor --kvm-anchor --kernel "$image" --initrd /lab/guest/initrd.gz \
+		--cmdline "console=ttyS0 quiet panic=-1 husk.run=\"sleep 100\"" </dev/null >/tmp/anchor.out 2>&1 &&
+		ok kvm_anchor_run || not_ok kvm_anchor_run "$(tail -n 1 /tmp/anchor.out)"
+	rmmod $kvm_module 2>/dev/null && not_ok kvm_anchor_holds "$kvm_module was unloaded" || ok kvm_anchor_holds
+	check kvm_anchor_kill husk kill anchor
+}
+
 boot_all ""
 
 # the same with KVM loaded, and a KVM guest run before, meanwhile and after
@@ -32,6 +43,7 @@ if kvm_on; then
 	kill $spin
 	wait $spin 2>/dev/null
 	check kvm_guest_after $T/flat --kvm cpuid exceptions
+	anchored
 	kvm_off && ok kvm_guest_unload || not_ok kvm_guest_unload "$kvm_module does not unload"
 else
 	skip kvm_guest "no $kvm_module here"

@@ -28,6 +28,8 @@ static const char run_usage[] =
 	"  --detach         return when the guest runs, print the name;\n"
 	"                   'husk console NAME' connects\n"
 	"  --no-reboot      a reset by the guest ends the VM, with status 7\n"
+	"  --kvm-anchor     hold an empty KVM VM, so that the CPU stays in its\n"
+	"                   virtualization mode between two stays in the guest\n"
 	"\n"
 	"On a terminal: Ctrl-] d leaves the VM running, Ctrl-] q ends it, Ctrl-] ? helps.\n"
 	"SIGTERM, SIGINT and SIGHUP end the VM. 'husk help' lists the exit statuses.\n";
@@ -42,6 +44,7 @@ static const struct option options[] = {
 	{ "memory", required_argument, NULL, OPT_PASS },
 	{ "name", required_argument, NULL, OPT_PASS },
 	{ "no-reboot", no_argument, NULL, OPT_PASS },
+	{ "kvm-anchor", no_argument, NULL, OPT_PASS },
 	{ "detach", no_argument, NULL, OPT_DETACH },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ }

@@ -115,7 +115,7 @@ static enum husk_status check_name(struct config *c)
 	return fail(HUSK_STATUS_FAIL, "no folder for the control socket: %s", strerror(errno));
 }
 
-enum { OPT_KERNEL = 1, OPT_INITRD, OPT_CMDLINE, OPT_MEMORY, OPT_NAME, OPT_NO_REBOOT, OPT_LIFELINE };
+enum { OPT_KERNEL = 1, OPT_INITRD, OPT_CMDLINE, OPT_MEMORY, OPT_NAME, OPT_NO_REBOOT, OPT_KVM_ANCHOR, OPT_LIFELINE };
 
 enum husk_status config_init(struct config *c, int argc, char **argv)
 {
@@ -126,6 +126,7 @@ enum husk_status config_init(struct config *c, int argc, char **argv)
 		{ "memory", required_argument, NULL, OPT_MEMORY },
 		{ "name", required_argument, NULL, OPT_NAME },
 		{ "no-reboot", no_argument, NULL, OPT_NO_REBOOT },
+		{ "kvm-anchor", no_argument, NULL, OPT_KVM_ANCHOR },
 		{ "lifeline", required_argument, NULL, OPT_LIFELINE },
 		{ }
 	};
@@ -145,6 +146,7 @@ enum husk_status config_init(struct config *c, int argc, char **argv)
 		case OPT_MEMORY:	memory = optarg;		break;
 		case OPT_NAME:		c->name = optarg;		break;
 		case OPT_NO_REBOOT:	c->no_reboot = true;		break;
+		case OPT_KVM_ANCHOR:	c->kvm_anchor = true;		break;
 		case OPT_LIFELINE:	c->lifeline = atoi(optarg);	break;
 		default:
 			return fail(HUSK_STATUS_USAGE, "husk-vm is started by 'husk run'");

@@ -33,6 +33,7 @@ struct config {
 	char control[HUSK_CONTROL_LEN];
 	uint64_t memory;
 	bool no_reboot;
+	bool kvm_anchor;
 	int lifeline;			/* -1: none */
 };
 

@@ -4,8 +4,11 @@
  * vCPU, is its slow devices, and ends with it. 'husk run' starts it.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "worker/config.h"
@@ -81,6 +84,23 @@ static enum husk_status run(struct control *ctl, int dev)
 	return status;
 }
 
+/*
+ * While a VM of KVM's exists, KVM keeps VMX operation or SVM on, and husk need
+ * not switch it for each stay in the guest. Both stay open until the process ends.
+ */
+static enum husk_status kvm_anchor(void)
+{
+	int kvm = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+	if (kvm < 0)
+		return fail(HUSK_STATUS_HOST, errno == ENOENT ?
+			    "--kvm-anchor: no /dev/kvm: load kvm_intel or kvm_amd, or leave the option away" :
+			    "--kvm-anchor: /dev/kvm: %s", strerror(errno));
+	if (ioctl(kvm, KVM_CREATE_VM, 0) < 0)
+		return fail(HUSK_STATUS_HOST, "--kvm-anchor: KVM makes no VM: %s", strerror(errno));
+	return HUSK_STATUS_OK;
+}
+
 /* What a process owns alone goes with it: no undoing at the end but what others see. */
 int main(int argc, char **argv)
 {
@@ -98,6 +118,8 @@ int main(int argc, char **argv)
 		goto out_config;
 	}
 	status = config_check_host(&config, dev);
+	if (!status && config.kvm_anchor)
+		status = kvm_anchor();
 	if (!status && console_init(&console) < 0)
 		status = fail(HUSK_STATUS_FAIL, "no eventfd: %s", strerror(errno));
 	if (!status)

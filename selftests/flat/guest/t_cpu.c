@@ -164,6 +164,8 @@ void test_virt_insns(u64 arg)
 	else
 		svm_insns(page);
 	EXPECT_STRICT(guest_vendor == VENDOR_INTEL ? TRY("vmmcall", : : "rax") : TRY("vmcall", : : "rax"), 6);
+	EXPECT(TRY(".byte 0x66, 0x0f, 0x01, 0xcf"), 6);		/* SEAMCALL */
+	EXPECT(TRY(".byte 0x66, 0x0f, 0x01, 0xcc"), 6);		/* TDCALL */
 	EXPECT_STRICT(TRY("mov %1, %%cr4", : "r"(READ_CR(4) | 1UL << 13)), 13);	/* VMXE */
 	EXPECT_STRICT(TRY("mov %1, %%cr4", : "r"(READ_CR(4) | 1UL << 14)), 13);	/* SMXE */
 	EXPECT_STRICT(try_wrmsr(0xc0000080, rdmsr(0xc0000080) | 1 << 12), 13);	/* SVME */
