@@ -28,18 +28,5 @@ for i in 1 2 3 4 5; do
 done
 [ "$i" = 5 ] && ok module_cycles
 
-# each feature masked, those that the CPU has and those that must have a fallback on any, and all at once: it must serve
-masks=$(sed -n 's/.*husk: .*: //p' /tmp/load.out | tr ' ' '\n' | grep -vx 'nested_paging\|unrestricted')
-masks=$(printf '%s\n' huge_2m xsave tlb_tag vgif flush_asid $masks | sort -u)
-for mask in $masks $(echo $masks | tr ' ' ','); do
-	if insmod /lab/husk.ko mask=$mask 2>/dev/null; then
-		$T/flat cpuid fpu_keep memory_touch memory_huge interrupt_window nmi_masked mmio_mov hlt_oneshot_x2apic >/tmp/mask.out
-		bad=$(grep '^not ok' /tmp/mask.out | head -n 1)
-		[ -z "$bad" ] && ok "module_mask_$mask" || not_ok "module_mask_$mask" "$bad"
-		unload
-	else
-		not_ok "module_mask_$mask" "does not load: $(dmesg | tail -n 1)"
-	fi
-done
 if insmod /lab/husk.ko mask=$virt 2>/dev/null; then not_ok module_mask_$virt "loads"; unload; else ok module_mask_$virt; fi
 if insmod /lab/husk.ko mask=nosuchthing 2>/dev/null; then not_ok module_mask_unknown "loads"; unload; else ok module_mask_unknown; fi
