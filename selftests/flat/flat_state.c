@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* State classes and the run page's register sync. husk only. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -187,6 +188,80 @@ static void random_state(void)
 	free(buffer);
 }
 
+/* One of three good states, with some of what the CPU looks at before it enters changed */
+static struct husk_system odd_system(struct husk_general *regs, unsigned int *seed)
+{
+	struct husk_system sys = vmm_long_system();
+	struct husk_segment *const segments[] = { &sys.cs, &sys.ss, &sys.ds, &sys.es, &sys.fs, &sys.gs, &sys.ldtr, &sys.tr };
+	int mode = rand_r(seed) % 3;
+
+	*regs = (struct husk_general){ .rip = 0xd0000000, .rflags = 2 };
+	sys.cr3 = 0xd0001000;
+	if (mode) {
+		sys.cr0 = mode == 1 ? 0x31 : 0x30;
+		sys.cr4 = sys.efer = 0;
+		sys.cs.attr = 0xc9b;
+	}
+	for (int i = rand_r(seed) % 4; i >= 0; i--) {
+		struct husk_segment *seg = segments[rand_r(seed) % 8];
+
+		switch (rand_r(seed) % 8) {
+		case 0: seg->attr = rand_r(seed) & 0xfff; break;
+		case 1: seg->attr ^= 1 << rand_r(seed) % 12; break;
+		case 2: seg->limit = (u32)rand_r(seed) << 1 >> rand_r(seed) % 32; break;
+		case 3: seg->base = (u64)rand_r(seed) << rand_r(seed) % 40; break;
+		case 4: seg->selector = rand_r(seed); break;
+		case 5: sys.cr0 ^= 1ULL << rand_r(seed) % 32; break;
+		case 6: sys.cr4 ^= 1ULL << rand_r(seed) % 24; break;
+		case 7: regs->rflags ^= 1ULL << rand_r(seed) % 22; break;
+		}
+	}
+	return sys;
+}
+
+/*
+ * States that husk takes and the CPU may not: in a VM without memory, where each
+ * first fetch is an exit. What VMX refuses has a name: the field is in info[1].
+ */
+static void refused_entries(void)
+{
+	struct vmm vm = {};
+	unsigned int seed = flat_seed, taken = 0, entered = 0, refused = 0;
+	const struct husk_run *run;
+
+	EXPECT(vmm_open(&vm, flat_backend), 0);
+	EXPECT(vm.be->create(&vm), 0);
+	EXPECT(vm.be->vcpu(&vm, 0), 0);
+	run = vm.vcpu[0].run;
+	for (int i = 0; i < 3000; i++) {
+		struct husk_general regs;
+		struct husk_system sys = odd_system(&regs, &seed);
+		struct vmm_exit exit = {};
+		int err = vm.be->set(&vm, 0, &regs, &sys);
+
+		if (err) {
+			EXPECT(err, -EINVAL);
+			continue;
+		}
+		taken++;
+		do
+			vm.be->run(&vm, 0, &exit);
+		while (exit.kind == VMM_ERROR && exit.error == EINTR);
+		if (exit.kind != VMM_ENTRY_FAIL) {
+			entered++;
+			if (exit.kind == VMM_ERROR)
+				flat_fail("state %d: %s", i, strerror(exit.error));
+			continue;
+		}
+		refused++;
+		if ((run->entry_fail.hw_reason >> 31 & 1) && !run->entry_fail.info[1])
+			flat_fail("state %d is refused, and husk has no name for why", i);
+	}
+	printf("# %u states: %u entered, %u refused\n", taken, entered, refused);
+	CHECK(entered > 500);
+	vmm_destroy(&vm);
+}
+
 static void statistics(void)
 {
 	struct guest *g = malloc(sizeof(*g));
@@ -217,6 +292,7 @@ const struct flat_test flat_state_tests[] = {
 	{ "state_run_page_sync", run_page_sync, true, 0 },
 	{ "state_translate", translate, true, 0 },
 	{ "state_random", random_state, true, 30 },
+	{ "state_refused", refused_entries, true, 0 },
 	{ "state_statistics", statistics, true, 0 },
 	FLAT_END
 };
