@@ -2,6 +2,7 @@
 /*
  * husk: a hypervisor that loads into a stock kernel.
  */
+#include <linux/cpumask.h>
 #include <linux/module.h>
 
 #include "dev.h"
@@ -30,6 +31,31 @@ static void __init husk_vendor_set(const struct husk_vendor *vendor)
 #undef X
 }
 
+static void husk_vendor_cleanup(void)
+{
+	int cpu;
+
+	husk_vendor->cleanup();
+	for_each_possible_cpu(cpu)
+		husk_vendor->cpu_fini(cpu);
+}
+
+static int __init husk_vendor_setup(void)
+{
+	int cpu, ret = husk_vendor->setup();
+
+	if (ret)
+		return ret;
+	for_each_possible_cpu(cpu) {
+		ret = husk_vendor->cpu_init(cpu);
+		if (ret) {
+			husk_vendor_cleanup();
+			return ret;
+		}
+	}
+	return 0;
+}
+
 static int __init husk_init(void)
 {
 	const struct husk_vendor *vendor;
@@ -43,7 +69,7 @@ static int __init husk_init(void)
 	if (ret)
 		return ret;
 	husk_cpuid_setup();
-	ret = husk_vendor->setup();
+	ret = husk_vendor_setup();
 	if (ret)
 		goto host;
 	ret = husk_netlink_init();
@@ -58,7 +84,7 @@ static int __init husk_init(void)
 netlink:
 	husk_netlink_exit();
 vendor:
-	husk_vendor->cleanup();
+	husk_vendor_cleanup();
 host:
 	husk_host_cleanup();
 	return ret;
@@ -68,7 +94,7 @@ static void __exit husk_exit(void)
 {
 	husk_dev_exit();
 	husk_netlink_exit();
-	husk_vendor->cleanup();
+	husk_vendor_cleanup();
 	husk_host_cleanup();
 	rcu_barrier();	/* freed slots */
 }

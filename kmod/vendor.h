@@ -19,6 +19,9 @@ struct husk_pt_format;
  * @format: of the second-level page table
  * @setup: once at load, after the mode table is known; process context
  * @cleanup: the reverse
+ * @cpu_init: once at load, for each possible CPU, so that hotplug needs no care;
+ *	0 or -ENOMEM
+ * @cpu_fini: the reverse, also of one that failed or was not done
  * @foreign: another hypervisor has the mode on, on this CPU, now
  * @vcpu_init: vendor part of a zeroed vCPU; 0 or -ENOMEM
  * @vcpu_fini: the reverse
@@ -50,6 +53,8 @@ struct husk_vendor {
 	const struct husk_pt_format *format;
 	int (*setup)(void);
 	void (*cleanup)(void);
+	int (*cpu_init)(int cpu);
+	void (*cpu_fini)(int cpu);
 	bool (*foreign)(void);
 	int (*vcpu_init)(struct husk_vcpu *vcpu);
 	void (*vcpu_fini)(struct husk_vcpu *vcpu);

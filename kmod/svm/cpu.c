@@ -47,8 +47,10 @@ static u64 svm_page_pa(struct page *page)
 static DEFINE_PER_CPU(struct svm_cpu, svm_cpus);
 static u32 svm_asid_max;	/* immutable after load */
 
-static void svm_cpu_free(struct svm_cpu *c)
+void svm_cpu_fini(int cpu)
 {
+	struct svm_cpu *c = per_cpu_ptr(&svm_cpus, cpu);
+
 	if (c->hsave)
 		__free_page(c->hsave);
 	if (c->host)
@@ -88,7 +90,7 @@ static void svm_flush_vmcb_init(struct svm_cpu *c)
 	vmcb->g_pat = 0x0007040600070406ULL;
 }
 
-static int svm_cpu_alloc(int cpu)
+int svm_cpu_init(int cpu)
 {
 	struct svm_cpu *c = per_cpu_ptr(&svm_cpus, cpu);
 	gfp_t gfp = GFP_KERNEL | __GFP_ZERO;
@@ -108,23 +110,13 @@ static int svm_cpu_alloc(int cpu)
 	return 0;
 }
 
-/* For each possible CPU at once: hotplug then needs no care. */
-int svm_cpus_init(void)
+/* Before the CPUs */
+void svm_asid_setup(void)
 {
-	int cpu, ret;
-
 	/* ASID 0 is the host's; APM2 15.16 */
 	svm_asid_max = cpuid_ebx(0x8000000a) - 1;
 	if (!husk_mode(HUSK_MODE_TLB_TAG))
 		svm_asid_max = 1;
-	for_each_possible_cpu(cpu) {
-		ret = svm_cpu_alloc(cpu);
-		if (ret) {
-			svm_cpus_fini();
-			return ret;
-		}
-	}
-	return 0;
 }
 
 /* Take the mark away before its page is freed. */
@@ -136,13 +128,9 @@ static void svm_cpu_unmark(void *unused)
 		husk_host_wrmsr(MSR_VM_HSAVE_PA, 0);
 }
 
-void svm_cpus_fini(void)
+void svm_cpus_unmark(void)
 {
-	int cpu;
-
 	on_each_cpu(svm_cpu_unmark, NULL, 1);
-	for_each_possible_cpu(cpu)
-		svm_cpu_free(per_cpu_ptr(&svm_cpus, cpu));
 }
 
 bool svm_foreign(void)

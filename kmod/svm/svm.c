@@ -36,7 +36,7 @@ static void svm_msrpm_allow(u8 *map, u32 msr)
 
 static void svm_cleanup(void)
 {
-	svm_cpus_fini();
+	svm_cpus_unmark();
 	free_pages((unsigned long)svm_iopm, SVM_IOPM_ORDER);
 	free_pages((unsigned long)svm_msrpm, SVM_MSRPM_ORDER);
 	svm_iopm = svm_msrpm = NULL;
@@ -48,7 +48,7 @@ static int svm_setup(void)
 
 	svm_iopm = (void *)__get_free_pages(GFP_KERNEL, SVM_IOPM_ORDER);
 	svm_msrpm = (void *)__get_free_pages(GFP_KERNEL, SVM_MSRPM_ORDER);
-	if (!svm_iopm || !svm_msrpm || svm_cpus_init()) {
+	if (!svm_iopm || !svm_msrpm) {
 		svm_cleanup();
 		return -ENOMEM;
 	}
@@ -56,6 +56,7 @@ static int svm_setup(void)
 	memset(svm_msrpm, 0xff, PAGE_SIZE << SVM_MSRPM_ORDER);
 	for (i = 0; i < ARRAY_SIZE(svm_msrs_direct); i++)
 		svm_msrpm_allow(svm_msrpm, svm_msrs_direct[i]);
+	svm_asid_setup();
 	if (__read_cr4() & X86_CR4_LA57)
 		husk_svm.format = &husk_npt_format_la57;
 	return 0;
@@ -200,6 +201,8 @@ struct husk_vendor husk_svm __ro_after_init = {
 	.format = &husk_npt_format,	/* or husk_npt_format_la57 */
 	.setup = svm_setup,
 	.cleanup = svm_cleanup,
+	.cpu_init = svm_cpu_init,
+	.cpu_fini = svm_cpu_fini,
 	.foreign = svm_foreign,
 	.vcpu_init = svm_vcpu_init,
 	.vcpu_fini = svm_vcpu_fini,

@@ -43,8 +43,10 @@ void husk_svm_enter(u64 guest_pa, u64 *gpr, u64 gs_base[2]);
 void husk_svm_flush_run(u64 pa);
 
 /* cpu.c: one CPU's virtualization mode and ASIDs */
-int svm_cpus_init(void);
-void svm_cpus_fini(void);
+int svm_cpu_init(int cpu);
+void svm_cpu_fini(int cpu);
+void svm_asid_setup(void);
+void svm_cpus_unmark(void);
 bool svm_foreign(void);
 void svm_open(struct husk_vcpu *vcpu);
 void svm_close(struct husk_vcpu *vcpu);

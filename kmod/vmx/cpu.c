@@ -393,7 +393,7 @@ void vmx_moved(struct husk_vcpu *vcpu)
 
 /* ---- set-up ---- */
 
-static int vmx_cpu_alloc(int cpu)
+int vmx_cpu_init(int cpu)
 {
 	struct vmx_cpu *c = per_cpu_ptr(&vmx_cpus, cpu);
 
@@ -405,11 +405,19 @@ static int vmx_cpu_alloc(int cpu)
 	return 0;
 }
 
-/* For each possible CPU at once: hotplug then needs no care. */
-int vmx_cpus_init(void)
+void vmx_cpu_fini(int cpu)
+{
+	struct vmx_cpu *c = per_cpu_ptr(&vmx_cpus, cpu);
+
+	if (c->region)
+		__free_page(c->region);
+	c->region = NULL;
+}
+
+/* What a stay has to do on this kind of CPU */
+void vmx_stay_setup(void)
 {
 	u64 pebs;
-	int cpu, ret;
 
 	if (boot_cpu_has_bug(X86_BUG_L1TF) && !cpu_mitigations_off()) {
 		if (boot_cpu_has(X86_FEATURE_FLUSH_L1D))
@@ -419,25 +427,4 @@ int vmx_cpus_init(void)
 	}
 	if (boot_cpu_has(X86_FEATURE_PEBS) && !husk_host_rdmsr_safe(MSR_IA32_PEBS_ENABLE, &pebs))
 		static_branch_enable(&vmx_pebs);
-	for_each_possible_cpu(cpu) {
-		ret = vmx_cpu_alloc(cpu);
-		if (ret) {
-			vmx_cpus_fini();
-			return ret;
-		}
-	}
-	return 0;
-}
-
-void vmx_cpus_fini(void)
-{
-	int cpu;
-
-	for_each_possible_cpu(cpu) {
-		struct vmx_cpu *c = per_cpu_ptr(&vmx_cpus, cpu);
-
-		if (c->region)
-			__free_page(c->region);
-		c->region = NULL;
-	}
 }

@@ -70,7 +70,6 @@ static bool vmx_controls_choose(void)
 
 static void vmx_cleanup(void)
 {
-	vmx_cpus_fini();
 	free_pages((unsigned long)vmx_io_bitmaps, 1);
 	free_page((unsigned long)vmx_msr_bitmap);
 	vmx_io_bitmaps = vmx_msr_bitmap = NULL;
@@ -84,11 +83,12 @@ static int vmx_setup(void)
 		husk_vmx.format = &husk_ept_format_no_ad;
 	vmx_io_bitmaps = (void *)__get_free_pages(GFP_KERNEL, 1);
 	vmx_msr_bitmap = (void *)__get_free_page(GFP_KERNEL);
-	if (!vmx_io_bitmaps || !vmx_msr_bitmap || vmx_cpus_init()) {
+	if (!vmx_io_bitmaps || !vmx_msr_bitmap) {
 		vmx_cleanup();
 		return -ENOMEM;
 	}
 	vmx_bitmaps_fill();
+	vmx_stay_setup();
 	return 0;
 }
 
@@ -350,6 +350,8 @@ struct husk_vendor husk_vmx __ro_after_init = {
 	.format = &husk_ept_format,	/* or husk_ept_format_no_ad */
 	.setup = vmx_setup,
 	.cleanup = vmx_cleanup,
+	.cpu_init = vmx_cpu_init,
+	.cpu_fini = vmx_cpu_fini,
 	.foreign = vmx_foreign,
 	.vcpu_init = vmx_vcpu_init,
 	.vcpu_fini = vmx_vcpu_fini,

@@ -103,8 +103,9 @@ int husk_vmx_enter(u64 *gpr, bool resume);
 extern const u8 husk_vmx_exit[];
 
 /* cpu.c: one CPU's virtualization mode, host state, TLB */
-int vmx_cpus_init(void);
-void vmx_cpus_fini(void);
+int vmx_cpu_init(int cpu);
+void vmx_cpu_fini(int cpu);
+void vmx_stay_setup(void);
 bool vmx_foreign(void);
 void vmx_open(struct husk_vcpu *vcpu);
 void vmx_close(struct husk_vcpu *vcpu);
