@@ -56,7 +56,7 @@ enum {
 	HUSK_REQ_TIMER,		/* the local APIC timer fired: husk_lapic_timer_fired() */
 	HUSK_REQ_PAUSE,		/* vm->paused may have changed */
 	HUSK_REQ_STOP,		/* report HUSK_EXIT_STOP to the worker, once */
-	HUSK_REQ_KILL,		/* vm->dead is set */
+	HUSK_REQ_KILL,		/* vm->dead is set; never cleared */
 	HUSK_REQ_INIT,		/* INIT or SIPI is latched in the local APIC */
 	HUSK_REQ_RESET_TSC,	/* the TSC offset changed */
 	HUSK_REQ_PDPTE,		/* read the top entries of PAE paging from the guest's memory */
@@ -196,6 +196,7 @@ struct husk_vcpu {
 	u8 mp_state;			/* HUSK_MP_x */
 	bool intr_window, nmi_window;	/* windows asked of the vendor */
 	u8 tpr_threshold;		/* CR8 below this lets an interrupt in; 0: none waits */
+	bool told_killed;		/* the worker knows that the VM is dead */
 	bool triple_fault;		/* a fault while delivering #DF was emulated */
 	struct husk_event event;	/* to be injected at the next entry */
 

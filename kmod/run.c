@@ -339,13 +339,17 @@ static void husk_load_pdptes(struct husk_vcpu *vcpu)
 	husk_dirty(vcpu, HUSK_SYS_PDPTE);
 }
 
-/* 0: go on; 1: return to the worker, vcpu->run is filled in; -EINTR: a signal */
+/* 0: go on; 1: return to the worker, vcpu->run is filled in; -EINTR: a signal; -EIO: dead */
 static int husk_serve_requests(struct husk_vcpu *vcpu)
 {
 	struct husk_vm *vm = vcpu->vm;
 	int ret;
 
-	if (test_and_clear_bit(HUSK_REQ_KILL, &vcpu->requests) || READ_ONCE(vm->dead)) {
+	/* It stays set: RUN comes here each time. */
+	if (READ_ONCE(vm->dead)) {
+		if (vcpu->told_killed)
+			return -EIO;
+		vcpu->told_killed = true;
 		vcpu->run->exit = HUSK_EXIT_KILLED;
 		return 1;
 	}
@@ -367,6 +371,8 @@ static int husk_serve_requests(struct husk_vcpu *vcpu)
 		set_bit(HUSK_REQ_PAUSE, &vcpu->requests);
 		return ret;
 	}
+	if (!READ_ONCE(vm->started) && !xchg(&vm->started, true))
+		husk_event_send(vm, HUSK_LIFE_RUNNING, 0);
 	if (vcpu->mp_state != HUSK_MP_RUNNABLE)
 		return husk_block(vcpu);
 	return 0;
@@ -517,8 +523,6 @@ static int husk_run_guest(struct husk_vcpu *vcpu)
 	enum husk_verdict verdict;
 	int ret;
 
-	if (unlikely(!vcpu->stats->entries) && !xchg(&vcpu->vm->started, true))
-		husk_event_send(vcpu->vm, HUSK_LIFE_RUNNING, 0);
 	for (;;) {
 		ret = husk_prepare(vcpu);
 		if (ret)
@@ -551,8 +555,6 @@ int husk_vcpu_run(struct husk_vcpu *vcpu)
 	enum husk_verdict verdict;
 	int ret = 0;
 
-	if (READ_ONCE(vcpu->vm->dead) && !test_bit(HUSK_REQ_KILL, &vcpu->requests))
-		return -EIO;
 	vcpu->run->exit = HUSK_EXIT_NONE;
 	if (unlikely(dirty))
 		ret = husk_sync_in(vcpu, dirty);

@@ -234,6 +234,7 @@ static struct husk_vcpu *husk_vcpu_alloc(struct husk_vm *vm, u32 id)
 	vcpu->id = id;
 	vcpu->key = (u64)vm->id << 32 | (id + 1);	/* VM ids are never used twice */
 	vcpu->cpu = -1;
+	vcpu->requests = BIT(HUSK_REQ_PAUSE);	/* the first run looks whether others came before */
 	mutex_init(&vcpu->mutex);
 	rcuwait_init(&vcpu->wait);
 	preempt_notifier_init(&vcpu->preempt, &husk_preempt_ops);

@@ -63,7 +63,7 @@ static const u8 vmx_reasons[VMX_REASONS] = {
 
 static void vmx_decode_pio(struct husk_exit_info *exit)
 {
-	u64 info = exit->info[0];
+	u32 info = exit->info[0];
 
 	exit->pio.port = VMX_IO_PORT(info);
 	exit->pio.width = VMX_IO_SIZE(info);
