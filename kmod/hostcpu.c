@@ -10,7 +10,9 @@
  */
 #define pr_fmt(fmt) "husk: " fmt
 
+#include <linux/jump_label.h>
 #include <linux/cpu.h>
+#include <linux/jump_label.h>
 #include <linux/kernel.h>
 #include <linux/percpu.h>
 #include <linux/preempt.h>
@@ -47,7 +49,10 @@ struct husk_xsave_part {
 };
 static struct husk_xsave_part husk_xsave_part[8];
 static u32 husk_mxcsr_mask = 0xffbf;	/* SDM 1 11.6.6: the default if FXSAVE says 0 */
-static bool husk_has_tsc_aux;
+/* What this CPU has, patched into the path of each stay */
+static DEFINE_STATIC_KEY_FALSE(husk_uses_xsave);	/* guest_xcr0 is not 0 */
+static DEFINE_STATIC_KEY_FALSE(husk_uses_xss);		/* the host does, guests must not */
+static DEFINE_STATIC_KEY_FALSE(husk_has_tsc_aux);
 static u64 husk_spec_ctrl_bits;
 static u8 husk_fpu_image[HUSK_XSAVE_MIN] __aligned(64);	/* the initial state */
 static void __percpu *husk_fpu_host;	/* what was in the registers before a stay */
@@ -105,14 +110,14 @@ static __always_inline bool husk_fpu_restore(const void *area)
 	 */
 	if (static_cpu_has_bug(X86_BUG_FXSAVE_LEAK))
 		asm volatile("fnclex\n\temms\n\tfildl %0" : : "m" (husk_mxcsr_mask));
-	if (husk_host.guest_xcr0)
+	if (static_branch_likely(&husk_uses_xsave))
 		return husk_fpu_xrstor(area, husk_host.guest_xcr0);
 	return husk_fpu_fxrstor(area);
 }
 
 static __always_inline void husk_fpu_store(void *area)
 {
-	if (husk_host.guest_xcr0)
+	if (static_branch_likely(&husk_uses_xsave))
 		husk_fpu_xsave(area, husk_host.guest_xcr0);
 	else
 		asm volatile("fxsave64 (%0)" : : "r" (area) : "memory");
@@ -287,12 +292,12 @@ void husk_guest_state_load(struct husk_vcpu *vcpu)
 
 	if (unlikely(host->last_vcpu != vcpu->key))
 		husk_guest_switch(vcpu, host);
-	if (vcpu->xcr0 != husk_host.xcr0 && husk_host.guest_xcr0) {
+	if (static_branch_likely(&husk_uses_xsave) && vcpu->xcr0 != husk_host.xcr0) {
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, vcpu->xcr0);
 		swapped |= HUSK_SWAP_XCR0;
 	}
 	/* A guest can execute XSAVES although it does not see it: let it save nothing of supervisor state. */
-	if (unlikely(husk_host.xss)) {
+	if (static_branch_unlikely(&husk_uses_xss)) {
 		husk_host_wrmsr(MSR_IA32_XSS, 0);
 		swapped |= HUSK_SWAP_XSS;
 	}
@@ -300,7 +305,7 @@ void husk_guest_state_load(struct husk_vcpu *vcpu)
 	 * Read each time: KVM may have left its guest's value here until the
 	 * next return to user mode and expects to find just that again.
 	 */
-	if (husk_has_tsc_aux) {
+	if (static_branch_likely(&husk_has_tsc_aux)) {
 		host->tsc_aux = husk_host_rdmsr(MSR_TSC_AUX);
 		if (host->tsc_aux != vcpu->tsc_aux) {
 			husk_host_wrmsr(MSR_TSC_AUX, vcpu->tsc_aux);
@@ -411,6 +416,8 @@ static void husk_host_setup_xsave(void)
 	cpuid_count(0xd, 1, &eax, &ebx, &ecx, &edx);
 	if ((eax & BIT(3)) && husk_host_rdmsr_safe(MSR_IA32_XSS, &husk_host.xss))
 		husk_host.xss = 0;
+	if (husk_host.xss)
+		static_branch_enable(&husk_uses_xss);
 	if (!husk_mode(HUSK_MODE_XSAVE))
 		return;
 
@@ -425,6 +432,7 @@ static void husk_host_setup_xsave(void)
 		husk_xsave_part[i] = (struct husk_xsave_part){ .size = eax, .offset = ebx, .aligned = ecx & BIT(1) };
 	}
 	husk_host.guest_xcr0 = xcr0;
+	static_branch_enable(&husk_uses_xsave);
 	husk_host.xsave_size = husk_xsave_bytes(xcr0, false);
 }
 
@@ -480,7 +488,8 @@ int husk_host_setup(void)
 	if (!husk_fpu_host)
 		return -ENOMEM;
 
-	husk_has_tsc_aux = boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID);
+	if (boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID))
+		static_branch_enable(&husk_has_tsc_aux);
 	husk_host_setup_spec_ctrl();
 	/* A second-level table of four levels reaches 48 bits. */
 	husk_host.phys_bits = min_t(u32, cpuid_eax(0x80000008) & 0xff, 48);
