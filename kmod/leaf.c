@@ -76,6 +76,20 @@ static enum husk_verdict husk_leaf_window(struct husk_vcpu *vcpu)
 }
 
 /*
+ * Host interrupts come second to the preemption timer (SDM 3C 25.2): one that
+ * is always due by the next entry must not keep them out. So a second such
+ * exit in a row ends the stay; between two others the guest has run, and it
+ * runs only when nothing of the host's was pending.
+ */
+static noinline enum husk_verdict husk_leaf_timer(struct husk_vcpu *vcpu)
+{
+	const struct husk_flight *last = &vcpu->stats->flight[(vcpu->exit_seq - 1) % HUSK_FLIGHT_LEN];
+
+	husk_lapic_timer_fired(vcpu);
+	return last->reason == HUSK_REASON_TIMER ? HUSK_DISPATCH : HUSK_RESUME;
+}
+
+/*
  * Compares instead of a table of functions: with retpolines an indirect call
  * costs more than the whole chain, whose order is that of a busy guest.
  */
@@ -101,6 +115,6 @@ enum husk_verdict husk_leaf(struct husk_vcpu *vcpu)
 	case HUSK_REASON_NMI_WINDOW:
 		return husk_leaf_window(vcpu);
 	default:
-		return HUSK_DISPATCH;
+		return vcpu->exit.reason == HUSK_REASON_TIMER ? husk_leaf_timer(vcpu) : HUSK_DISPATCH;
 	}
 }

@@ -275,8 +275,8 @@ static int husk_block(struct husk_vcpu *vcpu)
 	for (;;) {
 		clear_bit(HUSK_REQ_EVENT, &vcpu->requests);
 		smp_mb__after_atomic();
-		if (test_and_clear_bit(HUSK_REQ_TIMER, &vcpu->requests))
-			husk_lapic_timer_fired(vcpu);
+		clear_bit(HUSK_REQ_TIMER, &vcpu->requests);
+		husk_lapic_timer_block(vcpu);
 		if (husk_lapic_take_nmi(vcpu))
 			vcpu->nmi_pending = true;
 		if (vcpu->mp_state == HUSK_MP_HALTED &&

@@ -64,7 +64,8 @@
 	X(MCHECK,	"mcheck",	"host machine check") \
 	X(APIC_ACCESS,	"apic_access",	"hardware-assisted APIC exit") \
 	X(ENTRY_FAIL,	"entry_fail",	"the CPU refused the guest state") \
-	X(OTHER,	"other",	"an exit reason husk does not know")
+	X(OTHER,	"other",	"an exit reason husk does not know") \
+	X(TIMER,	"timer",	"the guest's timer is due (VMX preemption timer)")
 
 enum husk_reason {
 #define X(id, name, what) HUSK_REASON_##id,

@@ -22,6 +22,8 @@
 /* The hrtimer is set for at least and at most this much later */
 #define APIC_TIMER_MIN_ARM_NS		1000ULL
 #define APIC_TIMER_MAX_ARM_NS		(1ULL << 42)
+/* TSC ticks after which the guest is left at the latest: the preemption timer has 32 bits, at whichever rate */
+#define APIC_TIMER_MAX_STAY		(1ULL << 31)
 
 /* Factor for apic_scale(): multiplies by to/from, both below 2^31, from not 0 */
 static inline u64 apic_ratio(u64 to, u64 from)
@@ -103,6 +105,14 @@ static inline u64 apic_timer_arm_ns(u64 left, u64 tsc_to_ns)
 	if (ns < APIC_TIMER_MIN_ARM_NS)
 		return APIC_TIMER_MIN_ARM_NS;
 	return ns < APIC_TIMER_MAX_ARM_NS ? ns : APIC_TIMER_MAX_ARM_NS;
+}
+
+/* The host TSC at which the guest is to be left for target, which is after now; not 0 */
+static inline u64 apic_timer_deadline(u64 target, u64 now, u64 tsc_offset)
+{
+	u64 left = target - now;
+
+	return apic_timer_after(now - tsc_offset, left < APIC_TIMER_MAX_STAY ? left : APIC_TIMER_MAX_STAY);
 }
 
 #endif

@@ -66,8 +66,10 @@ u8 husk_lapic_tpr_threshold(struct husk_vcpu *vcpu);
 /* F: CR8 is TPR bits 7:4 */
 u8 husk_lapic_get_cr8(struct husk_vcpu *vcpu);
 void husk_lapic_set_cr8(struct husk_vcpu *vcpu, u8 cr8);
-/* F: serve HUSK_REQ_TIMER: the hrtimer fired; deliver LVTT, reload if periodic */
+/* F: serve HUSK_REQ_TIMER or the exit at vcpu->deadline; deliver LVTT, reload if periodic */
 void husk_lapic_timer_fired(struct husk_vcpu *vcpu);
+/* The vCPU is about to sleep: have an hrtimer wake it. Deliver what is due already */
+void husk_lapic_timer_block(struct husk_vcpu *vcpu);
 /* Bring the timer to this CPU; interrupts off */
 void husk_lapic_moved(struct husk_vcpu *vcpu);
 /* Would the vCPU wake from HLT? Any context. (interrupt, NMI, INIT/SIPI are seen; IF is the caller's matter) */

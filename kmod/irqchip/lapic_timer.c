@@ -3,14 +3,21 @@
  * The local APIC timer: one-shot, periodic and TSC-deadline (SDM 3A 11.5.4).
  *
  * The vCPU's thread owns the timer. It keeps the next expiry as a guest TSC
- * value, and an hrtimer set for that moment or an earlier one; the hrtimer's
- * callback only asks the vCPU to look. So a new expiry that is not earlier than
- * what the hrtimer is set for costs a compare, and one that was withdrawn costs
- * nothing: when the hrtimer fires before the expiry, it is set again.
+ * value, and something that makes it look at that moment or an earlier one:
  *
- * An expiry is noticed when the hrtimer fires or the guest touches the timer,
- * whichever is first (lapic_timer_settle). While LVTT is masked no hrtimer is
- * set at all.
+ *  - Where the CPU can end a stay at a given time (HUSK_MODE_PREEMPT_TIMER),
+ *    vcpu->deadline, which each entry looks at; the exit is a leaf. A vCPU that
+ *    is not in the guest looks at its next entry; only one that sleeps needs an
+ *    hrtimer (husk_lapic_timer_block).
+ *  - Elsewhere an hrtimer always; its callback only asks the vCPU to look.
+ *
+ * The hrtimer is lazy: a new expiry that is not earlier than what it is set for
+ * costs a compare, and one that was withdrawn costs nothing: when it fires
+ * before the expiry, it is set again.
+ *
+ * An expiry is noticed at that look or when the guest touches the timer,
+ * whichever is first (lapic_timer_settle). While LVTT is masked nothing is set
+ * at all.
  */
 #include "irqchip/apic_timer.h"
 #include "irqchip/chips.h"
@@ -43,7 +50,7 @@ static noinline void lapic_timer_arm_slow(struct husk_lapic *l, u64 now)
  * Have the hrtimer fire at t->target, which is after now, or before. When the
  * callback runs beside this, HUSK_REQ_TIMER makes the thread come here again.
  */
-static void lapic_timer_arm(struct husk_lapic *l, u64 now)
+static void lapic_timer_arm_hrtimer(struct husk_lapic *l, u64 now)
 {
 	struct husk_lapic_timer *t = &l->timer;
 	u64 armed = READ_ONCE(t->armed);
@@ -54,19 +61,38 @@ static void lapic_timer_arm(struct husk_lapic *l, u64 now)
 		lapic_timer_arm_slow(l, now);
 }
 
-/* Bring the timer to now; an expiry on the way is delivered, several periods count as one. */
-static void lapic_timer_settle(struct husk_lapic *l, u64 now)
+/* Have the thread look at t->target, which is after now, or before. */
+static void lapic_timer_arm(struct husk_lapic *l, u64 now)
 {
 	struct husk_lapic_timer *t = &l->timer;
-	u32 mode = lapic_timer_mode(l);
+	struct husk_vcpu *vcpu = l->vcpu;
 
-	if (!t->target || !apic_timer_expired(t->target, now, mode & LVT_TIMER_DEADLINE))
-		return;
-	if (mode == LVT_TIMER_PERIODIC)
+	if (!husk_mode(HUSK_MODE_PREEMPT_TIMER))
+		lapic_timer_arm_hrtimer(l, now);
+	else if (t->target && !(l->lvt[LVT_TIMER] & LVT_MASKED))
+		vcpu->deadline = apic_timer_deadline(t->target, now, vcpu->tsc_offset);
+	else
+		vcpu->deadline = 0;
+}
+
+static noinline void lapic_timer_expire(struct husk_lapic *l, u64 now)
+{
+	struct husk_lapic_timer *t = &l->timer;
+
+	if (lapic_timer_mode(l) == LVT_TIMER_PERIODIC)
 		t->target = apic_timer_next(t->target, t->period, now);
 	else
 		t->target = 0;
 	husk_lapic_deliver_lvt(l, LVT_TIMER, true);
+}
+
+/* Bring the timer to now; an expiry on the way is delivered, several periods count as one. */
+static void lapic_timer_settle(struct husk_lapic *l, u64 now)
+{
+	u64 target = l->timer.target;
+
+	if (target && apic_timer_expired(target, now, lapic_timer_mode(l) & LVT_TIMER_DEADLINE))
+		lapic_timer_expire(l, now);
 }
 
 void husk_lapic_timer_fired(struct husk_vcpu *vcpu)
@@ -76,6 +102,16 @@ void husk_lapic_timer_fired(struct husk_vcpu *vcpu)
 
 	lapic_timer_settle(l, now);
 	lapic_timer_arm(l, now);
+}
+
+void husk_lapic_timer_block(struct husk_vcpu *vcpu)
+{
+	struct husk_lapic *l = vcpu->lapic;
+	u64 now = husk_guest_tsc(vcpu);
+
+	lapic_timer_settle(l, now);
+	lapic_timer_arm(l, now);
+	lapic_timer_arm_hrtimer(l, now);
 }
 
 static void lapic_timer_set_period(struct husk_lapic *l)
@@ -98,14 +134,16 @@ void husk_lapic_timer_write_deadline(struct husk_lapic *l, u64 value)
 	if (unlikely(lapic_timer_mode(l) != LVT_TIMER_DEADLINE))
 		return;
 	/* While the hrtimer is ahead, so was the old expiry: none is lost. */
-	if (armed && (armed <= value || !value)) {
+	if (!husk_mode(HUSK_MODE_PREEMPT_TIMER) && armed && (armed <= value || !value)) {
 		t->target = value;
 		return;
 	}
 	now = husk_guest_tsc(l->vcpu);
-	lapic_timer_settle(l, now);
+	if (unlikely(t->target && t->target <= now))
+		lapic_timer_expire(l, now);
 	t->target = value;
-	lapic_timer_settle(l, now);	/* a deadline in the past expires at once */
+	if (unlikely(value && value <= now))
+		lapic_timer_expire(l, now);	/* a deadline in the past, at once */
 	lapic_timer_arm(l, now);
 }
 
@@ -128,11 +166,11 @@ void husk_lapic_timer_write_initial(struct husk_lapic *l, u32 value)
 	lapic_timer_settle(l, now);
 	t->tmict = value;
 	t->target = 0;
-	if (!value)
-		return;
-	lapic_timer_set_period(l);
-	t->offset = l->vcpu->tsc_offset;
-	t->target = apic_timer_after(now, t->period);
+	if (value) {
+		lapic_timer_set_period(l);
+		t->offset = l->vcpu->tsc_offset;
+		t->target = apic_timer_after(now, t->period);
+	}
 	lapic_timer_arm(l, now);
 }
 
@@ -199,7 +237,7 @@ void husk_lapic_timer_fini(struct husk_lapic *l)
 	hrtimer_cancel(&l->timer.hrtimer);
 }
 
-/* Counts and divider to 0. An hrtimer that is still set fires for nothing. */
+/* Counts and divider to 0. An hrtimer or a vcpu->deadline that is still set makes it look for nothing. */
 void husk_lapic_timer_reset(struct husk_lapic *l)
 {
 	struct husk_lapic_timer *t = &l->timer;

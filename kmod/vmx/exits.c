@@ -52,6 +52,7 @@ static const u8 vmx_reasons[VMX_REASONS] = {
 	[VMX_REASON_EPT_VIOLATION]	= HUSK_REASON_FAULT2,
 	[VMX_REASON_INVEPT]		= HUSK_REASON_VIRT_INSN | VMX_INSN,
 	[VMX_REASON_RDTSCP]		= HUSK_REASON_RDTSC | VMX_INSN,
+	[VMX_REASON_PREEMPTION_TIMER]	= HUSK_REASON_TIMER,
 	[VMX_REASON_INVVPID]		= HUSK_REASON_VIRT_INSN | VMX_INSN,
 	[VMX_REASON_WBINVD]		= HUSK_REASON_CACHE | VMX_INSN,
 	[VMX_REASON_XSETBV]		= HUSK_REASON_XSETBV | VMX_INSN,
@@ -164,6 +165,9 @@ static noinline void vmx_decode_rare(struct vmx_vcpu *vmx, struct husk_exit_info
 		break;
 	case HUSK_REASON_EXCEPTION:
 		vmx_decode_exception(vmx, exit);
+		break;
+	case HUSK_REASON_TIMER:
+		vmx_park_timer();
 		break;
 	case HUSK_REASON_NONE:
 		exit->reason = HUSK_REASON_OTHER;

@@ -13,6 +13,7 @@
 
 #define VMX_VPIDS	65535		/* 0 is the host's */
 #define VMX_CR4_FRED	BIT_ULL(32)
+#define VMX_TIMER_MAX_RATE	10	/* 1024 TSC ticks: coarser ones are of no use */
 
 #define VMX_EXIT_PAT_EFER	(VMX_EXITC_LOAD_PAT | VMX_EXITC_SAVE_EFER | VMX_EXITC_LOAD_EFER)
 #define VMX_ENTRY_PAT_EFER	(VMX_ENTRY_LOAD_PAT | VMX_ENTRY_LOAD_EFER)
@@ -41,6 +42,24 @@ static const struct vmx_mode {
 	{ HUSK_MODE_PAUSE_FILTER, .proc2 = VMX_PROC2_PAUSE_LOOP },
 };
 
+/*
+ * Family, model and stepping of CPUs whose preemption timer does not keep to
+ * its rate: errata AAT59, AAU65 and AAX65 of the first Core i3, i5, i7 and Xeon
+ * L3406; and a Xeon E3-1220 V2 was seen to. Older ones don't run husk.
+ */
+static const u32 vmx_timer_errata[] = { 0x20652, 0x20655, 0x306a8 };
+
+static bool vmx_timer_bad(void)
+{
+	u32 signature = cpuid_eax(1) & 0x0fff3fff;
+	int i;
+
+	for (i = 0; i < ARRAY_SIZE(vmx_timer_errata); i++)
+		if (signature == vmx_timer_errata[i])
+			return true;
+	return VMX_MISC_PREEMPTION_TIMER_RATE(vmx_caps.misc) > VMX_TIMER_MAX_RATE;
+}
+
 static bool vmx_there(void)
 {
 	return husk_mode_cpuid_bit(1, 2, 5);	/* CPUID 1 ECX[5] VMX */
@@ -59,6 +78,8 @@ static u64 vmx_probe(u32 *tags)
 		    vmx_caps_have(VMX_WORD_PROC2, m->proc2) && (vmx_caps.ept_vpid & m->ept_vpid) == m->ept_vpid)
 			present |= BIT_ULL(m->mode);
 	}
+	if (vmx_timer_bad())
+		present &= ~BIT_ULL(HUSK_MODE_PREEMPT_TIMER);
 	if (husk_mode_cpuid_bit(1, 2, 27))	/* CPUID 1 ECX[27] OSXSAVE */
 		present |= BIT_ULL(HUSK_MODE_XSAVE);
 	*tags = present & BIT_ULL(HUSK_MODE_TLB_TAG) ? VMX_VPIDS : 0;

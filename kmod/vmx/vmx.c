@@ -26,6 +26,10 @@ static const u32 vmx_msrs_readable[] = {
 /* The words of controls that all vCPUs begin with; immutable after load */
 static u32 vmx_pin, vmx_proc, vmx_proc2, vmx_exit, vmx_entry;
 
+/* The preemption timer counts TSC >> vmx_timer_rate; ticks to add so that it is never early. Immutable after load */
+static u8 vmx_timer_rate;
+static u64 vmx_timer_slack;
+
 /* One bit an MSR; four ranges of 8192: low and high, read and write. SDM 3C 24.6.9 */
 static void vmx_msr_allow(u32 msr, bool write)
 {
@@ -52,7 +56,8 @@ static bool vmx_controls_choose(void)
 {
 	bool ok;
 
-	ok = vmx_caps_adjust(VMX_WORD_PIN, VMX_PIN_EXTERNAL_INTERRUPT | VMX_PIN_NMI | VMX_PIN_VIRTUAL_NMIS, 0, &vmx_pin);
+	ok = vmx_caps_adjust(VMX_WORD_PIN, VMX_PIN_EXTERNAL_INTERRUPT | VMX_PIN_NMI | VMX_PIN_VIRTUAL_NMIS,
+			     husk_mode(HUSK_MODE_PREEMPT_TIMER) ? VMX_PIN_PREEMPTION_TIMER : 0, &vmx_pin);
 	ok &= vmx_caps_adjust(VMX_WORD_PROC, VMX_PROC_TSC_OFFSETTING | VMX_PROC_HLT | VMX_PROC_MWAIT |
 			      VMX_PROC_RDPMC | VMX_PROC_MOV_DR | VMX_PROC_IO_BITMAPS | VMX_PROC_MSR_BITMAPS |
 			      VMX_PROC_MONITOR | VMX_PROC_SECONDARY,
@@ -79,6 +84,9 @@ static int vmx_setup(void)
 {
 	if (!vmx_controls_choose())
 		return -EOPNOTSUPP;
+	/* One unit less a tick for the unit that the entry falls into, and one to round up. */
+	vmx_timer_rate = VMX_MISC_PREEMPTION_TIMER_RATE(vmx_caps.misc);
+	vmx_timer_slack = 2 * (BIT_ULL(vmx_timer_rate) - 1);
 	if (!husk_mode(HUSK_MODE_AD_BITS))
 		husk_vmx.format = &husk_ept_format_no_ad;
 	vmx_io_bitmaps = (void *)__get_free_pages(GFP_KERNEL, 1);
@@ -154,6 +162,8 @@ void vmx_vmcs_make(struct vmx_vcpu *vmx)
 		vmx_write(VMCS_VIRTUAL_APIC_ADDR, __pa(vmx->vapic));
 		vmx_write(VMCS_TPR_THRESHOLD, 0);
 	}
+	if (vmx_pin & VMX_PIN_PREEMPTION_TIMER)
+		vmx_park_timer();
 	/* The guest turns TS and MP itself; all else that it changes exits. */
 	vmx_write(VMCS_CR0_GUEST_HOST_MASK, ~(X86_CR0_TS | X86_CR0_MP));
 	vmx_write(VMCS_CR4_GUEST_HOST_MASK, ~0UL);
@@ -230,6 +240,18 @@ static noinline void vmx_write_pending_debug(struct vmx_vcpu *vmx)
 	vmx_write(VMCS_GUEST_PENDING_DEBUG, pending);
 }
 
+/*
+ * The timer begins anew at each entry (SDM 3C 25.5.1), so it is told what is
+ * left: then time outside of the guest counts, and a TSC that is another CPU's.
+ * With 0 the exit comes before the guest's first instruction.
+ */
+static __always_inline void vmx_write_timer(u64 deadline)
+{
+	s64 left = deadline + vmx_timer_slack - rdtsc();
+
+	vmx_write(VMCS_PREEMPTION_TIMER, left > 0 ? left >> vmx_timer_rate : 0);
+}
+
 static __always_inline void vmx_before(struct vmx_vcpu *vmx, u8 cr8)
 {
 	const struct husk_general *regs = &vmx->vcpu.regs;
@@ -250,6 +272,8 @@ static __always_inline void vmx_before(struct vmx_vcpu *vmx, u8 cr8)
 		vmx_write_pending_debug(vmx);
 	if (unlikely(vmx->cr2 != read_cr2()))
 		write_cr2(vmx->cr2);
+	if (vmx->vcpu.deadline)
+		vmx_write_timer(vmx->vcpu.deadline);
 }
 
 static __always_inline void vmx_after(struct vmx_vcpu *vmx, u8 cr8)

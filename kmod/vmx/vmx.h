@@ -98,6 +98,12 @@ static __always_inline void vmx_write(u32 field, u64 value)
 	asm volatile("vmwrite %1, %0" : : "r" ((u64)field), "rm" (value) : "cc", "memory");
 }
 
+/* Of no use until the next deadline: it runs for as long as it can. */
+static inline void vmx_park_timer(void)
+{
+	vmx_write(VMCS_PREEMPTION_TIMER, U32_MAX);
+}
+
 /* enter.S */
 int husk_vmx_enter(u64 *gpr, bool resume);
 extern const u8 husk_vmx_exit[];

@@ -286,6 +286,41 @@ static void statistics(void)
 	free(g);
 }
 
+/* A guest that only spins: what its deadlines cost in exits */
+static void timer_exits(void)
+{
+	struct guest *g = malloc(sizeof(*g));
+	struct husk_caps caps = { .size = sizeof(caps) };
+	const struct husk_stats *stats;
+	u64 entries, timer;
+
+	guest_create(g, GUEST_timer_ticks, 50);
+	stats = mmap(NULL, 4096, PROT_READ, MAP_SHARED, g->vm.vcpu[0].fd, 4096);
+	CHECK(stats != MAP_FAILED && !ioctl(g->vm.dev, HUSK_GET_CAPS, &caps));
+	guest_run_raw(g, true);
+	entries = stats->entries;
+	guest_run_raw(g, true);
+	entries = stats->entries - entries;
+	timer = stats->exits[HUSK_REASON_TIMER][HUSK_LEVEL_FAST];
+	/* its write, the expiry, perhaps a window, the EOI; and the host's own interrupts */
+	CHECK(entries >= 100);
+	if (entries > 500)
+		flat_fail("%llu entries for 50 deadlines", (unsigned long long)entries);
+	if (!(caps.modes_usable & 1ULL << HUSK_MODE_PREEMPT_TIMER))
+		EXPECT(timer, 0);
+	else if (timer < 40 || timer > 100)
+		flat_fail("%llu exits of the timer for 50 deadlines", (unsigned long long)timer);
+	guest_run_raw(g, true);
+	timer = stats->exits[HUSK_REASON_TIMER][HUSK_LEVEL_KERNEL];
+	/* The host gets a turn, see husk_leaf_timer() */
+	if (caps.modes_usable & 1ULL << HUSK_MODE_PREEMPT_TIMER)
+		CHECK(timer >= 10);
+	guest_run(g);
+	munmap((void *)stats, 4096);
+	guest_destroy(g);
+	free(g);
+}
+
 const struct flat_test flat_state_tests[] = {
 	{ "state_round_trip", round_trip, true, 0 },
 	{ "state_migrate", migrate, true, 0 },
@@ -294,5 +329,6 @@ const struct flat_test flat_state_tests[] = {
 	{ "state_random", random_state, true, 30 },
 	{ "state_refused", refused_entries, true, 0 },
 	{ "state_statistics", statistics, true, 0 },
+	{ "state_timer_exits", timer_exits, true, 0 },
 	FLAT_END
 };

@@ -105,7 +105,7 @@ static void record(const struct husk_flight *f)
 {
 	const struct site *site = site_at(f->rip);
 
-	if (f->reason == HUSK_REASON_EXTINT || f->reason == HUSK_REASON_NMI)
+	if (f->reason == HUSK_REASON_EXTINT || f->reason == HUSK_REASON_NMI || f->reason == HUSK_REASON_TIMER)
 		return;
 	fprintf(file, "%s %s", site->name, f->reason < HUSK_REASON_COUNT ? reasons[f->reason] : "?");
 	if (f->reason == HUSK_REASON_PIO)

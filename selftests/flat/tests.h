@@ -11,6 +11,7 @@
 	X(cpuid) X(msr_known) X(msr_unknown) X(hypercall) X(virt_insns) X(cr_access) X(xsetbv) X(tsc_monotonic) X(debug_registers) \
 	X(exceptions) X(page_fault) X(user_mode) X(single_step) X(single_step_exits) X(sti_shadow) \
 	X(hlt_oneshot_xapic) X(hlt_oneshot_x2apic) X(timer_periodic) X(timer_deadline) X(timer_masked) \
+	X(timer_spin) X(timer_hlt_spin) \
 	X(self_ipi_xapic) X(self_ipi_x2apic) X(tpr_xapic) X(cr8_x2apic) X(interrupt_window) X(nmi_self) X(nmi_masked) \
 	X(pit_pic) X(ioapic_edge) X(ioapic_level) X(pic_level) X(pit_counter) \
 	X(pio_widths) X(pio_strings) X(pio_string_fault) X(mmio_mov) X(mmio_alu) X(mmio_strings) X(mmio_unaligned) \
@@ -19,7 +20,7 @@
 /* Driven by a host function of the same name */
 #define GUEST_HOST_TESTS(X) \
 	X(fpu_swap) X(fpu_clean) X(memory_walk) X(read_only) X(triple_fault) X(unhandled) X(spin) X(spin_masked) X(jump) X(echo) \
-	X(bench) X(smp_boot) X(halt) X(state_loop) X(fresh_touch)
+	X(timer_ticks) X(bench) X(smp_boot) X(halt) X(state_loop) X(fresh_touch)
 
 #define GUEST_TESTS(X) GUEST_SELF_TESTS(X) GUEST_HOST_TESTS(X)
 
@@ -68,6 +69,8 @@ enum guest_test {
 	X(x2apic_tmict,	"x2APIC timer write (TMICT)") \
 	X(tsc_deadline,	"TSC-deadline write") \
 	X(x2apic_eoi,	"x2APIC EOI") \
+	X(cpuid_timer,	"CPUID while a deadline is pending") \
+	X(timer_tick,	"a busy guest's TSC deadline, from its write to the EOI") \
 	X(fault_known,	"second-level fault 4K, host page present") \
 	X(fault_fresh,	"second-level fault 4K, fresh page")
 

@@ -26,8 +26,12 @@ struct husk_vcpu {
 	u32 id;
 	int cpu, last_cpu;
 	struct husk_lapic *lapic;
-	u64 tsc_offset;
+	u64 tsc_offset, deadline;
 };
+
+/* The only mode that the irqchip asks for */
+static bool unit_preempt_timer;
+#define husk_mode(mode)		((mode) == HUSK_MODE_PREEMPT_TIMER && unit_preempt_timer)
 
 struct husk_vm {
 	struct husk_vcpu *vcpus[HUSK_MAX_VCPUS];
@@ -191,9 +195,14 @@ static inline void unit_sleep(u64 ns)
 }
 
 /* A TSC of 2.5 GHz that keeps in step with the clock */
+static inline u64 unit_host_tsc(void)
+{
+	return unit_now * 5 / 2;
+}
+
 static inline u64 husk_guest_tsc(struct husk_vcpu *vcpu)
 {
-	return unit_now * 5 / 2 + vcpu->tsc_offset;
+	return unit_host_tsc() + vcpu->tsc_offset;
 }
 
 #endif

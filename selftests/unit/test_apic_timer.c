@@ -61,6 +61,14 @@ static void test_deadline(void)
 		    "expiry_never_0", "0 means none");
 }
 
+static void test_stay(void)
+{
+	unit_report(apic_timer_deadline(7000, 5000, 1000) == 6000, "stay_host_tsc", "not in the host's TSC");
+	unit_report(apic_timer_deadline(~0ULL, 5000, 1000) == 4000 + APIC_TIMER_MAX_STAY, "stay_bound", "too far to count");
+	unit_report(apic_timer_deadline(5, ~0ULL - 4, 0) == 5, "stay_wrap", "it stops when the TSC wraps");
+	unit_report(apic_timer_deadline(1000, 900, 1000) == 1, "stay_never_0", "0 means none");
+}
+
 static void test_count(void)
 {
 	u64 to_ns = apic_ratio(1000000, GHZ(3)), to_tsc = apic_ratio(GHZ(3), 1000000);
@@ -137,6 +145,7 @@ int main(void)
 	test_scale();
 	test_divide();
 	test_deadline();
+	test_stay();
 	test_count();
 	test_catch_up();
 	test_vectors();

@@ -128,13 +128,28 @@ static bool take(int c, int vector)
 	return true;
 }
 
-/* What the run loop does with HUSK_REQ_TIMER */
+/* Would an entry now end at once, for vcpu->deadline */
+static bool due(int c)
+{
+	return cpu[c].deadline && (s64)(unit_host_tsc() - cpu[c].deadline) >= 0;
+}
+
+/* What the run loop does with HUSK_REQ_TIMER and vcpu->deadline */
 static bool timer(int c)
 {
-	if (!test_and_clear_bit(HUSK_REQ_TIMER, &cpu[c].requests))
+	if (!test_and_clear_bit(HUSK_REQ_TIMER, &cpu[c].requests) && !due(c))
 		return false;
 	husk_lapic_timer_fired(&cpu[c]);
 	return true;
+}
+
+/* ... and with one that sleeps, ns long; true: the hrtimer woke it */
+static bool sleep_in_hlt(int c, u64 ns)
+{
+	clear_bit(HUSK_REQ_TIMER, &cpu[c].requests);
+	husk_lapic_timer_block(&cpu[c]);
+	unit_sleep(ns);
+	return timer(c);
 }
 
 static bool asked(int c)
@@ -492,6 +507,96 @@ static void test_periodic(void)
 	CHECK("periodic_unmasked", ticks == 9 || ticks == 10);
 }
 
+/* With HUSK_MODE_PREEMPT_TIMER: no hrtimer but in HLT */
+static void test_stay(void)
+{
+	u64 start;
+
+	setup(true);
+	wrmsr(0, X2(LAPIC_LVTT), 0x400ec);
+	unit_sleep(1000000);
+	CHECK("stay_none", !cpu[0].deadline);
+	unit_starts = 0;
+	start = husk_guest_tsc(&cpu[0]);
+	wrmsr(0, MSR_DEADLINE, start + 5000000);
+	CHECK("stay_later", cpu[0].deadline == unit_host_tsc() + 5000000);
+	wrmsr(0, MSR_DEADLINE, start + 2500000);
+	CHECK("stay_earlier", cpu[0].deadline == unit_host_tsc() + 2500000);
+	unit_sleep(999000);
+	CHECK("stay_not_yet", !timer(0));
+	unit_sleep(1000);
+	CHECK("stay_due", timer(0) && take(0, 0xec) && !cpu[0].deadline && !timer(0) && rdmsr(0, MSR_DEADLINE) == 0);
+	wrmsr(0, MSR_DEADLINE, start);
+	CHECK("stay_past", take(0, 0xec) && !cpu[0].deadline);
+	wrmsr(0, MSR_DEADLINE, husk_guest_tsc(&cpu[0]) + 2500);
+	wrmsr(0, MSR_DEADLINE, 0);
+	CHECK("stay_disarmed", !cpu[0].deadline);
+	wrmsr(0, MSR_DEADLINE, husk_guest_tsc(&cpu[0]) + 2500);
+	unit_sleep(2000);
+	wrmsr(0, MSR_DEADLINE, husk_guest_tsc(&cpu[0]) + 2500000);
+	CHECK("stay_missed", take(0, 0xec) && ack(0) < 0 && cpu[0].deadline == unit_host_tsc() + 2500000);
+	wrmsr(0, X2(LAPIC_LVTT), 0x500ec);
+	CHECK("stay_masked", !cpu[0].deadline);
+	wrmsr(0, X2(LAPIC_LVTT), 0x400ec);
+	CHECK("stay_unmasked", cpu[0].deadline == unit_host_tsc() + 2500000);
+	cpu[0].tsc_offset += 2400000;
+	husk_lapic_tsc_changed(&cpu[0]);
+	CHECK("stay_new_tsc", cpu[0].deadline == unit_host_tsc() + 100000);
+	wrmsr(0, X2(LAPIC_LVTT), 0xec);
+	CHECK("stay_mode_left", !cpu[0].deadline);
+	wrmsr(0, X2(LAPIC_LVTT), 0x200ec);
+	wrmsr(0, X2(LAPIC_DCR), 0xb);
+	wrmsr(0, X2(LAPIC_TMICT), 1000000);
+	CHECK("stay_periodic", count_ticks(100000000, 10000) == 100);
+	wrmsr(0, X2(LAPIC_TMICT), 1);
+	CHECK("stay_periodic_bound", count_ticks(10000000, 1000) <= 501);
+	wrmsr(0, X2(LAPIC_TMICT), 0);
+	CHECK("stay_stopped", !cpu[0].deadline && unit_starts == 0);
+}
+
+/* Beyond what the hardware can count the guest is left now and then, and no sooner */
+static void test_stay_far(void)
+{
+	u64 target;
+	u32 looks = 0;
+
+	setup(true);
+	wrmsr(0, X2(LAPIC_LVTT), 0x400ec);
+	wrmsr(0, MSR_DEADLINE, ~0ULL);
+	CHECK("stay_never", cpu[0].deadline - unit_host_tsc() == APIC_TIMER_MAX_STAY);
+	target = husk_guest_tsc(&cpu[0]) + 10 * APIC_TIMER_MAX_STAY + 100000;
+	wrmsr(0, MSR_DEADLINE, target);
+	while (ack(0) < 0 && looks < 1000000) {
+		unit_sleep(1000);
+		looks += timer(0);
+	}
+	CHECK("stay_far", looks == 11 && husk_guest_tsc(&cpu[0]) - target < 2500);
+	cpu[0].tsc_offset = -unit_host_tsc() - 1000;	/* the host's TSC may be 0 at a deadline */
+	husk_lapic_tsc_changed(&cpu[0]);
+	wrmsr(0, MSR_DEADLINE, ~0ULL - 500);
+	CHECK("stay_wrap", cpu[0].deadline && !due(0));
+	eoi(0);
+}
+
+static void test_stay_hlt(void)
+{
+	setup(true);
+	wrmsr(0, X2(LAPIC_LVTT), 0x400ec);
+	wrmsr(0, MSR_DEADLINE, husk_guest_tsc(&cpu[0]) + 2500000);
+	unit_starts = 0;
+	CHECK("stay_hlt", sleep_in_hlt(0, 1000100) && unit_starts == 1 && take(0, 0xec));
+	wrmsr(0, MSR_DEADLINE, husk_guest_tsc(&cpu[0]) + 2500000);
+	CHECK("stay_hlt_busy", !sleep_in_hlt(0, 500000) && cpu[0].deadline == unit_host_tsc() + 1250000);
+	CHECK("stay_hlt_again", !sleep_in_hlt(0, 100000) && unit_starts == 2);
+	wrmsr(0, MSR_DEADLINE, husk_guest_tsc(&cpu[0]) + 250000);
+	CHECK("stay_hlt_nearer", sleep_in_hlt(0, 100100) && unit_starts == 3 && take(0, 0xec));
+	wrmsr(0, MSR_DEADLINE, husk_guest_tsc(&cpu[0]) + 2500);
+	unit_sleep(2000);
+	CHECK("stay_hlt_past", !sleep_in_hlt(0, 0) && take(0, 0xec) && unit_starts == 3);
+	wrmsr(0, MSR_DEADLINE, 0);
+	CHECK("stay_hlt_none", !sleep_in_hlt(0, 10000000) && unit_starts == 3);
+}
+
 static void test_pit(void)
 {
 	u32 ticks = 0, round;
@@ -609,12 +714,30 @@ static void hostile_time(int c, u32 r)
 	} else if (r & 16) {
 		husk_lapic_set_cr8(&cpu[c], r >> 8);
 		husk_lapic_tpr_threshold(&cpu[c]);
+	} else if (r & 32 && (r & 0x3f000) == 0x2000) {
+		sleep_in_hlt(c, r >> 20 & 0x3ff);
 	} else if (!(r & 0x3f000)) {
 		cpu[c].tsc_offset = (u64)random32() << 32 | r;
 		husk_lapic_tsc_changed(&cpu[c]);
 	} else if ((r & 0x3f000) == 0x1000) {
 		husk_lapic_reset(&cpu[c], r & 0x100);
 	}
+}
+
+/* Is there something that makes the vCPU look at its timer's expiry in time? */
+static bool looked_at(int c)
+{
+	struct husk_lapic_timer *t = &cpu[c].lapic->timer;
+	u64 now = husk_guest_tsc(&cpu[c]);
+	bool deadline = lapic_timer_mode(cpu[c].lapic) & LVT_TIMER_DEADLINE;
+
+	if (test_bit(HUSK_REQ_TIMER, &cpu[c].requests))
+		return true;
+	if (!unit_preempt_timer)
+		return t->hrtimer.active;
+	if (!cpu[c].deadline || apic_timer_expired(t->target, now, deadline))
+		return due(c);
+	return due(c) || cpu[c].deadline - unit_host_tsc() <= max(t->target - now, (u64)1);
 }
 
 /* What must hold after every step */
@@ -629,8 +752,7 @@ static bool consistent(int c)
 			return false;
 	if (l->isr_high != apic_highest(l->isr) || l->ppr != apic_ppr(l->tpr, l->isr_high))
 		return false;
-	if (l->timer.target && !(l->lvt[LVT_TIMER] & LVT_MASKED) &&
-	    !test_bit(HUSK_REQ_TIMER, &cpu[c].requests) && !l->timer.hrtimer.active)
+	if (l->timer.target && !(l->lvt[LVT_TIMER] & LVT_MASKED) && !looked_at(c))
 		return false;
 	if (pending >= 0 && !test_bit(HUSK_REQ_EVENT, &cpu[c].requests) && !(l->attention & ~LAPIC_ATT_IRR))
 		return false;
@@ -640,7 +762,7 @@ static bool consistent(int c)
 	return !husk_lapic_check_state(&cpu[c], &state);
 }
 
-static void test_hostile(void)
+static void test_hostile(const char *name)
 {
 	bool ok = true;
 	u32 n, r;
@@ -664,7 +786,7 @@ static void test_hostile(void)
 		}
 		ok &= consistent(c);
 	}
-	unit_report(ok, "hostile", "inconsistent after %u steps", n);
+	unit_report(ok, name, "inconsistent after %u steps", n);
 }
 
 int main(void)
@@ -692,7 +814,14 @@ int main(void)
 	test_periodic();
 	test_pit();
 	test_state();
-	test_hostile();
+	test_hostile("hostile");
+	unit_preempt_timer = true;
+	test_stay();
+	test_stay_far();
+	test_stay_hlt();
+	test_state();
+	test_hostile("stay_hostile");
+	unit_preempt_timer = false;
 	husk_irqchip_quiesce(&vm);
 	unit_starts = 0;
 	unit_sleep(10000000);

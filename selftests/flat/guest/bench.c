@@ -15,6 +15,27 @@
 
 static volatile u64 *const result = (volatile u64 *)RESULT_GPA;
 
+/* Work of a known length, which the interrupt comes amidst */
+static void bench_tick(void)
+{
+	u64 work = ~0UL;
+
+	apic_write(APIC_LVTT, 0x40 | 2 << 17);
+	for (u64 i = 0; i < BENCH_ROUNDS + 16; i++) {
+		u64 start = rdtsc(), loops = 50000;
+
+		sti();
+		if (i >= 16)
+			wrmsr(0x6e0, start + 50000);
+		asm volatile("1: dec %0; jnz 1b" : "+r"(loops));
+		cli();
+		if (i < 16)
+			work = rdtsc() - start < work ? rdtsc() - start : work;
+		else
+			result[i - 16] = rdtsc() - start - work;
+	}
+}
+
 static void bench_apic(u64 class)
 {
 	apic_init(true);
@@ -36,6 +57,15 @@ static void bench_apic(u64 class)
 			ROUNDS(wrmsr(0x6e0, far + i));
 		}
 		wrmsr(0x6e0, 0);
+		break;
+	case BENCH_cpuid_timer:
+		apic_write(APIC_LVTT, 0x40 | 2 << 17);
+		wrmsr(0x6e0, rdtsc() + (1UL << 40));
+		ROUNDS(asm volatile("cpuid" :: "a"(0), "c"(0) : "rbx", "rdx", "memory"));
+		wrmsr(0x6e0, 0);
+		break;
+	case BENCH_timer_tick:
+		bench_tick();
 		break;
 	case BENCH_x2apic_eoi:
 		eoi_how = EOI_NONE;
