@@ -14,7 +14,10 @@
 
 static enum husk_verdict husk_exit_resume(struct husk_vcpu *vcpu)
 {
-	return HUSK_RESUME;	/* the host has served its interrupt by now */
+	/* The host has served its interrupt by now. The guest's may find its window open, without an exit for it. */
+	if (vcpu->intr_window)
+		set_bit(HUSK_REQ_EVENT, &vcpu->requests);
+	return HUSK_RESUME;
 }
 
 static enum husk_verdict husk_exit_retire(struct husk_vcpu *vcpu)
