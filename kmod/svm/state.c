@@ -4,6 +4,7 @@
  */
 #include <asm/cpufeature.h>
 #include <asm/processor-flags.h>
+#include <asm/special_insns.h>
 
 #include "irqchip/irqchip.h"
 #include "svm/svm.h"
@@ -37,7 +38,7 @@ void svm_fetch(struct husk_vcpu *vcpu, u8 classes)
 		sys->cr0 = (vmcb->cr0 & ~(u64)SVM_CR0_HIDDEN) | svm->cr0;
 		sys->cr2 = vmcb->cr2;
 		sys->cr3 = vmcb->cr3;
-		sys->cr4 = vmcb->cr4;
+		sys->cr4 = vmcb->cr4 & ~svm->cr4;
 		sys->efer = vmcb->efer & ~(u64)EFER_SVME;
 		svm_seg_fetch(&sys->cs, &vmcb->cs);
 		svm_seg_fetch(&sys->ss, &vmcb->ss);
@@ -71,11 +72,21 @@ static void svm_commit_cr(struct svm_vcpu *svm)
 
 	svm->cr0 = sys->cr0 & SVM_CR0_HIDDEN;
 	vmcb->cr0 = sys->cr0 & ~(u64)SVM_CR0_HIDDEN;
-	/* Where the two views differ, reads exit as well, and all writes. */
-	svm_intercept(vmcb, 0, BIT(0) | BIT(16), svm->cr0);
+	/*
+	 * A machine check of the host's with MCE clear would end the guest's stay by a
+	 * shutdown, and nobody would look at it: the host's own bit rules.
+	 */
+	svm->cr4 = __read_cr4() & X86_CR4_MCE & ~sys->cr4;
+	vmcb->cr4 = sys->cr4 | svm->cr4;
+	/*
+	 * Where the two views differ, reads exit as well, and all writes. QEMU knows
+	 * one intercept for the reads of all control registers, that of CR0.
+	 */
+	svm_intercept(vmcb, 0, BIT(0), svm->cr0 || svm->cr4);
+	svm_intercept(vmcb, 0, BIT(4), svm->cr4);
+	svm_intercept(vmcb, 0, BIT(16), svm->cr0);
 	vmcb->cr2 = sys->cr2;
 	vmcb->cr3 = sys->cr3;
-	vmcb->cr4 = sys->cr4;
 	vmcb->efer = sys->efer | EFER_SVME;
 	vmcb->g_pat = svm->vcpu.pat;
 	svm_seg_commit(&vmcb->cs, &sys->cs);

@@ -17,6 +17,7 @@
  * @gs_base: guest's, host's; valid while the window is open
  * @asid_generation: of the CPU's ASIDs when @vmcb's was drawn
  * @cr0: guest's view of CR0.CD and CR0.NW, which hardware never sees
+ * @cr4: CR4.MCE if hardware has it set and the guest has not
  * @departed: beside another hypervisor: left this CPU since the last stay
  * @nmi_step: the IRET that will unmask NMIs is being single-stepped
  */
@@ -27,6 +28,7 @@ struct svm_vcpu {
 	u64 gs_base[2];
 	u64 asid_generation;
 	u64 cr0;
+	u64 cr4;
 	bool departed;
 	bool nmi_step;
 };

@@ -136,7 +136,7 @@ protected:
 	sync
 	site	prot_cr4_read
 	mov	%cr4, %eax
-	or	$0x620, %eax
+	or	$0x660, %eax	/* with MCE: on SVM a guest without it exits to read CR0 and CR4 */
 	site	prot_cr4_pae
 	mov	%eax, %cr4
 	mov	$0x10000, %eax

@@ -191,6 +191,12 @@ void test_cr_access(u64 arg)
 	asm volatile("wbinvd" ::: "memory");
 	WRITE_CR(4, cr4 | 0x80);		/* PGE */
 	EXPECT(READ_CR(4), cr4 | 0x80);
+	WRITE_CR(4, cr4 | 0x40);		/* MCE, whatever the host has there */
+	EXPECT(READ_CR(4), cr4 | 0x40);
+	EXPECT(READ_CR(0), cr0);
+	WRITE_CR(4, cr4 & ~0x40UL);
+	EXPECT(READ_CR(4), cr4 & ~0x40UL);
+	EXPECT(READ_CR(0), cr0);
 	WRITE_CR(4, cr4);
 	WRITE_CR(3, READ_CR(3));
 	EXPECT(TRY("mov %1, %%cr0", : "r"(cr0 & ~1UL)), 13);		/* PG without PE */
