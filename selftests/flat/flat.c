@@ -61,14 +61,6 @@ void flat_skip(const char *format, ...)
 	_exit(0);
 }
 
-void flat_needs_masked_exits(void)
-{
-	const char *machine = getenv("LAB_MACHINE");
-
-	if (machine && !strcmp(machine, "bochs-vmx"))
-		flat_skip("Bochs lets no host interrupt in while a guest that was entered with IF clear leaves it so");
-}
-
 void guest_create(struct guest *g, enum guest_test test, u64 arg)
 {
 	int err;
@@ -292,11 +284,44 @@ static u32 deadline(const struct flat_test *test)
 	return test->seconds ? test->seconds : 20;
 }
 
+#define NO_MASKED_EXITS	"Bochs lets no host interrupt in while a guest that was entered with IF clear leaves it so"
+#define STEP_TO_HOST	"Bochs hands a single-step trap of the guest's to the host at an exit"
+#define NO_DR6		"Bochs leaves DR6 in the VMCB as it was when #DB is intercepted"
+
+/* What an emulator of the lab can't do. Bochs 3.0: svm.cc, exception.cc, event.cc */
+static const struct quirk {
+	const char *machine, *test, *why;
+} quirks[] = {
+	{ "bochs-vmx", "control_signal_masked", NO_MASKED_EXITS },
+	{ "bochs-vmx", "hostile_code_64", NO_MASKED_EXITS },
+	{ "bochs-vmx", "hostile_code_32", NO_MASKED_EXITS },
+	{ "bochs-svm", "control_signal_masked", NO_MASKED_EXITS },
+	{ "bochs-svm", "hostile_code_64", NO_MASKED_EXITS },
+	{ "bochs-svm", "hostile_code_32", NO_MASKED_EXITS },
+	{ "bochs-svm", "debug_registers", NO_DR6 },
+	{ "bochs-svm", "single_step", NO_DR6 },
+	{ "bochs-svm", "single_step_exits", STEP_TO_HOST },
+	{ "bochs-svm", "state_refused", STEP_TO_HOST },
+	{ "bochs-svm", "sti_shadow", "Bochs takes no virtual interrupt in a guest that was entered with IF set" },
+	{ "bochs-svm", "pio_string_fault", "Bochs does not load CR2 at VMRUN" },
+	{ "bochs-svm", "real_mode_reset", "Bochs tells of no INT in EXITINTINFO, but of the exception before it" },
+};
+
+static void skip_quirks(const struct flat_test *test)
+{
+	const char *machine = getenv("LAB_MACHINE");
+
+	for (size_t i = 0; machine && i < sizeof(quirks) / sizeof(quirks[0]); i++)
+		if (!strcmp(machine, quirks[i].machine) && !strcmp(test->name, quirks[i].test))
+			flat_skip("%s", quirks[i].why);
+}
+
 static int child(const struct flat_test *test, int fd)
 {
 	int fds = open_fds();
 
 	report_fd = fd;
+	skip_quirks(test);
 	/* A guest that hangs is told about with its rip; the deadline proper comes later */
 	flat_alarm(deadline(test) * 750);
 	test->fn();

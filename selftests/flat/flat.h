@@ -23,8 +23,6 @@ struct guest {
 /* Report: a test fails by flat_fail(), any number of times; the first reason is printed */
 void flat_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void flat_skip(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
-/* Skips where a guest that never sets RFLAGS.IF keeps the host's interrupts out for ever */
-void flat_needs_masked_exits(void);
 #define CHECK(cond) do { if (!(cond)) flat_fail("%s:%d: %s", __FILE__, __LINE__, #cond); } while (0)
 #define EXPECT(value, want) do { long long v_ = (value), w_ = (want); \
 	if (v_ != w_) flat_fail("%s:%d: %s is %lld, not %lld", __FILE__, __LINE__, #value, v_, w_); } while (0)

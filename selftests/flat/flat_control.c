@@ -149,7 +149,6 @@ static void signals(void)
 
 static void signals_masked(void)
 {
-	flat_needs_masked_exits();
 	signals_to(GUEST_spin_masked);
 }
 

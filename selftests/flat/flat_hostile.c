@@ -82,14 +82,12 @@ static void fuzz_one(unsigned int seed, int mode)
 
 static void fuzz_long(void)
 {
-	flat_needs_masked_exits();
 	for (int i = 0; i < 60; i++)
 		fuzz_one(flat_seed * 1000 + i, 0);
 }
 
 static void fuzz_protected(void)
 {
-	flat_needs_masked_exits();
 	for (int i = 0; i < 40; i++)
 		fuzz_one(flat_seed * 1000 + 500 + i, 1);
 }
