@@ -39,6 +39,18 @@ static const char *const husk_mode_names[] = {
 #undef X
 };
 
+/* A feature of no use without another: who masks that one masks both. */
+static const struct { u8 mode, needs; } husk_mode_needs[] = {
+	{ HUSK_MODE_APIC_ACCEL, HUSK_MODE_TPR_SHADOW },
+	{ HUSK_MODE_POSTED_INTR, HUSK_MODE_APIC_ACCEL },
+	{ HUSK_MODE_PML, HUSK_MODE_AD_BITS },
+};
+
+static bool husk_mode_masked(u8 mode)
+{
+	return husk_modes.present & ~husk_modes.usable & BIT_ULL(mode);
+}
+
 bool husk_mode_cpuid_bit(u32 function, int reg, int bit)
 {
 	u32 r[4];
@@ -70,6 +82,9 @@ static int husk_mode_apply_mask(void)
 			husk_modes.usable &= ~BIT_ULL(i);
 		}
 	}
+	for (i = 0; i < ARRAY_SIZE(husk_mode_needs); i++)
+		if (husk_mode_masked(husk_mode_needs[i].needs))
+			husk_modes.usable &= ~BIT_ULL(husk_mode_needs[i].mode);
 	kfree(list);
 	return ret;
 }

@@ -104,14 +104,15 @@ enum husk_level {
 	X(HUGE_1G,	"huge_1g",	"1 GiB second-level leaves") \
 	X(AD_BITS,	"ad_bits",	"second-level accessed and dirty bits") \
 	X(VGIF,		"vgif",		"virtual GIF") \
-	X(APIC_ACCEL,	"apic_accel",	"APICv or AVIC") \
+	X(APIC_ACCEL,	"apic_accel",	"the CPU virtualizes the local APIC") \
 	X(POSTED_INTR,	"posted_intr",	"posted interrupts") \
 	X(PREEMPT_TIMER, "preempt_timer", "VMX preemption timer") \
 	X(PML,		"pml",		"page-modification logging") \
 	X(TSC_SCALING,	"tsc_scaling",	"TSC scaling") \
 	X(PAUSE_FILTER,	"pause_filter",	"pause-loop exiting or pause filter") \
 	X(CLEAN_BITS,	"clean_bits",	"VMCB clean bits") \
-	X(XSAVE,	"xsave",	"XSAVE for guests")
+	X(XSAVE,	"xsave",	"XSAVE for guests") \
+	X(TPR_SHADOW,	"tpr_shadow",	"CR8 without exits")
 
 enum husk_mode {
 #define X(id, name, what) HUSK_MODE_##id,

@@ -61,7 +61,7 @@ static bool vmx_controls_choose(void)
 	ok &= vmx_caps_adjust(VMX_WORD_PROC, VMX_PROC_TSC_OFFSETTING | VMX_PROC_HLT | VMX_PROC_MWAIT |
 			      VMX_PROC_RDPMC | VMX_PROC_MOV_DR | VMX_PROC_IO_BITMAPS | VMX_PROC_MSR_BITMAPS |
 			      VMX_PROC_MONITOR | VMX_PROC_SECONDARY,
-			      husk_mode(HUSK_MODE_APIC_ACCEL) ? VMX_PROC_TPR_SHADOW : 0, &vmx_proc);
+			      husk_mode(HUSK_MODE_TPR_SHADOW) ? VMX_PROC_TPR_SHADOW : 0, &vmx_proc);
 	if (!(vmx_proc & VMX_PROC_TPR_SHADOW))
 		ok &= vmx_caps_adjust(VMX_WORD_PROC, vmx_proc | VMX_PROC_CR8_LOAD | VMX_PROC_CR8_STORE, 0, &vmx_proc);
 	ok &= vmx_caps_adjust(VMX_WORD_PROC2, VMX_PROC2_EPT | VMX_PROC2_UNRESTRICTED_GUEST,
