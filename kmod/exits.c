@@ -20,6 +20,12 @@ static enum husk_verdict husk_exit_resume(struct husk_vcpu *vcpu)
 	return HUSK_RESUME;
 }
 
+static enum husk_verdict husk_exit_apic(struct husk_vcpu *vcpu)
+{
+	husk_lapic_exit(vcpu);
+	return HUSK_RESUME;
+}
+
 static enum husk_verdict husk_exit_retire(struct husk_vcpu *vcpu)
 {
 	return HUSK_RETIRE;
@@ -171,7 +177,7 @@ u64 husk_read_cr(struct husk_vcpu *vcpu, u8 number)
 	case 2: return vcpu->sys.cr2;
 	case 3: return vcpu->sys.cr3;
 	case 4: return vcpu->sys.cr4;
-	default: return husk_lapic_get_cr8(vcpu);
+	default: return husk_lapic_read_cr8(vcpu);
 	}
 }
 
@@ -303,7 +309,7 @@ static const husk_exit_fn husk_exits[HUSK_REASON_COUNT] = {
 	[HUSK_REASON_INIT]		= husk_exit_resume,
 	[HUSK_REASON_SMI]		= husk_exit_resume,
 	[HUSK_REASON_MCHECK]		= husk_exit_resume,	/* husk_run_fast() told the host */
-	[HUSK_REASON_APIC_ACCESS]	= husk_unhandled,
+	[HUSK_REASON_APIC_ACCESS]	= husk_exit_apic,
 	[HUSK_REASON_ENTRY_FAIL]	= husk_exit_entry_fail,
 	[HUSK_REASON_OTHER]		= husk_unhandled,
 	[HUSK_REASON_TIMER]		= husk_exit_resume,	/* a leaf has served it */

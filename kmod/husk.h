@@ -81,6 +81,7 @@ enum {
  * @cr: for CR_ACCESS and DR_ACCESS. @gpr < 0: not a plain MOV, to be emulated
  * @gpa: for FAULT2/MMIO, with @access
  * @exception: for EXCEPTION
+ * @apic: for APIC_ACCESS: the register written, and of EOI what it ended
  *
  * RDMSR, WRMSR, CPUID, XSETBV and hypercalls take their operands from
  * vcpu->regs.
@@ -115,6 +116,10 @@ struct husk_exit_info {
 			bool has_error;
 			u32 error;
 		} exception;
+		struct {
+			u16 offset;
+			u8 vector;
+		} apic;
 		u64 msr;		/* RDMSR: what was read */
 	};
 };

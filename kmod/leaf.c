@@ -59,7 +59,7 @@ static enum husk_verdict husk_leaf_pio(struct husk_vcpu *vcpu)
 /* A HLT with an interrupt already there is over at once. */
 static enum husk_verdict husk_leaf_hlt(struct husk_vcpu *vcpu)
 {
-	if ((vcpu->regs.rflags & X86_EFLAGS_IF) && husk_irq_pending(vcpu) >= 0) {
+	if ((vcpu->regs.rflags & X86_EFLAGS_IF) && husk_irq_waits(vcpu)) {
 		set_bit(HUSK_REQ_EVENT, &vcpu->requests);
 		return HUSK_RETIRE;
 	}

@@ -123,6 +123,7 @@ static void husk_deliver(struct husk_vcpu *vcpu)
 
 	if (husk_lapic_take_nmi(vcpu))
 		vcpu->nmi_pending = true;
+	husk_lapic_hand_over(vcpu);
 	intr = husk_irq_pending(vcpu) >= 0;
 
 	if (!event->pending && vcpu->nmi_pending && husk_vendor->can_nmi(vcpu)) {
@@ -281,7 +282,7 @@ static int husk_block(struct husk_vcpu *vcpu)
 			vcpu->nmi_pending = true;
 		if (vcpu->mp_state == HUSK_MP_HALTED &&
 		    ((vcpu->nmi_pending && !vcpu->nmi_masked) ||
-		     ((vcpu->regs.rflags & X86_EFLAGS_IF) && husk_irq_pending(vcpu) >= 0))) {
+		     ((vcpu->regs.rflags & X86_EFLAGS_IF) && husk_irq_waits(vcpu)))) {
 			vcpu->mp_state = HUSK_MP_RUNNABLE;
 			break;
 		}

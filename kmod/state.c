@@ -50,7 +50,7 @@ void husk_state_collect_system(struct husk_vcpu *vcpu, struct husk_system *sys)
 {
 	husk_fetch(vcpu, HUSK_SYS_ALL);
 	*sys = vcpu->sys;
-	sys->cr8 = husk_lapic_get_cr8(vcpu);
+	sys->cr8 = husk_lapic_read_cr8(vcpu);
 	sys->xcr0 = vcpu->xcr0;
 }
 

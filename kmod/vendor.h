@@ -11,6 +11,7 @@
 #include "husk.h"
 
 struct husk_pt_format;
+struct husk_apic_view;
 
 /**
  * struct husk_vendor - a CPU vendor's operations
@@ -38,6 +39,8 @@ struct husk_pt_format;
  * @can_nmi: the guest can take an NMI now
  * @flush: drop all TLB entries of this vCPU before the next entry
  * @window: ask for an exit as soon as the guest can take an interrupt or NMI
+ * @apic: the APIC's page was filled or changed, or (NULL) the CPU shall virtualize
+ *	the APIC no longer; only after husk_lapic_virtualize()
  * @skip: retire the current instruction: rip after it, interrupt shadow off.
  *	false: its length is not known (the caller emulates or gives up)
  * @set_shadow: set or clear the interrupt shadow
@@ -69,6 +72,7 @@ struct husk_vendor {
 	bool (*can_nmi)(struct husk_vcpu *vcpu);
 	void (*flush)(struct husk_vcpu *vcpu);
 	void (*window)(struct husk_vcpu *vcpu, bool intr, bool nmi);
+	void (*apic)(struct husk_vcpu *vcpu, const struct husk_apic_view *view);
 	bool (*skip)(struct husk_vcpu *vcpu);
 	void (*set_shadow)(struct husk_vcpu *vcpu, bool on);
 	bool (*get_shadow)(struct husk_vcpu *vcpu);

@@ -95,6 +95,9 @@ struct husk_lapic {
 	u8 ppr;				/* of tpr and isr_high, always current */
 	u8 sipi_vector;
 	bool has_x2apic, has_deadline;	/* immutable: as the guest's CPUID says */
+	bool accel;			/* the CPU virtualizes it: lapic_accel.c */
+	bool live;			/* @page has tpr, ppr, isr and irr; READ_ONCE by senders */
+	void *page;			/* immutable; NULL: the CPU can't virtualize it */
 	u32 svr, ldr, dfr, esr;
 	u32 icr, icr2;
 	u32 lvt[LVT_COUNT];
@@ -114,6 +117,17 @@ static inline bool lapic_enabled(const struct husk_lapic *l)
 static inline bool lapic_x2apic(const struct husk_lapic *l)
 {
 	return READ_ONCE(l->base) & APIC_BASE_EXTD;
+}
+
+/* lapic_accel.c */
+void husk_lapic_pull(struct husk_lapic *l);
+void husk_lapic_choose(struct husk_lapic *l);
+
+/* Before looking at tpr, ppr, isr or irr: have them in the struct, until the next entry. The vCPU's thread only. */
+static inline void lapic_sync(struct husk_lapic *l)
+{
+	if (unlikely(l->live))
+		husk_lapic_pull(l);
 }
 
 /* A message on the way to local APICs */

@@ -56,15 +56,19 @@ void husk_lapic_reset(struct husk_vcpu *vcpu, bool init);	/* init: INIT, keeps t
 bool husk_lapic_rdmsr(struct husk_vcpu *vcpu, u32 index, u64 *value);
 bool husk_lapic_wrmsr(struct husk_vcpu *vcpu, u32 index, u64 value);
 
-/* F: the vector that would be delivered to the guest now (ExtINT of the 8259 included), or -1.
+/* F: the vector that is to be injected into the guest now (ExtINT of the 8259 included), or -1.
  * One cached word in the common case of nothing pending. */
 int husk_irq_pending(struct husk_vcpu *vcpu);
+/* F: is there one, be it for the CPU to deliver (lapic_accel.c)? Ends a HLT, if IF is set */
+bool husk_irq_waits(struct husk_vcpu *vcpu);
 /* F: acknowledge it: IRR to ISR, or the 8259's INTA cycle; answers the vector or -1 (spurious 8259: its vector) */
 int husk_irq_ack(struct husk_vcpu *vcpu);
 /* F: is an interrupt there that only TPR holds back? Answers its priority class for the CR8 threshold, or 0 */
 u8 husk_lapic_tpr_threshold(struct husk_vcpu *vcpu);
-/* F: CR8 is TPR bits 7:4 */
+/* F: CR8 is TPR bits 7:4; at an entry, of no meaning to a CPU that virtualizes the APIC */
 u8 husk_lapic_get_cr8(struct husk_vcpu *vcpu);
+/* F: the same at any other time */
+u8 husk_lapic_read_cr8(struct husk_vcpu *vcpu);
 void husk_lapic_set_cr8(struct husk_vcpu *vcpu, u8 cr8);
 /* F: serve HUSK_REQ_TIMER or the exit at vcpu->deadline; deliver LVTT, reload if periodic */
 void husk_lapic_timer_fired(struct husk_vcpu *vcpu);
@@ -72,14 +76,30 @@ void husk_lapic_timer_fired(struct husk_vcpu *vcpu);
 void husk_lapic_timer_block(struct husk_vcpu *vcpu);
 /* Bring the timer to this CPU; interrupts off */
 void husk_lapic_moved(struct husk_vcpu *vcpu);
-/* Would the vCPU wake from HLT? Any context. (interrupt, NMI, INIT/SIPI are seen; IF is the caller's matter) */
-bool husk_lapic_wakes(struct husk_vcpu *vcpu);
 /* Latched by other vCPUs; taken by the vCPU's thread */
 bool husk_lapic_take_nmi(struct husk_vcpu *vcpu);
 bool husk_lapic_take_init(struct husk_vcpu *vcpu);
 int husk_lapic_take_sipi(struct husk_vcpu *vcpu);	/* vector or -1 */
 /* the guest TSC was moved: re-arm a pending deadline */
 void husk_lapic_tsc_changed(struct husk_vcpu *vcpu);
+
+/* ---- a local APIC that the CPU virtualizes: lapic_accel.c ---- */
+
+/**
+ * struct husk_apic_view - what the CPU is to know beside the page of registers
+ * @irr: highest vector in its IRR, 0 if there is none
+ * @isr: the same of its ISR
+ * @eoi_exit: vectors whose EOI must exit
+ */
+struct husk_apic_view {
+	u8 irr, isr;
+	u64 eoi_exit[4];
+};
+
+void husk_lapic_virtualize(struct husk_vcpu *vcpu, void *page);
+/* F */
+void husk_lapic_hand_over(struct husk_vcpu *vcpu);
+void husk_lapic_exit(struct husk_vcpu *vcpu);
 
 /* State class LAPIC */
 void husk_lapic_get_state(struct husk_vcpu *vcpu, struct husk_lapic_state *state);

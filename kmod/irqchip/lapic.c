@@ -86,7 +86,7 @@ static u32 lapic_vectors(const unsigned long *map, u32 n)
 	return READ_ONCE(map[n / 2 & 3]) >> (n & 1) * 32;
 }
 
-/* reg is in bounds, and one that the mode has. The vCPU's thread only. */
+/* reg is in bounds, and one that the mode has. The vCPU's thread only, after lapic_sync() if reg may be in the page. */
 u32 husk_lapic_read(struct husk_lapic *l, u32 reg)
 {
 	switch (reg) {
@@ -145,11 +145,12 @@ static void lapic_write_lvt(struct husk_lapic *l, u32 entry, u32 value)
 	husk_lapic_recheck(l);	/* LINT0 may have let the 8259 through */
 }
 
-static void lapic_write_svr(struct husk_lapic *l, u32 value)
+static noinline void lapic_write_svr(struct husk_lapic *l, u32 value)
 {
 	int n;
 
 	WRITE_ONCE(l->svr, value);
+	husk_lapic_choose(l);
 	if (value & SVR_ENABLE)
 		return;
 	for (n = 0; n < LVT_COUNT; n++)
@@ -297,6 +298,7 @@ static void lapic_reset_registers(struct husk_lapic *l)
 {
 	int n;
 
+	lapic_sync(l);
 	husk_lapic_timer_reset(l);
 	WRITE_ONCE(l->svr, 0xff);
 	for (n = 0; n < LVT_COUNT; n++)
@@ -309,6 +311,7 @@ static void lapic_reset_registers(struct husk_lapic *l)
 	l->esr = 0;
 	xchg(&l->esr_pending, 0);
 	husk_lapic_clear_vectors(l);
+	husk_lapic_choose(l);
 }
 
 /* Mode transitions (SDM 3A figure 11-27); disabling loses the registers. */
@@ -329,6 +332,7 @@ static bool lapic_write_base(struct husk_lapic *l, u64 base)
 	} else if (!(old & APIC_BASE_EXTD) && (base & APIC_BASE_EXTD)) {
 		WRITE_ONCE(l->ldr, apic_x2_ldr(l->vcpu->id));
 		l->icr2 = 0;
+		husk_lapic_choose(l);
 	}
 	return true;
 }

@@ -121,6 +121,8 @@ static int lapic_candidate(struct husk_lapic *l)
 		return -1;
 	if (attention & ~LAPIC_ATT_IRR && lapic_extint(l, attention))
 		return LAPIC_FROM_PIC;
+	if (l->live)
+		return -1;	/* handed over before the next entry */
 	vector = lapic_highest_irr(l);
 	return apic_deliverable(vector, READ_ONCE(l->ppr)) ? vector : -1;
 }
@@ -137,6 +139,12 @@ int husk_irq_pending(struct husk_vcpu *vcpu)
 	int vector = lapic_candidate(vcpu->lapic);
 
 	return vector == LAPIC_FROM_PIC ? husk_irqchip_pic_vector(vcpu->vm) : vector;
+}
+
+bool husk_irq_waits(struct husk_vcpu *vcpu)
+{
+	lapic_sync(vcpu->lapic);
+	return lapic_candidate(vcpu->lapic) >= 0;
 }
 
 int husk_irq_ack(struct husk_vcpu *vcpu)
@@ -183,7 +191,7 @@ u8 husk_lapic_tpr_threshold(struct husk_vcpu *vcpu)
 	struct husk_lapic *l = vcpu->lapic;
 	int vector;
 
-	if (likely(!READ_ONCE(l->attention)))
+	if (likely(!READ_ONCE(l->attention)) || l->live)
 		return 0;
 	vector = lapic_highest_irr(l);
 	if (!apic_deliverable(vector, apic_ppr(0, l->isr_high)) || apic_deliverable(vector, l->ppr))
@@ -196,11 +204,18 @@ u8 husk_lapic_get_cr8(struct husk_vcpu *vcpu)
 	return vcpu->lapic->tpr >> 4;
 }
 
+u8 husk_lapic_read_cr8(struct husk_vcpu *vcpu)
+{
+	lapic_sync(vcpu->lapic);
+	return husk_lapic_get_cr8(vcpu);
+}
+
 /* TPR 3:0 is cleared as by MOV to CR8 (SDM 3A 11.8.6), but only by a change of the class */
 void husk_lapic_set_cr8(struct husk_vcpu *vcpu, u8 cr8)
 {
 	struct husk_lapic *l = vcpu->lapic;
 
+	lapic_sync(l);
 	if (l->tpr >> 4 != (cr8 & 15))
 		husk_lapic_set_tpr(l, cr8 << 4);
 }
@@ -322,6 +337,11 @@ static bool lapic_matches(struct husk_lapic *l, const struct lapic_msg *msg)
 	return apic_match(&target, msg->dest, msg->logical, msg->wide);
 }
 
+static u8 lapic_priority(const struct husk_lapic *l)
+{
+	return READ_ONCE(l->live) ? READ_ONCE(*(u8 *)(l->page + 16 * LAPIC_PPR)) : READ_ONCE(l->ppr);
+}
+
 /* Of all destinations the one with the lowest processor priority (SDM 3A 11.6.2.4) */
 static bool lapic_send_lowest(struct husk_vm *vm, struct husk_lapic *src, const struct lapic_msg *msg)
 {
@@ -332,7 +352,7 @@ static bool lapic_send_lowest(struct husk_vm *vm, struct husk_lapic *src, const 
 		l = lapic_get(vm, id);
 		if (!l || !(READ_ONCE(l->svr) & SVR_ENABLE) || !lapic_matches(l, msg))
 			continue;
-		if (!best || READ_ONCE(l->ppr) >> 4 < READ_ONCE(best->ppr) >> 4)
+		if (!best || lapic_priority(l) >> 4 < lapic_priority(best) >> 4)
 			best = l;
 	}
 	return best && husk_lapic_accept(best, msg, best == src);
@@ -425,11 +445,6 @@ void husk_lapic_write_icr(struct husk_lapic *l, u32 low, u32 dest)
 }
 
 /* ---- for the vCPU's thread ---- */
-
-bool husk_lapic_wakes(struct husk_vcpu *vcpu)
-{
-	return READ_ONCE(vcpu->lapic->events) || lapic_candidate(vcpu->lapic) >= 0;
-}
 
 bool husk_lapic_take_nmi(struct husk_vcpu *vcpu)
 {

@@ -11,6 +11,7 @@ void husk_lapic_get_state(struct husk_vcpu *vcpu, struct husk_lapic_state *state
 	struct husk_lapic *l = vcpu->lapic;
 	u32 reg;
 
+	lapic_sync(l);
 	memset(state, 0, sizeof(*state));
 	state->apic_base = l->base;
 	/* First, since an expiry that is due shows in the registers. */
@@ -69,6 +70,7 @@ void husk_lapic_set_state(struct husk_vcpu *vcpu, const struct husk_lapic_state 
 	const u32 *regs = state->regs;
 	int n;
 
+	lapic_sync(l);
 	WRITE_ONCE(l->base, state->apic_base);
 	WRITE_ONCE(l->svr, regs[LAPIC_SVR]);
 	WRITE_ONCE(l->ldr, regs[LAPIC_LDR]);
@@ -90,6 +92,7 @@ void husk_lapic_set_state(struct husk_vcpu *vcpu, const struct husk_lapic_state 
 		if (l->irr[n])
 			set_bit(n, &l->attention);
 	husk_lapic_count_isr(l);
+	husk_lapic_choose(l);
 	husk_lapic_timer_restore(l, regs[LAPIC_TMICT], state->timer_left, state->tsc_deadline);
 	set_bit(HUSK_REQ_EVENT, &vcpu->requests);
 }

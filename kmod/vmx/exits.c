@@ -49,6 +49,7 @@ static const u8 vmx_reasons[VMX_REASONS] = {
 	[VMX_REASON_MONITOR]		= HUSK_REASON_MWAIT | VMX_INSN,
 	[VMX_REASON_PAUSE]		= HUSK_REASON_PAUSE | VMX_INSN,
 	[VMX_REASON_TPR_BELOW_THRESHOLD] = HUSK_REASON_INTR_WINDOW,
+	[VMX_REASON_VIRTUALIZED_EOI]	= HUSK_REASON_APIC_ACCESS,
 	[VMX_REASON_EPT_VIOLATION]	= HUSK_REASON_FAULT2,
 	[VMX_REASON_INVEPT]		= HUSK_REASON_VIRT_INSN | VMX_INSN,
 	[VMX_REASON_RDTSCP]		= HUSK_REASON_RDTSC | VMX_INSN,
@@ -56,6 +57,7 @@ static const u8 vmx_reasons[VMX_REASONS] = {
 	[VMX_REASON_INVVPID]		= HUSK_REASON_VIRT_INSN | VMX_INSN,
 	[VMX_REASON_WBINVD]		= HUSK_REASON_CACHE | VMX_INSN,
 	[VMX_REASON_XSETBV]		= HUSK_REASON_XSETBV | VMX_INSN,
+	[VMX_REASON_APIC_WRITE]		= HUSK_REASON_APIC_ACCESS,
 	[VMX_REASON_VMFUNC]		= HUSK_REASON_VIRT_INSN | VMX_INSN,
 	[VMX_REASON_ENCLS]		= HUSK_REASON_VIRT_INSN | VMX_INSN,	/* CPUID hides SGX */
 	[VMX_REASON_SEAMCALL]		= HUSK_REASON_VIRT_INSN | VMX_INSN,
@@ -152,6 +154,15 @@ static void vmx_decode_exception(struct vmx_vcpu *vmx, struct husk_exit_info *ex
 	exit->exception.error = exit->exception.has_error ? vmx_read(VMCS_EXIT_INTR_ERROR_CODE) : 0;
 }
 
+/* Both come after the instruction: the CPU has done the write, and of an EOI all but to tell others. */
+static void vmx_decode_apic(struct husk_exit_info *exit)
+{
+	bool eoi = (exit->hw_reason & VMX_REASON_BASIC) == VMX_REASON_VIRTUALIZED_EOI;
+
+	exit->apic.offset = eoi ? VMX_VAPIC_EOI : VMX_APIC_OFFSET(exit->info[0]);
+	exit->apic.vector = eoi ? exit->info[0] : 0;
+}
+
 static noinline void vmx_decode_rare(struct vmx_vcpu *vmx, struct husk_exit_info *exit)
 {
 	switch (exit->reason) {
@@ -168,6 +179,9 @@ static noinline void vmx_decode_rare(struct vmx_vcpu *vmx, struct husk_exit_info
 		break;
 	case HUSK_REASON_TIMER:
 		vmx_park_timer();
+		break;
+	case HUSK_REASON_APIC_ACCESS:
+		vmx_decode_apic(exit);
 		break;
 	case HUSK_REASON_NONE:
 		exit->reason = HUSK_REASON_OTHER;

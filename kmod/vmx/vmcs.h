@@ -279,6 +279,7 @@ enum vmcs_segment {
 #define VMX_PROC2_UNRESTRICTED_GUEST	BIT(7)
 #define VMX_PROC2_APIC_REGISTER		BIT(8)
 #define VMX_PROC2_VIRTUAL_INTERRUPT	BIT(9)
+#define VMX_PROC2_APIC			(VMX_PROC2_VIRTUALIZE_X2APIC | VMX_PROC2_APIC_REGISTER | VMX_PROC2_VIRTUAL_INTERRUPT)
 #define VMX_PROC2_PAUSE_LOOP		BIT(10)
 #define VMX_PROC2_RDRAND		BIT(11)
 #define VMX_PROC2_INVPCID		BIT(12)
@@ -494,6 +495,9 @@ enum vmcs_segment {
 /* of an APIC access: table 28-6 */
 #define VMX_APIC_OFFSET(q)		((q) & 0xfff)
 #define VMX_APIC_TYPE(q)		(((q) >> 12) & 0xf)
+
+/* guest interrupt status, SDM 3C 25.4.2: RVI and SVI */
+#define VMX_INTR_STATUS(rvi, svi)	((rvi) | (svi) << 8)
 
 /* of a task switch: table 28-2 */
 #define VMX_TASK_SELECTOR(q)		((q) & 0xffff)

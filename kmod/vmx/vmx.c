@@ -14,8 +14,9 @@
 #include "irqchip/irqchip.h"
 #include "vmx/vmx.h"
 
-/* Shared by all VMs, never written after setup: every port exits, and every MSR but those below. */
-static void *vmx_io_bitmaps, *vmx_msr_bitmap;
+/* Shared by all VMs, never written after setup: every port exits, and every MSR but those below, and some in apic.c. */
+static void *vmx_io_bitmaps;
+void *vmx_msr_bitmap, *vmx_msr_bitmap_apic;
 
 /* MSRs that the hardware switches, or vmx_open() for all guests; and those that change by WRMSR only */
 static const u32 vmx_msrs_direct[] = { MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE };
@@ -31,9 +32,9 @@ static u8 vmx_timer_rate;
 static u64 vmx_timer_slack;
 
 /* One bit an MSR; four ranges of 8192: low and high, read and write. SDM 3C 24.6.9 */
-static void vmx_msr_allow(u32 msr, bool write)
+void vmx_msr_allow(void *bitmap, u32 msr, bool write)
 {
-	unsigned long *map = vmx_msr_bitmap + (msr >= 0xc0000000 ? 0x400 : 0) + (write ? 0x800 : 0);
+	unsigned long *map = bitmap + (msr >= 0xc0000000 ? 0x400 : 0) + (write ? 0x800 : 0);
 
 	__clear_bit(msr & 0x1fff, map);
 }
@@ -45,11 +46,11 @@ static void vmx_bitmaps_fill(void)
 	memset(vmx_io_bitmaps, 0xff, 2 * PAGE_SIZE);
 	memset(vmx_msr_bitmap, 0xff, PAGE_SIZE);
 	for (i = 0; i < ARRAY_SIZE(vmx_msrs_direct); i++) {
-		vmx_msr_allow(vmx_msrs_direct[i], false);
-		vmx_msr_allow(vmx_msrs_direct[i], true);
+		vmx_msr_allow(vmx_msr_bitmap, vmx_msrs_direct[i], false);
+		vmx_msr_allow(vmx_msr_bitmap, vmx_msrs_direct[i], true);
 	}
 	for (i = 0; i < ARRAY_SIZE(vmx_msrs_readable); i++)
-		vmx_msr_allow(vmx_msrs_readable[i], false);
+		vmx_msr_allow(vmx_msr_bitmap, vmx_msrs_readable[i], false);
 }
 
 static bool vmx_controls_choose(void)
@@ -77,7 +78,8 @@ static void vmx_cleanup(void)
 {
 	free_pages((unsigned long)vmx_io_bitmaps, 1);
 	free_page((unsigned long)vmx_msr_bitmap);
-	vmx_io_bitmaps = vmx_msr_bitmap = NULL;
+	free_page((unsigned long)vmx_msr_bitmap_apic);
+	vmx_io_bitmaps = vmx_msr_bitmap = vmx_msr_bitmap_apic = NULL;
 }
 
 static int vmx_setup(void)
@@ -91,11 +93,13 @@ static int vmx_setup(void)
 		husk_vmx.format = &husk_ept_format_no_ad;
 	vmx_io_bitmaps = (void *)__get_free_pages(GFP_KERNEL, 1);
 	vmx_msr_bitmap = (void *)__get_free_page(GFP_KERNEL);
-	if (!vmx_io_bitmaps || !vmx_msr_bitmap) {
+	vmx_msr_bitmap_apic = (void *)__get_free_page(GFP_KERNEL);
+	if (!vmx_io_bitmaps || !vmx_msr_bitmap || !vmx_msr_bitmap_apic) {
 		vmx_cleanup();
 		return -ENOMEM;
 	}
 	vmx_bitmaps_fill();
+	vmx_apic_bitmap_fill();
 	vmx_stay_setup();
 	return 0;
 }
@@ -139,7 +143,8 @@ void vmx_vmcs_make(struct vmx_vcpu *vmx)
 {
 	vmx->made = true;
 	vmx_write(VMCS_PIN_BASED_CONTROLS, vmx_pin);
-	vmx_write(VMCS_PROC_BASED_CONTROLS2, vmx_proc2_for(vmx->vcpu.vm));
+	vmx->proc2 = vmx_proc2_for(vmx->vcpu.vm);
+	vmx_write(VMCS_PROC_BASED_CONTROLS2, vmx->proc2);
 	vmx_write(VMCS_EXIT_CONTROLS, vmx_exit);
 	vmx_write(VMCS_ENTRY_CONTROLS, vmx_entry);
 	vmx_write(VMCS_EXIT_MSR_STORE_COUNT, 0);
@@ -164,6 +169,7 @@ void vmx_vmcs_make(struct vmx_vcpu *vmx)
 	}
 	if (vmx_pin & VMX_PIN_PREEMPTION_TIMER)
 		vmx_park_timer();
+	vmx->eoi_exit_changed = true;
 	/* The guest turns TS and MP itself; all else that it changes exits. */
 	vmx_write(VMCS_CR0_GUEST_HOST_MASK, ~(X86_CR0_TS | X86_CR0_MP));
 	vmx_write(VMCS_CR4_GUEST_HOST_MASK, ~0UL);
@@ -175,7 +181,7 @@ void vmx_vmcs_make(struct vmx_vcpu *vmx)
 	vmx_write(VMCS_GUEST_RSP, vmx->rsp);
 	vmx_write(VMCS_GUEST_RFLAGS, vmx->rflags);
 	vmx_vmcs_make_host();
-	vmx->dirty = VMX_DIRTY_PROC | VMX_DIRTY_SHADOW | VMX_DIRTY_SYSENTER;
+	vmx->dirty = VMX_DIRTY_PROC | VMX_DIRTY_SHADOW | VMX_DIRTY_SYSENTER | VMX_DIRTY_APIC;
 }
 
 static int vmx_vcpu_init(struct husk_vcpu *vcpu)
@@ -191,6 +197,9 @@ static int vmx_vcpu_init(struct husk_vcpu *vcpu)
 			free_page((unsigned long)vmx->vmcs);
 			return -ENOMEM;
 		}
+		vmx->tpr = vmx->vapic + VMX_VAPIC_TPR;
+		if (husk_mode(HUSK_MODE_APIC_ACCEL))
+			husk_lapic_virtualize(vcpu, vmx->vapic);
 	}
 	*(u32 *)vmx->vmcs = vmx_caps.revision;
 	vmx->vmcs_pa = __pa(vmx->vmcs);
@@ -228,6 +237,8 @@ static noinline void vmx_write_dirty(struct vmx_vcpu *vmx, u8 cr8)
 		vmx_write(VMCS_GUEST_SYSENTER_ESP, vmx->msr[VMX_MSR_SYSENTER_ESP]);
 		vmx_write(VMCS_GUEST_SYSENTER_EIP, vmx->msr[VMX_MSR_SYSENTER_EIP]);
 	}
+	if (dirty & VMX_DIRTY_APIC)
+		vmx_apic_commit(vmx);
 }
 
 /* In a shadow a single-step trap must be pending exactly if TF says so (SDM 3C 26.3.1.5). */
@@ -260,8 +271,8 @@ static __always_inline void vmx_before(struct vmx_vcpu *vmx, u8 cr8)
 		vmx_commit(vmx);
 	if (unlikely(vmx->dirty))
 		vmx_write_dirty(vmx, cr8);
-	if (vmx->vapic)
-		*(u8 *)(vmx->vapic + VMX_VAPIC_TPR) = cr8 << 4;
+	if (vmx->tpr)
+		*vmx->tpr = cr8 << 4;
 	if (vmx->rip != regs->rip)
 		vmx_write(VMCS_GUEST_RIP, regs->rip);
 	if (unlikely(vmx->rsp != regs->gpr[4]))
@@ -286,8 +297,8 @@ static __always_inline void vmx_after(struct vmx_vcpu *vmx, u8 cr8)
 	vmx->rflags = vcpu->regs.rflags = vmx_read(VMCS_GUEST_RFLAGS);
 	vmx->shadow = vmx_read(VMCS_GUEST_INTERRUPTIBILITY);
 	vcpu->nmi_masked = vmx->shadow & VMX_BLOCKING_NMI;
-	if (vmx->vapic) {
-		u8 tpr = *(u8 *)(vmx->vapic + VMX_VAPIC_TPR) >> 4;
+	if (vmx->tpr) {
+		u8 tpr = *vmx->tpr >> 4;
 
 		if (unlikely(tpr != cr8))
 			husk_lapic_set_cr8(vcpu, tpr);
@@ -389,6 +400,7 @@ struct husk_vendor husk_vmx __ro_after_init = {
 	.can_nmi = vmx_can_nmi,
 	.flush = vmx_flush,
 	.window = vmx_window,
+	.apic = vmx_apic,
 	.skip = vmx_skip,
 	.set_shadow = vmx_set_shadow,
 	.get_shadow = vmx_get_shadow,

@@ -34,13 +34,15 @@ enum {
 	VMX_DIRTY_SHADOW	= BIT(1),
 	VMX_DIRTY_THRESHOLD	= BIT(2),
 	VMX_DIRTY_SYSENTER	= BIT(3),
+	VMX_DIRTY_APIC		= BIT(4),
 };
 
 /**
  * struct vmx_vcpu - VT-x part of a vCPU; owned by the vCPU's thread
  * @vmcs: its VMCS region
  * @vmcs_pa: physical address of it
- * @vapic: virtual-APIC page, NULL without TPR shadow; husk uses only its TPR
+ * @vapic: virtual-APIC page, NULL without TPR shadow
+ * @tpr: its TPR, where that is to follow CR8 at each entry and back; or NULL
  * @eptp: EPT pointer (SDM 3C 24.6.11)
  * @open: the VMCS is current: between vmx_open() and vmx_close(), or in vmx_fetch()
  * @failed: what vmx_open() could not do, 0 if nothing; VMX_FAIL_x
@@ -49,32 +51,43 @@ enum {
  * @syscall: the guest has EFER.SCE, and with it VMX_MSR_STAR and its like
  * @moved: the VMCS has the host state of another CPU, or none yet
  * @nmi: a host NMI ended the stay; it is handled at its end
+ * @apic_on: the CPU virtualizes the APIC; @apic_switched: as the VMCS has it
+ * @eoi_exit_changed: the VMCS has not what @eoi_exit says
  * @dirty: VMX_DIRTY_x
  * @proc: primary processor-based controls
+ * @proc2: secondary ones, without VMX_PROC2_APIC
  * @shadow: interruptibility state (SDM 3C 24.4.2)
  * @rip: what the VMCS has; likewise @rsp, @rflags
  * @cr2: the guest's, which no VMCS field holds
  * @host_cr3: HOST_x fields as the VMCS has them
  * @msr: guest's values, see VMX_MSR_x
+ * @eoi_exit: EOI-exit bitmap
+ * @intr_status: guest interrupt status for the next entry
  */
 struct vmx_vcpu {
 	struct husk_vcpu vcpu;
 	void *vmcs;
 	u64 vmcs_pa;
 	void *vapic;
+	u8 *tpr;
 	u64 eptp;
 	bool open, launched, made, moved, syscall, nmi;
+	bool apic_on, apic_switched, eoi_exit_changed;
 	u8 failed;
 	u8 dirty;
-	u32 proc;
+	u32 proc, proc2;
 	u32 shadow;
 	u64 rip, rsp, rflags;
 	u64 cr2;
 	u64 host_cr3, host_cr4, host_fs_base;
 	u64 msr[VMX_MSR_COUNT];
+	u64 eoi_exit[4];
+	u16 intr_status;
 };
 
-#define VMX_VAPIC_TPR	0x80	/* in the virtual-APIC page; SDM 3C 30.1.1 */
+/* in the virtual-APIC page; SDM 3C 30.1.1 */
+#define VMX_VAPIC_TPR	0x80
+#define VMX_VAPIC_EOI	0xb0
 
 enum { VMX_FAIL_NONE, VMX_FAIL_VMXON, VMX_FAIL_VMPTRLD };
 
@@ -122,7 +135,14 @@ bool vmx_borrow(struct vmx_vcpu *vmx);
 void vmx_give_back(struct vmx_vcpu *vmx);
 
 /* vmx.c */
+extern void *vmx_msr_bitmap, *vmx_msr_bitmap_apic;
+void vmx_msr_allow(void *bitmap, u32 msr, bool write);
 void vmx_vmcs_make(struct vmx_vcpu *vmx);
+
+/* apic.c */
+void vmx_apic_bitmap_fill(void);
+void vmx_apic(struct husk_vcpu *vcpu, const struct husk_apic_view *view);
+void vmx_apic_commit(struct vmx_vcpu *vmx);
 
 /* exits.c: hardware's exit to neutral terms */
 void vmx_decode(struct vmx_vcpu *vmx);

@@ -27,11 +27,24 @@ struct husk_vcpu {
 	int cpu, last_cpu;
 	struct husk_lapic *lapic;
 	u64 tsc_offset, deadline;
+	struct {
+		struct {
+			u16 offset;
+			u8 vector;
+		} apic;
+	} exit;
 };
 
 /* The only mode that the irqchip asks for */
 static bool unit_preempt_timer;
 #define husk_mode(mode)		((mode) == HUSK_MODE_PREEMPT_TIMER && unit_preempt_timer)
+
+#define HUSK_VENDOR_H		/* of kmod/vendor.h this is enough */
+struct husk_apic_view;
+struct husk_vendor {
+	void (*apic)(struct husk_vcpu *vcpu, const struct husk_apic_view *view);
+};
+static const struct husk_vendor *husk_vendor;
 
 struct husk_vm {
 	struct husk_vcpu *vcpus[HUSK_MAX_VCPUS];
