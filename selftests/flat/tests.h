@@ -13,6 +13,7 @@
 	X(hlt_oneshot_xapic) X(hlt_oneshot_x2apic) X(timer_periodic) X(timer_deadline) X(timer_masked) \
 	X(timer_spin) X(timer_hlt_spin) \
 	X(self_ipi_xapic) X(self_ipi_x2apic) X(tpr_xapic) X(cr8_x2apic) X(interrupt_window) X(nmi_self) X(nmi_masked) \
+	X(x2apic_order) X(x2apic_nested) X(x2apic_values) X(x2apic_modes) X(x2apic_level) \
 	X(pit_pic) X(ioapic_edge) X(ioapic_level) X(pic_level) X(pit_counter) \
 	X(pio_widths) X(pio_strings) X(pio_string_fault) X(mmio_mov) X(mmio_alu) X(mmio_strings) X(mmio_unaligned) \
 	X(fpu_keep) X(avx_keep) X(memory_touch) X(msi)
@@ -20,7 +21,7 @@
 /* Driven by a host function of the same name */
 #define GUEST_HOST_TESTS(X) \
 	X(fpu_swap) X(fpu_clean) X(memory_walk) X(read_only) X(triple_fault) X(unhandled) X(spin) X(spin_masked) X(jump) X(echo) \
-	X(timer_ticks) X(bench) X(smp_boot) X(halt) X(state_loop) X(fresh_touch)
+	X(timer_ticks) X(bench) X(smp_boot) X(halt) X(state_loop) X(fresh_touch) X(in_service) X(apic_rounds) X(x2apic_stack)
 
 #define GUEST_TESTS(X) GUEST_SELF_TESTS(X) GUEST_HOST_TESTS(X)
 
