@@ -313,6 +313,7 @@ static const husk_exit_fn husk_exits[HUSK_REASON_COUNT] = {
 	[HUSK_REASON_ENTRY_FAIL]	= husk_exit_entry_fail,
 	[HUSK_REASON_OTHER]		= husk_unhandled,
 	[HUSK_REASON_TIMER]		= husk_exit_resume,	/* a leaf has served it */
+	[HUSK_REASON_LOG_FULL]		= husk_exit_resume,	/* the stay's end has emptied it */
 };
 
 enum husk_verdict husk_dispatch(struct husk_vcpu *vcpu)

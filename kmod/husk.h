@@ -59,6 +59,7 @@ enum {
 	HUSK_REQ_KILL,		/* vm->dead is set; never cleared */
 	HUSK_REQ_INIT,		/* INIT or SIPI is latched in the local APIC */
 	HUSK_REQ_RESET_TSC,	/* the TSC offset changed */
+	HUSK_REQ_LOG,		/* end the stay, which hands over what it has logged; vm->mem.logged may have changed */
 	HUSK_REQ_PDPTE,		/* read the top entries of PAE paging from the guest's memory */
 };
 /* Requests that the fast loop serves by itself; all others leave it. */

@@ -243,8 +243,8 @@ static enum husk_verdict husk_run_fast(struct husk_vcpu *vcpu)
 		smp_store_release(&vcpu->mode, HUSK_INSIDE);
 		smp_mb();	/* pairs with husk_vcpu_kick */
 		verdict = husk_fast_loop(vcpu);
-		WRITE_ONCE(vcpu->mode, HUSK_OUTSIDE);
 		husk_call(close)(vcpu);
+		smp_store_release(&vcpu->mode, HUSK_OUTSIDE);	/* all that it logged is handed over */
 		husk_guest_state_put(vcpu);
 	}
 	husk_fpu_save(vcpu);
@@ -340,8 +340,11 @@ static void husk_load_pdptes(struct husk_vcpu *vcpu)
 	husk_dirty(vcpu, HUSK_SYS_PDPTE);
 }
 
-/* 0: go on; 1: return to the worker, vcpu->run is filled in; -EINTR: a signal; -EIO: dead */
-static int husk_serve_requests(struct husk_vcpu *vcpu)
+/*
+ * 0: go on; 1: return to the worker, vcpu->run is filled in; -EINTR: a signal; -EIO: dead;
+ * -ENOMEM. Not inlined: the fast loop would pay for its registers.
+ */
+static noinline int husk_serve_requests(struct husk_vcpu *vcpu)
 {
 	struct husk_vm *vm = vcpu->vm;
 	int ret;
@@ -363,6 +366,13 @@ static int husk_serve_requests(struct husk_vcpu *vcpu)
 		return 1;
 	if (test_and_clear_bit(HUSK_REQ_PDPTE, &vcpu->requests))
 		husk_load_pdptes(vcpu);
+	if (test_and_clear_bit(HUSK_REQ_LOG, &vcpu->requests)) {
+		ret = husk_vendor->log(vcpu, READ_ONCE(vm->mem.logged));
+		if (ret) {
+			set_bit(HUSK_REQ_LOG, &vcpu->requests);
+			return ret;
+		}
+	}
 	clear_bit(HUSK_REQ_PAUSE, &vcpu->requests);
 	smp_mb__after_atomic();
 	if (READ_ONCE(vm->paused)) {
@@ -548,7 +558,8 @@ static int husk_run_guest(struct husk_vcpu *vcpu)
  *
  * Return: 0 with vcpu->run filled in; -EINTR a signal, or other work of the
  * thread's on its way to user mode, is pending: call again; -EINVAL bad
- * registers in the run page; -EIO the VM is dead and that was reported before.
+ * registers in the run page; -ENOMEM for a log: call again; -EIO the VM is
+ * dead and that was reported before.
  */
 int husk_vcpu_run(struct husk_vcpu *vcpu)
 {

@@ -318,11 +318,13 @@ long husk_vcpu_create(struct husk_vm *vm, struct husk_create_vcpu *arg, struct f
 	kref_get(&vm->ref);	/* put by the file's release */
 	vm->nr_vcpus++;
 	smp_store_release(&vm->vcpus[arg->id], vcpu);
-	/* A kill or a pause may have come before this vCPU could be asked. */
+	/* A kill, a pause or a log may have come before this vCPU could be asked. */
 	if (READ_ONCE(vm->dead))
 		husk_vcpu_request(vcpu, HUSK_REQ_KILL);
 	if (READ_ONCE(vm->paused))
 		husk_vcpu_request(vcpu, HUSK_REQ_PAUSE);
+	if (vm->mem.logged && husk_vendor->log)
+		husk_vcpu_request(vcpu, HUSK_REQ_LOG);
 	husk_event_send(vm, HUSK_LIFE_VCPU_CREATED, arg->id);
 	return fd;
 

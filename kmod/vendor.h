@@ -46,6 +46,9 @@ struct husk_apic_view;
  * @set_shadow: set or clear the interrupt shadow
  * @get_shadow: read it
  * @set_dr_live: switch DR interception off (true) or on
+ * @log: have the CPU list the pages that this vCPU writes, and tell
+ *	husk_log_page() by the end of each stay; or no longer. NULL: no CPU here has
+ *	such a list. By the vCPU's thread outside of a stay; 0 or -ENOMEM
  * @host_msr: an MSR that the hardware switches with the guest (FS_BASE,
  *	GS_BASE, KERNEL_GS_BASE, STAR, LSTAR, CSTAR, SFMASK, SYSENTER_x): where
  *	its guest value is kept while the window is closed, or NULL
@@ -77,6 +80,7 @@ struct husk_vendor {
 	void (*set_shadow)(struct husk_vcpu *vcpu, bool on);
 	bool (*get_shadow)(struct husk_vcpu *vcpu);
 	void (*set_dr_live)(struct husk_vcpu *vcpu, bool live);
+	int (*log)(struct husk_vcpu *vcpu, bool on);
 	u64 *(*host_msr)(struct husk_vcpu *vcpu, u32 index);
 };
 

@@ -33,6 +33,11 @@ static long husk_vm_set_memory(void *object, void *arg)
 	return husk_mem_set_slot(object, arg);
 }
 
+static long husk_vm_harvest(void *object, void *arg)
+{
+	return husk_mem_harvest(object, arg);
+}
+
 static long husk_vm_create_vcpu(void *object, void *arg, struct file **file)
 {
 	return husk_vcpu_create(object, arg, file);
@@ -77,11 +82,13 @@ static long husk_vm_signal_msi(void *object, void *p)
 }
 
 static const struct husk_ioctl husk_vm_ioctls[] = {
-	HUSK_IOCTL(HUSK_VM_SET_MEMORY, husk_memory, HUSK_MEM_READONLY, 40, HUSK_LOCK_VM, .fn = husk_vm_set_memory),
+	HUSK_IOCTL(HUSK_VM_SET_MEMORY, husk_memory, HUSK_MEM_READONLY | HUSK_MEM_LOG_DIRTY, 40, HUSK_LOCK_VM,
+		   .fn = husk_vm_set_memory),
 	HUSK_IOCTL(HUSK_VM_CREATE_VCPU, husk_create_vcpu, 0, 16, HUSK_LOCK_VM, .make = husk_vm_create_vcpu),
 	HUSK_IOCTL(HUSK_VM_SET_CPUID, husk_cpuid, 0, 24, HUSK_LOCK_VM, .fn = husk_vm_set_cpuid),
 	HUSK_IOCTL(HUSK_VM_IRQ_LINE, husk_irq_line, 0, 16, HUSK_LOCK_NONE, .fn = husk_vm_irq_line),
 	HUSK_IOCTL(HUSK_VM_SIGNAL_MSI, husk_msi, 0, 24, HUSK_LOCK_NONE, .fn = husk_vm_signal_msi),
+	HUSK_IOCTL(HUSK_VM_HARVEST, husk_harvest, 0, 48, HUSK_LOCK_VM, .fn = husk_vm_harvest, .out = true),
 };
 
 /* ---- lifetime ---- */

@@ -65,7 +65,8 @@
 	X(APIC_ACCESS,	"apic_access",	"hardware-assisted APIC exit") \
 	X(ENTRY_FAIL,	"entry_fail",	"the CPU refused the guest state") \
 	X(OTHER,	"other",	"an exit reason husk does not know") \
-	X(TIMER,	"timer",	"the guest's timer is due (VMX preemption timer)")
+	X(TIMER,	"timer",	"the guest's timer is due (VMX preemption timer)") \
+	X(LOG_FULL,	"log_full",	"the CPU's log of written pages is full")
 
 enum husk_reason {
 #define X(id, name, what) HUSK_REASON_##id,
@@ -229,15 +230,21 @@ struct husk_cpuid {
 /**
  * struct husk_memory - HUSK_VM_SET_MEMORY: make, replace or delete a slot
  * @size: sizeof(struct husk_memory)
- * @flags: HUSK_MEM_READONLY
+ * @flags: HUSK_MEM_READONLY: the guest's writes come to the worker as MMIO.
+ *	HUSK_MEM_LOG_DIRTY: keep a log of the pages that are written, for
+ *	HUSK_VM_HARVEST. Setting the slot again switches the log on or off; if it
+ *	was on, it begins anew
  * @slot: 0 .. max_slots-1
  * @reserved: 0
  * @gpa: guest physical address, 4 KiB aligned
  * @length: bytes, 4 KiB aligned; 0 deletes the slot (ENOENT if not there)
  * @hva: the caller's virtual address of the backing, 4 KiB aligned
  *
+ * While a slot is logged the guest's memory is mapped by pages of 4 KiB, and the
+ * log takes a bit for each: kernel memory, charged to the caller.
+ *
  * Errors: EINVAL alignment, wrap, beyond guest_phys_bits or over the local
- * APIC's or IOAPIC's page; EEXIST overlap with another slot.
+ * APIC's or IOAPIC's page; EEXIST overlap with another slot; ENOMEM.
  */
 struct husk_memory {
 	__u32 size;
@@ -249,6 +256,45 @@ struct husk_memory {
 	__aligned_u64 hva;
 };
 #define HUSK_MEM_READONLY	(1U << 0)
+#define HUSK_MEM_LOG_DIRTY	(1U << 1)
+
+/**
+ * struct husk_harvest - HUSK_VM_HARVEST: get and clear a part of a slot's log
+ * @size: sizeof(struct husk_harvest)
+ * @flags: 0
+ * @slot: its number; ENOENT if not there, EBUSY if it is not logged
+ * @reserved: 0
+ * @first: first page of the part, counted from the slot's start; a multiple of 64
+ * @pages: 1 .. HUSK_HARVEST_MAX; a multiple of 64, unless the part ends where
+ *	the slot does
+ * @dirty: out, number of bits that are set
+ * @bitmap: address of an array of __u64, one for 64 pages or the rest: bit n % 64
+ *	of word n / 64 is set if page @first + n was written
+ *
+ * A write that was done before the call is in this answer or an earlier one. One
+ * that comes after it sets the bit anew: who reads the page's content after the
+ * call and harvests again has lost nothing. Pages may be reported that were
+ * not written (a CPU may count a walk over the guest's page tables as writes).
+ *
+ * Logged are writes by the guest at this slot's addresses, and those that the
+ * kernel does for it. Not logged: what the worker, or anyone else, writes
+ * through a mapping of its own, and writes through another slot with the same
+ * memory.
+ *
+ * Errors: EINVAL a part that is not as said above, EFAULT @bitmap can't be written
+ * (nothing is cleared), ENOMEM.
+ */
+struct husk_harvest {
+	__u32 size;
+	__u32 flags;
+	__u32 slot;
+	__u32 reserved;
+	__u64 first;
+	__u64 pages;
+	__u64 dirty;
+	__aligned_u64 bitmap;
+};
+#define HUSK_HARVEST_MAX	(1U << 18)	/* 1 GiB, a bitmap of 32 KiB */
 
 /**
  * struct husk_create_vcpu - HUSK_VM_CREATE_VCPU: make a vCPU, return its fd
@@ -455,6 +501,7 @@ HUSK_ASSERT_SIZE(husk_create_vm, 208);
 HUSK_ASSERT_SIZE(husk_cpuid_entry, 32);
 HUSK_ASSERT_SIZE(husk_cpuid, 24);
 HUSK_ASSERT_SIZE(husk_memory, 40);
+HUSK_ASSERT_SIZE(husk_harvest, 48);
 HUSK_ASSERT_SIZE(husk_create_vcpu, 16);
 HUSK_ASSERT_SIZE(husk_irq_line, 16);
 HUSK_ASSERT_SIZE(husk_msi, 24);
@@ -477,11 +524,12 @@ HUSK_ASSERT_SIZE(husk_translate, 32);
 	X(GET_CAPS,		0x00, DEV,  husk_caps,		80, 0) \
 	X(CREATE_VM,		0x01, DEV,  husk_create_vm,	208, 0) \
 	X(GET_CPUID,		0x02, DEV,  husk_cpuid,		24, 0) \
-	X(VM_SET_MEMORY,	0x10, VM,   husk_memory,	40, HUSK_MEM_READONLY) \
+	X(VM_SET_MEMORY,	0x10, VM,   husk_memory,	40, HUSK_MEM_READONLY | HUSK_MEM_LOG_DIRTY) \
 	X(VM_CREATE_VCPU,	0x11, VM,   husk_create_vcpu,	16, 0) \
 	X(VM_SET_CPUID,		0x12, VM,   husk_cpuid,		24, 0) \
 	X(VM_IRQ_LINE,		0x13, VM,   husk_irq_line,	16, 0) \
 	X(VM_SIGNAL_MSI,	0x14, VM,   husk_msi,		24, 0) \
+	X(VM_HARVEST,		0x15, VM,   husk_harvest,	48, 0) \
 	X(VCPU_GET_STATE,	0x20, VCPU, husk_state,		32, 0) \
 	X(VCPU_SET_STATE,	0x21, VCPU, husk_state,		32, 0) \
 	X(VCPU_TRANSLATE,	0x22, VCPU, husk_translate,	32, 0)
@@ -495,6 +543,7 @@ HUSK_ASSERT_SIZE(husk_translate, 32);
 #define HUSK_VM_SET_CPUID	_IO(HUSK_IOC_MAGIC, 0x12)
 #define HUSK_VM_IRQ_LINE	_IO(HUSK_IOC_MAGIC, 0x13)
 #define HUSK_VM_SIGNAL_MSI	_IO(HUSK_IOC_MAGIC, 0x14)
+#define HUSK_VM_HARVEST		_IO(HUSK_IOC_MAGIC, 0x15)
 #define HUSK_VCPU_GET_STATE	_IO(HUSK_IOC_MAGIC, 0x20)
 #define HUSK_VCPU_SET_STATE	_IO(HUSK_IOC_MAGIC, 0x21)
 #define HUSK_VCPU_TRANSLATE	_IO(HUSK_IOC_MAGIC, 0x22)
@@ -505,7 +554,8 @@ HUSK_ASSERT_SIZE(husk_translate, 32);
 /*
  * Why HUSK_VCPU_RUN came back with 0. X(constant, "name", what)
  * It returns -1 with EINTR for a signal or other work that the thread has to do
- * in user mode (call again), EIO when the VM is dead.
+ * in user mode (call again), EIO when the VM is dead, ENOMEM when there is no
+ * memory for a log of written pages (likewise).
  */
 #define HUSK_EXITS(X) \
 	X(NONE,		"none",		"immediate_exit was set, or nothing to report") \

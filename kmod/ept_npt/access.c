@@ -100,6 +100,21 @@ int husk_read_gpa(struct husk_vm *vm, u64 gpa, void *data, u32 len)
 	return 0;
 }
 
+/*
+ * After a write. What counts are the slots at that time: without the barrier the
+ * look at logged could come first, and miss a log that is older than the write.
+ */
+static void access_log(struct husk_vm *vm, u64 gpa, u32 len)
+{
+	u64 page;
+
+	smp_mb();
+	if (likely(!READ_ONCE(vm->mem.logged)))
+		return;
+	for (page = gpa & PAGE_MASK; page < gpa + len; page += PAGE_SIZE)
+		husk_log_page(vm, page);
+}
+
 /**
  * husk_write_gpa - write guest memory
  * @vm: the VM; the caller runs in vm->mm
@@ -117,6 +132,7 @@ int husk_write_gpa(struct husk_vm *vm, u64 gpa, const void *data, u32 len)
 
 		if (!user || __copy_to_user(user, data, piece))
 			return -EFAULT;
+		access_log(vm, gpa, piece);
 		gpa += piece;
 		data += piece;
 		len -= piece;
@@ -191,5 +207,7 @@ int husk_cmpxchg_gpa(struct husk_vm *vm, u64 gpa, u64 old, u64 new, u32 width)
 	default:
 		ret = -EFAULT;
 	}
+	if (!ret)
+		access_log(vm, gpa, width);
 	return ret > 0 ? -EAGAIN : ret;
 }

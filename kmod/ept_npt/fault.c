@@ -134,6 +134,8 @@ static int fault_level(const struct husk_slot *slot, u64 gpa, u64 hva, int level
 		level = 2;
 	if (level == 2 && !husk_mode(HUSK_MODE_HUGE_2M))
 		level = 1;
+	if (slot->log)
+		level = 1;	/* a bit for each page */
 	for (; level > 1; level--) {
 		u64 size = husk_pt_size(level);
 		u64 first = gpa & ~(size - 1);
@@ -143,6 +145,12 @@ static int fault_level(const struct husk_slot *slot, u64 gpa, u64 hva, int level
 			break;
 	}
 	return level;
+}
+
+/* Of a page, or of its neighbours. Without dirty bits a logged page is writable once it is written. */
+static bool fault_may_write(const struct husk_slot *slot, bool write)
+{
+	return !(slot->flags & HUSK_MEM_READONLY) && (write || !slot->log || husk_vendor->format->dirty);
 }
 
 static bool fault_invalidated(const struct husk_mem *mem, u64 hva, u64 size)
@@ -210,7 +218,7 @@ static bool fault_install_neighbour(u64 *entry, pte_t pte, bool may_write)
 static long fault_map_around(struct fault_ctx *ctx, const struct husk_slot *slot, u64 *entry,
 			     pte_t *pte)
 {
-	bool may_write = !(slot->flags & HUSK_MEM_READONLY);
+	bool may_write = fault_may_write(slot, false);
 	long index = (ctx->gpa >> PAGE_SHIFT) & (FAULT_AROUND - 1);
 	long host_index = (ctx->hva >> PAGE_SHIFT) & (PTRS_PER_PTE - 1);
 	long before, after, i, pages = 0;
@@ -236,7 +244,6 @@ static enum fault_step fault_copy(struct fault_ctx *ctx, const struct husk_slot 
 {
 	const struct husk_pt_format *format = husk_vendor->format;
 	struct husk_mem *mem = &ctx->vm->mem;
-	bool may_write = !(slot->flags & HUSK_MEM_READONLY);
 	struct fault_leaf leaf;
 	u64 *entry, size;
 	long pages;
@@ -259,10 +266,12 @@ static enum fault_step fault_copy(struct fault_ctx *ctx, const struct husk_slot 
 	default:
 		break;
 	}
-	pages = fault_install(entry, ctx->level, &leaf, leaf.write && may_write,
+	pages = fault_install(entry, ctx->level, &leaf, leaf.write && fault_may_write(slot, ctx->write),
 			      format->accessed | (ctx->write ? format->dirty : 0));
 	if (pages < 0)
 		return FAULT_CONFLICT;
+	if (slot->log && ctx->write)
+		husk_log_set(slot, ctx->gpa);	/* the CPU won't: the dirty bit is set */
 	if (leaf.pte)
 		pages += fault_map_around(ctx, slot, entry, leaf.pte);
 	if (pages)

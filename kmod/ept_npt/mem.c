@@ -84,7 +84,7 @@ void husk_mem_flush(struct husk_vm *vm)
  * husk_mem_zap - empty the leaves of a range
  * @vm: the VM
  * @gpa: first byte
- * @end: the byte after the range
+ * @end: the byte after the range, which lies in one slot
  * @dead: NULL or list for the tables that became empty, as husk_pt_zap()
  *
  * mem->lock held for writing. The caller flushes after it.
@@ -92,10 +92,15 @@ void husk_mem_flush(struct husk_vm *vm)
 void husk_mem_zap(struct husk_vm *vm, u64 gpa, u64 end, u64 **dead)
 {
 	struct husk_mem *mem = &vm->mem;
+	const struct husk_slot *slot;
+	struct husk_pt_log log;
 	u64 pages;
 
 	lockdep_assert_held_write(&mem->lock);
-	pages = husk_pt_zap(husk_vendor->format, mem->root, gpa, end, dead);
+	slot = husk_slots_find(rcu_dereference_protected(mem->slots, lockdep_is_held(&mem->lock)), gpa);
+	if (slot && slot->log)
+		log = (struct husk_pt_log) { .gpa = slot->gpa, .bits = slot->log->bits };
+	pages = husk_pt_zap(husk_vendor->format, mem->root, gpa, end, dead, slot && slot->log ? &log : NULL);
 	atomic_long_sub(pages, &mem->mapped_pages);
 	/* Tables count: CPUs cache the entries that point to them. */
 	if (pages || (dead && *dead))
@@ -165,8 +170,10 @@ void husk_mem_fini(struct husk_vm *vm)
 	u32 i;
 
 	mmu_notifier_unregister(&mem->notifier, vm->mm);
-	for (i = 0; i < slots->count; i++)
+	for (i = 0; i < slots->count; i++) {
 		mem_drop_range(vm, slots->slot[i].gpa, slots->slot[i].length);
+		husk_log_destroy(slots->slot[i].log);
+	}
 	husk_mem_free_table(vm, mem->root);
 	WARN_ON_ONCE(atomic_long_read(&mem->table_pages) || atomic_long_read(&mem->mapped_pages));
 	kfree_rcu(slots, rcu);
@@ -177,7 +184,7 @@ static int mem_check_slot(const struct husk_memory *arg)
 	u64 limit = mem_gpa_limit();
 	int i;
 
-	if (arg->flags & ~HUSK_MEM_READONLY)
+	if (arg->flags & ~(HUSK_MEM_READONLY | HUSK_MEM_LOG_DIRTY))
 		return -EOPNOTSUPP;
 	if (arg->slot >= husk_max_slots || arg->slot >= HUSK_MAX_SLOTS || arg->reserved)
 		return -EINVAL;
@@ -193,14 +200,34 @@ static int mem_check_slot(const struct husk_memory *arg)
 	return 0;
 }
 
-static const struct husk_slot *mem_slot_by_id(const struct husk_slots *slots, u32 id)
+/*
+ * The old slot goes as if the worker took that memory away. It stays in the set
+ * until all of it is unmapped and flushed: the notifier looks there for what it
+ * has to unmap. So nothing is mapped when a log begins.
+ */
+static void mem_publish(struct husk_vm *vm, struct husk_slots *old, struct husk_slots *new,
+			const struct husk_slot *slot)
 {
-	u32 i;
+	const struct husk_slot *gone = husk_slots_by_id(old, slot->id);
+	struct husk_mem *mem = &vm->mem;
 
-	for (i = 0; i < slots->count; i++)
-		if (slots->slot[i].id == id)
-			return &slots->slot[i];
-	return NULL;
+	if (gone) {
+		husk_mem_invalidate_begin(mem, gone->hva, gone->hva + gone->length);
+		mem_drop_range(vm, gone->gpa, gone->length);
+	}
+	if (slot->log)
+		husk_log_begin(vm);
+	write_lock(&mem->lock);
+	rcu_assign_pointer(mem->slots, new);
+	WRITE_ONCE(mem->slots_generation, mem->slots_generation + 1);
+	write_unlock(&mem->lock);
+	if (gone)
+		husk_mem_invalidate_end(mem);
+	if (gone && gone->log) {
+		husk_log_end(vm);
+		husk_log_destroy(gone->log);
+	}
+	kfree_rcu(old, rcu);
 }
 
 /**
@@ -219,42 +246,30 @@ int husk_mem_set_slot(struct husk_vm *vm, const struct husk_memory *arg)
 		.flags = arg->flags,
 		.id = arg->slot,
 	};
-	struct husk_mem *mem = &vm->mem;
 	struct husk_slots *old, *new;
-	const struct husk_slot *gone;
 	int err;
 
 	lockdep_assert_held(&vm->lock);
 	err = mem_check_slot(arg);
 	if (err)
 		return err;
-	old = rcu_dereference_protected(mem->slots, lockdep_is_held(&vm->lock));
+	old = rcu_dereference_protected(vm->mem.slots, lockdep_is_held(&vm->lock));
 	new = kzalloc(struct_size(new, slot, old->count + 1), GFP_KERNEL_ACCOUNT);
 	if (!new)
 		return -ENOMEM;
 	err = husk_slots_replace(old, &slot, new);
+	if (!err && arg->length && arg->flags & HUSK_MEM_LOG_DIRTY) {
+		slot.log = husk_log_create(arg->length);
+		if (slot.log)
+			husk_slots_replace(old, &slot, new);
+		else
+			err = -ENOMEM;
+	}
 	if (err) {
 		kfree(new);
 		return err;
 	}
-
-	/*
-	 * The old slot goes as if the worker took that memory away. It stays in
-	 * the set until all of it is unmapped and flushed: the notifier looks
-	 * there for what it has to unmap.
-	 */
-	gone = mem_slot_by_id(old, slot.id);
-	if (gone) {
-		husk_mem_invalidate_begin(mem, gone->hva, gone->hva + gone->length);
-		mem_drop_range(vm, gone->gpa, gone->length);
-	}
-	write_lock(&mem->lock);
-	rcu_assign_pointer(mem->slots, new);
-	WRITE_ONCE(mem->slots_generation, mem->slots_generation + 1);
-	write_unlock(&mem->lock);
-	if (gone)
-		husk_mem_invalidate_end(mem);
-	kfree_rcu(old, rcu);
+	mem_publish(vm, old, new, &slot);
 	return 0;
 }
 

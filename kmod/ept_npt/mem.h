@@ -25,6 +25,13 @@
 struct husk_vm;
 struct husk_vcpu;
 struct husk_memory;
+struct husk_harvest;
+
+/* A bit a page of a slot. Set by atomic bit operations, cleared with mem->lock held for writing */
+struct husk_log {
+	struct rcu_head rcu;
+	unsigned long bits[];
+};
 
 /**
  * struct husk_mem - the memory of a VM
@@ -40,7 +47,8 @@ struct husk_memory;
  * @in_progress: invalidations between start and end, by @lock
  * @range_start: first byte of the worker's memory that they concern, by @lock
  * @range_end: the byte after it
- * @zapped: number of zaps, by @lock
+ * @logged: number of logged slots, by vm->lock
+ * @zapped: number of zaps, and of harvests that changed an entry, by @lock
  * @flushed: the zaps up to this number are flushed. Whoever must be sure that
  *	nothing of a range is left flushes if another's zap is not flushed yet
  * @table_pages: page-table pages in use, the root counted
@@ -56,6 +64,7 @@ struct husk_mem {
 	struct mmu_notifier notifier;
 	unsigned long in_progress;
 	unsigned long range_start, range_end;
+	unsigned int logged;
 	unsigned long zapped;
 	atomic_long_t flushed;
 	atomic_long_t table_pages;
@@ -67,6 +76,11 @@ int husk_mem_init(struct husk_vm *vm);
 void husk_mem_fini(struct husk_vm *vm);
 /* HUSK_VM_SET_MEMORY, under vm->lock. Errors as the uapi says. */
 int husk_mem_set_slot(struct husk_vm *vm, const struct husk_memory *arg);
+
+/* HUSK_VM_HARVEST, under vm->lock */
+int husk_mem_harvest(struct husk_vm *vm, struct husk_harvest *arg);
+/* A page of a logged slot was written by the kernel, or the CPU says so. Any gpa, any context. */
+void husk_log_page(struct husk_vm *vm, u64 gpa);
 
 /* What a second-level fault turned out to be */
 enum husk_fault {
@@ -90,6 +104,11 @@ u64 husk_mem_bytes(struct husk_vm *vm);	/* sum of the slots */
 
 extern const struct mmu_notifier_ops husk_mem_notifier_ops;
 
+struct husk_log *husk_log_create(u64 length);
+void husk_log_destroy(struct husk_log *log);
+void husk_log_begin(struct husk_vm *vm);
+void husk_log_end(struct husk_vm *vm);
+void husk_log_set(const struct husk_slot *slot, u64 gpa);
 u64 *husk_mem_alloc_table(struct husk_vm *vm);
 void husk_mem_free_table(struct husk_vm *vm, u64 *table);
 void husk_mem_free_dead(struct husk_vm *vm, u64 *dead);

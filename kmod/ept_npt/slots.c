@@ -33,6 +33,23 @@ const struct husk_slot *husk_slots_find(const struct husk_slots *slots, u64 gpa)
 	return gpa - slot->gpa < slot->length ? slot : NULL;
 }
 
+/**
+ * husk_slots_by_id - a slot by the user's number
+ * @slots: the set
+ * @id: any value
+ *
+ * Return: the slot or NULL.
+ */
+const struct husk_slot *husk_slots_by_id(const struct husk_slots *slots, u32 id)
+{
+	u32 i;
+
+	for (i = 0; i < slots->count; i++)
+		if (slots->slot[i].id == id)
+			return &slots->slot[i];
+	return NULL;
+}
+
 static bool slots_overlap(const struct husk_slot *a, const struct husk_slot *b)
 {
 	return a->gpa < b->gpa + b->length && b->gpa < a->gpa + a->length;

@@ -17,11 +17,14 @@
 
 #define HUSK_MAX_SLOTS	64
 
+struct husk_log;
+
 struct husk_slot {
 	u64 gpa, length;	/* length > 0; gpa + length does not wrap */
 	u64 hva;
 	u32 flags;		/* HUSK_MEM_x */
 	u32 id;			/* the user's number for it */
+	struct husk_log *log;	/* with HUSK_MEM_LOG_DIRTY, else NULL; lives as long as a set has the slot */
 };
 
 /* An immutable set, sorted by gpa without overlap; replaced whole */
@@ -38,6 +41,7 @@ static inline u64 husk_slot_hva(const struct husk_slot *slot, u64 gpa)
 }
 
 const struct husk_slot *husk_slots_find(const struct husk_slots *slots, u64 gpa);
+const struct husk_slot *husk_slots_by_id(const struct husk_slots *slots, u32 id);
 int husk_slots_replace(const struct husk_slots *old, const struct husk_slot *slot,
 		       struct husk_slots *new);
 bool husk_slots_next(const struct husk_slots *slots, u64 start, u64 end,

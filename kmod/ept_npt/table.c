@@ -164,8 +164,17 @@ static bool pt_is_empty(const u64 *table)
 	return true;
 }
 
+/* The CPU may set the dirty bit up to the moment when the entry is empty. */
+static void pt_zap_leaf(const struct husk_pt_format *format, u64 *entry, u64 gpa, const struct husk_pt_log *log)
+{
+	if (!log)
+		WRITE_ONCE(*entry, 0);
+	else if (xchg(entry, 0) & husk_pt_written(format))
+		set_bit((gpa - log->gpa) >> 12, log->bits);
+}
+
 static u64 pt_zap_table(const struct husk_pt_format *format, u64 *table, int level,
-			u64 gpa, u64 end, u64 **dead)
+			u64 gpa, u64 end, u64 **dead, const struct husk_pt_log *log)
 {
 	u64 size = husk_pt_size(level), pages = 0, next;
 
@@ -178,12 +187,12 @@ static u64 pt_zap_table(const struct husk_pt_format *format, u64 *table, int lev
 		if (!old)
 			continue;
 		if (pt_is_leaf(format, old, level)) {
-			WRITE_ONCE(*entry, 0);
+			pt_zap_leaf(format, entry, gpa, log);
 			pages += size >> 12;
 			continue;
 		}
 		child = pt_child(old);
-		pages += pt_zap_table(format, child, level - 1, gpa, next, dead);
+		pages += pt_zap_table(format, child, level - 1, gpa, next, dead, log);
 		if (dead && pt_is_empty(child)) {
 			WRITE_ONCE(*entry, 0);
 			/*
@@ -205,14 +214,16 @@ static u64 pt_zap_table(const struct husk_pt_format *format, u64 *table, int lev
  * @end: the byte after the range, at most 2^48
  * @dead: NULL, or list of tables: those that became empty are unlinked and put
  *	on it. They may be freed after a flush (husk_pt_pop_dead())
+ * @log: NULL, or where written pages are noted; then all leaves are of level 1
  *
  * Tables' lock held for writing. The caller flushes.
  *
  * Return: number of 4 KiB pages that were mapped by the leaves.
  */
-u64 husk_pt_zap(const struct husk_pt_format *format, u64 *root, u64 gpa, u64 end, u64 **dead)
+u64 husk_pt_zap(const struct husk_pt_format *format, u64 *root, u64 gpa, u64 end, u64 **dead,
+		const struct husk_pt_log *log)
 {
-	return pt_zap_table(format, root, format->levels, gpa, end, dead);
+	return pt_zap_table(format, root, format->levels, gpa, end, dead, log);
 }
 
 /**
@@ -273,4 +284,50 @@ static bool pt_age_table(const struct husk_pt_format *format, u64 *table, int le
 bool husk_pt_age(const struct husk_pt_format *format, u64 *root, u64 gpa, u64 end, bool clear)
 {
 	return pt_age_table(format, root, format->levels, gpa, end, clear);
+}
+
+static bool pt_harvest_table(const struct husk_pt_format *format, u64 *table, int level,
+			     u64 gpa, u64 end, const struct husk_pt_log *log)
+{
+	u64 size = husk_pt_size(level), written = husk_pt_written(format), next;
+	bool changed = false;
+
+	for (; gpa < end; gpa = next) {
+		u64 *entry = &table[pt_index(gpa, level)];
+		u64 old = READ_ONCE(*entry);
+
+		next = min((gpa | (size - 1)) + 1, end);
+		if (!old)
+			continue;
+		if (!pt_is_leaf(format, old, level)) {
+			changed |= pt_harvest_table(format, pt_child(old), level - 1, gpa, next, log);
+		} else if (old & written) {
+			changed = true;
+			set_bit((gpa - log->gpa) >> 12, log->bits);
+			while (!try_cmpxchg(entry, &old, old & ~written))
+				;
+		}
+	}
+	return changed;
+}
+
+/**
+ * husk_pt_harvest - which pages were written since the last time?
+ * @format: of the entries
+ * @root: the table of the highest level
+ * @gpa: first byte, page-aligned
+ * @end: the byte after the range, at most 2^48
+ * @bits: bit n is set if the page at @gpa + n * 4096 was written; others stay
+ *
+ * Tables' lock held for writing; all leaves are of level 1. Starts a new time, for
+ * CPUs without dirty bits by taking the write right away. The caller flushes:
+ * until then a CPU may write without telling.
+ *
+ * Return: true if an entry changed.
+ */
+bool husk_pt_harvest(const struct husk_pt_format *format, u64 *root, u64 gpa, u64 end, unsigned long *bits)
+{
+	const struct husk_pt_log log = { .gpa = gpa, .bits = bits };
+
+	return pt_harvest_table(format, root, format->levels, gpa, end, &log);
 }

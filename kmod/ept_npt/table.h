@@ -17,6 +17,7 @@
 
 #ifdef __KERNEL__
 #include <linux/atomic.h>
+#include <linux/bitops.h>
 #include <linux/bits.h>
 #include <linux/mem_encrypt.h>
 #include <linux/minmax.h>
@@ -47,6 +48,12 @@ extern const struct husk_pt_format husk_npt_format;
 extern const struct husk_pt_format husk_npt_format_la57;	/* on hosts with CR4.LA57 */
 extern const struct husk_pt_format husk_ept_format, husk_ept_format_no_ad;
 
+/* Where to note written pages: bit n of bits is for the page at gpa + n * 4096 */
+struct husk_pt_log {
+	u64 gpa;
+	unsigned long *bits;
+};
+
 enum husk_pt_result {
 	HUSK_PT_OK,
 	HUSK_PT_SAME,		/* a leaf for that frame was there; rights may have been added */
@@ -58,6 +65,15 @@ enum husk_pt_result {
 static inline u64 husk_pt_size(int level)
 {
 	return 1ULL << (12 + 9 * (level - 1));
+}
+
+/*
+ * The bit that tells a written leaf. Where the CPU has no dirty bits that is the
+ * write right: whoever maps logged memory gives it to what is written only.
+ */
+static inline u64 husk_pt_written(const struct husk_pt_format *format)
+{
+	return format->dirty ? format->dirty : format->write;
 }
 
 /* A leaf for the frame at hpa, which is aligned to its size */
@@ -79,8 +95,10 @@ enum husk_pt_result husk_pt_walk(const struct husk_pt_format *format, u64 *root,
 				 int level, u64 **spare, u64 **entry);
 enum husk_pt_result husk_pt_set(const struct husk_pt_format *format, u64 *entry, int level,
 				u64 leaf);
-u64 husk_pt_zap(const struct husk_pt_format *format, u64 *root, u64 gpa, u64 end, u64 **dead);
+u64 husk_pt_zap(const struct husk_pt_format *format, u64 *root, u64 gpa, u64 end, u64 **dead,
+		const struct husk_pt_log *log);
 u64 *husk_pt_pop_dead(u64 **dead);
 bool husk_pt_age(const struct husk_pt_format *format, u64 *root, u64 gpa, u64 end, bool clear);
+bool husk_pt_harvest(const struct husk_pt_format *format, u64 *root, u64 gpa, u64 end, unsigned long *bits);
 
 #endif

@@ -35,21 +35,11 @@ void vmx_apic_bitmap_fill(void)
 		vmx_msr_allow(vmx_msr_bitmap_apic, vmx_x2apic_writable[i], true);
 }
 
-/* The controls and the bitmap go together: with the bitmap alone the guest would reach the host's own APIC. */
-static void vmx_apic_switch(struct vmx_vcpu *vmx)
-{
-	vmx->apic_switched = vmx->apic_on;
-	vmx_write(VMCS_PROC_BASED_CONTROLS2, vmx->proc2 | (vmx->apic_on ? VMX_PROC2_APIC : 0));
-	vmx_write(VMCS_MSR_BITMAP, __pa(vmx->apic_on ? vmx_msr_bitmap_apic : vmx_msr_bitmap));
-}
-
 /* The VMCS is current. */
 void vmx_apic_commit(struct vmx_vcpu *vmx)
 {
 	int w;
 
-	if (vmx->apic_on != vmx->apic_switched)
-		vmx_apic_switch(vmx);
 	if (!vmx->apic_on)
 		return;
 	vmx_write(VMCS_GUEST_INTR_STATUS, vmx->intr_status);
@@ -67,6 +57,8 @@ void vmx_apic(struct husk_vcpu *vcpu, const struct husk_apic_view *view)
 	int w;
 
 	vmx->dirty |= VMX_DIRTY_APIC;
+	if (vmx->apic_on != !!view)
+		vmx->dirty |= VMX_DIRTY_PROC2;
 	vmx->apic_on = view;
 	vmx->tpr = view ? NULL : vmx->vapic + VMX_VAPIC_TPR;
 	if (!view)

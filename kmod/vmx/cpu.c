@@ -373,6 +373,8 @@ void vmx_close(struct husk_vcpu *vcpu)
 			vcpu->sys.dr6 = husk_get_dr(6);
 		husk_host_reset_dr6();
 	}
+	if (unlikely(vmx->pml))
+		vmx_pml_drain(vmx);
 	vmx_release(vmx, c);
 	vmx_msrs_put(vmx, c);
 	vmx_host_restore(vmx, c);

@@ -60,6 +60,7 @@ static const u8 vmx_reasons[VMX_REASONS] = {
 	[VMX_REASON_APIC_WRITE]		= HUSK_REASON_APIC_ACCESS,
 	[VMX_REASON_VMFUNC]		= HUSK_REASON_VIRT_INSN | VMX_INSN,
 	[VMX_REASON_ENCLS]		= HUSK_REASON_VIRT_INSN | VMX_INSN,	/* CPUID hides SGX */
+	[VMX_REASON_PML_FULL]		= HUSK_REASON_LOG_FULL,
 	[VMX_REASON_SEAMCALL]		= HUSK_REASON_VIRT_INSN | VMX_INSN,
 	[VMX_REASON_TDCALL]		= HUSK_REASON_VIRT_INSN | VMX_INSN,
 };
@@ -72,6 +73,15 @@ static void vmx_decode_pio(struct husk_exit_info *exit)
 	exit->pio.width = VMX_IO_SIZE(info);
 	exit->pio.write = !(info & VMX_IO_IN);
 	exit->pio.string = info & VMX_IO_STRING;
+}
+
+/* The fault, or full log, hit IRET after it had unblocked NMIs; it will run again. */
+static void vmx_block_nmi_again(struct vmx_vcpu *vmx, u64 info)
+{
+	if ((info & VMX_EPT_VIOLATION_NMI_UNBLOCKING) && !vmx->vcpu.event.pending) {
+		vmx_shadow(vmx, VMX_BLOCKING_NMI, true);
+		vmx->vcpu.nmi_masked = true;
+	}
 }
 
 static void vmx_decode_ept(struct vmx_vcpu *vmx, struct husk_exit_info *exit)
@@ -88,11 +98,7 @@ static void vmx_decode_ept(struct vmx_vcpu *vmx, struct husk_exit_info *exit)
 		exit->access |= HUSK_ACCESS_EXEC;
 	if ((info & VMX_EPT_VIOLATION_LINEAR_VALID) && !(info & VMX_EPT_VIOLATION_TRANSLATED))
 		exit->access |= HUSK_ACCESS_WALK;
-	/* The fault hit IRET after it had unblocked NMIs; it will run again. */
-	if ((info & VMX_EPT_VIOLATION_NMI_UNBLOCKING) && !vmx->vcpu.event.pending) {
-		vmx_shadow(vmx, VMX_BLOCKING_NMI, true);
-		vmx->vcpu.nmi_masked = true;
-	}
+	vmx_block_nmi_again(vmx, info);
 }
 
 /* CLTS and LMSW, too, are the emulator's. */
@@ -182,6 +188,9 @@ static noinline void vmx_decode_rare(struct vmx_vcpu *vmx, struct husk_exit_info
 		break;
 	case HUSK_REASON_APIC_ACCESS:
 		vmx_decode_apic(exit);
+		break;
+	case HUSK_REASON_LOG_FULL:
+		vmx_block_nmi_again(vmx, exit->info[0]);
 		break;
 	case HUSK_REASON_NONE:
 		exit->reason = HUSK_REASON_OTHER;

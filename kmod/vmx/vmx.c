@@ -91,6 +91,9 @@ static int vmx_setup(void)
 	vmx_timer_slack = 2 * (BIT_ULL(vmx_timer_rate) - 1);
 	if (!husk_mode(HUSK_MODE_AD_BITS))
 		husk_vmx.format = &husk_ept_format_no_ad;
+	/* It is the setting of a dirty bit that is logged. */
+	if (!husk_mode(HUSK_MODE_PML) || !husk_mode(HUSK_MODE_AD_BITS))
+		husk_vmx.log = NULL;
 	vmx_io_bitmaps = (void *)__get_free_pages(GFP_KERNEL, 1);
 	vmx_msr_bitmap = (void *)__get_free_page(GFP_KERNEL);
 	vmx_msr_bitmap_apic = (void *)__get_free_page(GFP_KERNEL);
@@ -144,7 +147,6 @@ void vmx_vmcs_make(struct vmx_vcpu *vmx)
 	vmx->made = true;
 	vmx_write(VMCS_PIN_BASED_CONTROLS, vmx_pin);
 	vmx->proc2 = vmx_proc2_for(vmx->vcpu.vm);
-	vmx_write(VMCS_PROC_BASED_CONTROLS2, vmx->proc2);
 	vmx_write(VMCS_EXIT_CONTROLS, vmx_exit);
 	vmx_write(VMCS_ENTRY_CONTROLS, vmx_entry);
 	vmx_write(VMCS_EXIT_MSR_STORE_COUNT, 0);
@@ -157,7 +159,6 @@ void vmx_vmcs_make(struct vmx_vcpu *vmx)
 	vmx_write(VMCS_CR3_TARGET_COUNT, 0);
 	vmx_write(VMCS_IO_BITMAP_A, __pa(vmx_io_bitmaps));
 	vmx_write(VMCS_IO_BITMAP_B, __pa(vmx_io_bitmaps) + PAGE_SIZE);
-	vmx_write(VMCS_MSR_BITMAP, __pa(vmx_msr_bitmap));
 	if (vmx_proc2 & VMX_PROC2_ENCLS)
 		vmx_write(VMCS_ENCLS_EXITING_BITMAP, ~0ULL);
 	vmx_write(VMCS_EPT_POINTER, vmx->eptp);
@@ -181,7 +182,7 @@ void vmx_vmcs_make(struct vmx_vcpu *vmx)
 	vmx_write(VMCS_GUEST_RSP, vmx->rsp);
 	vmx_write(VMCS_GUEST_RFLAGS, vmx->rflags);
 	vmx_vmcs_make_host();
-	vmx->dirty = VMX_DIRTY_PROC | VMX_DIRTY_SHADOW | VMX_DIRTY_SYSENTER | VMX_DIRTY_APIC;
+	vmx->dirty = VMX_DIRTY_ALL;
 }
 
 static int vmx_vcpu_init(struct husk_vcpu *vcpu)
@@ -214,11 +215,25 @@ static void vmx_vcpu_fini(struct husk_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
 
+	free_page((unsigned long)vmx->pml);
 	free_page((unsigned long)vmx->vapic);
 	free_page((unsigned long)vmx->vmcs);
 }
 
 /* ---- one entry ---- */
+
+static void vmx_write_proc2(struct vmx_vcpu *vmx)
+{
+	u32 proc2 = vmx->proc2;
+
+	if (vmx->apic_on)
+		proc2 |= VMX_PROC2_APIC;
+	if (vmx->pml)
+		proc2 |= VMX_PROC2_PML;
+	vmx_write(VMCS_PROC_BASED_CONTROLS2, proc2);
+	/* Goes with the control: with this bitmap alone the guest would reach the host's own APIC. */
+	vmx_write(VMCS_MSR_BITMAP, __pa(vmx->apic_on ? vmx_msr_bitmap_apic : vmx_msr_bitmap));
+}
 
 static noinline void vmx_write_dirty(struct vmx_vcpu *vmx, u8 cr8)
 {
@@ -237,6 +252,10 @@ static noinline void vmx_write_dirty(struct vmx_vcpu *vmx, u8 cr8)
 		vmx_write(VMCS_GUEST_SYSENTER_ESP, vmx->msr[VMX_MSR_SYSENTER_ESP]);
 		vmx_write(VMCS_GUEST_SYSENTER_EIP, vmx->msr[VMX_MSR_SYSENTER_EIP]);
 	}
+	if (dirty & VMX_DIRTY_PML)
+		vmx_pml_begin(vmx);
+	if (dirty & VMX_DIRTY_PROC2)
+		vmx_write_proc2(vmx);
 	if (dirty & VMX_DIRTY_APIC)
 		vmx_apic_commit(vmx);
 }
@@ -308,14 +327,15 @@ static __always_inline void vmx_after(struct vmx_vcpu *vmx, u8 cr8)
 static void vmx_enter(struct husk_vcpu *vcpu)
 {
 	struct vmx_vcpu *vmx = to_vmx(vcpu);
-	u8 cr8;
+	u8 cr8 = 0;
 
 	vcpu->exit.insn_len = 0;
 	if (unlikely(!vmx->open)) {
 		vmx_entry_failed(vmx, 0);
 		return;
 	}
-	cr8 = husk_lapic_get_cr8(vcpu);
+	if (vmx->tpr)
+		cr8 = husk_lapic_get_cr8(vcpu);
 	vmx_before(vmx, cr8);
 	if (unlikely(husk_vmx_enter(vcpu->regs.gpr, vmx->launched))) {
 		vmx_entry_failed(vmx, 0);
@@ -405,5 +425,6 @@ struct husk_vendor husk_vmx __ro_after_init = {
 	.set_shadow = vmx_set_shadow,
 	.get_shadow = vmx_get_shadow,
 	.set_dr_live = vmx_set_dr_live,
+	.log = vmx_pml_switch,		/* or NULL */
 	.host_msr = vmx_host_msr,
 };

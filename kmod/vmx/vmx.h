@@ -34,7 +34,10 @@ enum {
 	VMX_DIRTY_SHADOW	= BIT(1),
 	VMX_DIRTY_THRESHOLD	= BIT(2),
 	VMX_DIRTY_SYSENTER	= BIT(3),
-	VMX_DIRTY_APIC		= BIT(4),
+	VMX_DIRTY_PROC2		= BIT(4),	/* the MSR bitmap, too */
+	VMX_DIRTY_APIC		= BIT(5),
+	VMX_DIRTY_PML		= BIT(6),
+	VMX_DIRTY_ALL		= GENMASK(6, 0),
 };
 
 /**
@@ -43,6 +46,7 @@ enum {
  * @vmcs_pa: physical address of it
  * @vapic: virtual-APIC page, NULL without TPR shadow
  * @tpr: its TPR, where that is to follow CR8 at each entry and back; or NULL
+ * @pml: the CPU's list of pages that were written, NULL unless the VM has a logged slot
  * @eptp: EPT pointer (SDM 3C 24.6.11)
  * @open: the VMCS is current: between vmx_open() and vmx_close(), or in vmx_fetch()
  * @failed: what vmx_open() could not do, 0 if nothing; VMX_FAIL_x
@@ -51,11 +55,11 @@ enum {
  * @syscall: the guest has EFER.SCE, and with it VMX_MSR_STAR and its like
  * @moved: the VMCS has the host state of another CPU, or none yet
  * @nmi: a host NMI ended the stay; it is handled at its end
- * @apic_on: the CPU virtualizes the APIC; @apic_switched: as the VMCS has it
+ * @apic_on: the CPU virtualizes the APIC
  * @eoi_exit_changed: the VMCS has not what @eoi_exit says
  * @dirty: VMX_DIRTY_x
  * @proc: primary processor-based controls
- * @proc2: secondary ones, without VMX_PROC2_APIC
+ * @proc2: secondary ones, without VMX_PROC2_APIC and VMX_PROC2_PML
  * @shadow: interruptibility state (SDM 3C 24.4.2)
  * @rip: what the VMCS has; likewise @rsp, @rflags
  * @cr2: the guest's, which no VMCS field holds
@@ -70,9 +74,10 @@ struct vmx_vcpu {
 	u64 vmcs_pa;
 	void *vapic;
 	u8 *tpr;
+	u64 *pml;
 	u64 eptp;
 	bool open, launched, made, moved, syscall, nmi;
-	bool apic_on, apic_switched, eoi_exit_changed;
+	bool apic_on, eoi_exit_changed;
 	u8 failed;
 	u8 dirty;
 	u32 proc, proc2;
@@ -143,6 +148,11 @@ void vmx_vmcs_make(struct vmx_vcpu *vmx);
 void vmx_apic_bitmap_fill(void);
 void vmx_apic(struct husk_vcpu *vcpu, const struct husk_apic_view *view);
 void vmx_apic_commit(struct vmx_vcpu *vmx);
+
+/* pml.c: page-modification logging */
+int vmx_pml_switch(struct husk_vcpu *vcpu, bool on);
+void vmx_pml_begin(struct vmx_vcpu *vmx);
+void vmx_pml_drain(struct vmx_vcpu *vmx);
 
 /* exits.c: hardware's exit to neutral terms */
 void vmx_decode(struct vmx_vcpu *vmx);

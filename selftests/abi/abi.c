@@ -89,6 +89,7 @@ static void fill_CREATE_VM(struct husk_create_vm *arg) { (void)arg; }
 static void fill_GET_CPUID(struct husk_cpuid *arg) { arg->count = HUSK_CPUID_MAX; arg->entries = (uintptr_t)leaves; }
 static void fill_VM_SET_CPUID(struct husk_cpuid *arg) { arg->count = 1; arg->entries = (uintptr_t)leaves; }
 static void fill_VM_SET_MEMORY(struct husk_memory *arg) { arg->length = 4096; arg->hva = (uintptr_t)backing; }
+static void fill_VM_HARVEST(struct husk_harvest *arg) { arg->pages = 1; arg->bitmap = (uintptr_t)buffer; }
 static void fill_VM_CREATE_VCPU(struct husk_create_vcpu *arg) { arg->id = 0; }
 static void fill_VM_IRQ_LINE(struct husk_irq_line *arg) { arg->gsi = 4; }
 static void fill_VM_SIGNAL_MSI(struct husk_msi *arg) { arg->address = 0xfee00000; arg->data = 0x40; }
@@ -128,6 +129,7 @@ struct command {
 #define RESERVED_GET_CPUID	{ offsetof(struct husk_cpuid, reserved) }
 #define RESERVED_VM_SET_CPUID	{ offsetof(struct husk_cpuid, reserved) }
 #define RESERVED_VM_SET_MEMORY	{ offsetof(struct husk_memory, reserved) }
+#define RESERVED_VM_HARVEST	{ offsetof(struct husk_harvest, reserved) }
 #define RESERVED_VM_CREATE_VCPU	{ offsetof(struct husk_create_vcpu, reserved) }
 #define RESERVED_VM_IRQ_LINE	{ 0 }
 #define RESERVED_VM_SIGNAL_MSI	{ offsetof(struct husk_msi, reserved) }
@@ -160,12 +162,25 @@ static union argument valid(__u32 size)
 	return arg;
 }
 
+/* What must be there for a command */
+static void arrange(struct fds *fds)
+{
+	struct husk_memory logged = {
+		.size = sizeof(logged), .flags = HUSK_MEM_LOG_DIRTY, .length = 4096, .hva = (uintptr_t)backing,
+	};
+
+	if (now->number == HUSK_VM_HARVEST)
+		EXPECT(abi_call(fds->fd[VM], HUSK_VM_SET_MEMORY, &logged), 0);
+}
+
 /* On fresh objects, so that no call depends on the one before it */
 static int try(void *arg)
 {
 	struct fds fds = abi_open(now->object == VCPU);
-	int ret = abi_call(fds.fd[now->object], now->number, arg);
+	int ret;
 
+	arrange(&fds);
+	ret = abi_call(fds.fd[now->object], now->number, arg);
 	if (ret > 0) {		/* a new fd */
 		close(ret);
 		ret = 0;

@@ -52,6 +52,55 @@ static void memory_values(void)
 	abi_close(&f);
 }
 
+static int harvest(struct fds *f, __u32 slot, __u64 first, __u64 pages, void *bitmap)
+{
+	struct husk_harvest arg = {
+		.size = sizeof(arg), .slot = slot, .first = first, .pages = pages, .bitmap = (uintptr_t)bitmap,
+	};
+
+	return abi_call(f->fd[VM], HUSK_VM_HARVEST, &arg);
+}
+
+static void harvest_values(void)
+{
+	static __u64 bitmap[HUSK_HARVEST_MAX / 64];
+	const __u64 large = (HUSK_HARVEST_MAX + 100ULL) << 12;
+	struct fds f = abi_open(false), other = abi_open(false);
+	void *area = mmap(NULL, large, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	EXPECT(harvest(&f, 0, 0, 1, bitmap), -ENOENT);
+	EXPECT(memory(&f, 0, 0, 16 * 4096, (uintptr_t)backing, 0), 0);
+	EXPECT(harvest(&f, 0, 0, 16, bitmap), -EBUSY);
+	EXPECT(memory(&f, 0, 0, 16 * 4096, (uintptr_t)backing, HUSK_MEM_LOG_DIRTY), 0);
+	EXPECT(harvest(&f, 0, 0, 16, bitmap), 0);
+	EXPECT(harvest(&f, ~0U, 0, 16, bitmap), -ENOENT);
+	EXPECT(harvest(&other, 0, 0, 16, bitmap), -ENOENT);
+	EXPECT(harvest(&f, 0, 0, 0, bitmap), -EINVAL);
+	EXPECT(harvest(&f, 0, 0, 15, bitmap), -EINVAL);
+	EXPECT(harvest(&f, 0, 0, 17, bitmap), -EINVAL);
+	EXPECT(harvest(&f, 0, 0, 64, bitmap), -EINVAL);
+	EXPECT(harvest(&f, 0, 64, 16, bitmap), -EINVAL);
+	EXPECT(harvest(&f, 0, ~0ULL << 6, 16, bitmap), -EINVAL);
+	EXPECT(harvest(&f, 0, 0, ~0ULL, bitmap), -EINVAL);
+	EXPECT(harvest(&f, 0, 0, 16, NULL), -EFAULT);
+	EXPECT(harvest(&f, 0, 0, 16, (void *)(~0ULL << 12)), -EFAULT);
+	EXPECT(memory(&f, 0, 0, 16 * 4096, (uintptr_t)backing, 0), 0);
+	EXPECT(harvest(&f, 0, 0, 16, bitmap), -EBUSY);
+
+	EXPECT(memory(&f, 1, 1ULL << 32, large, (uintptr_t)area, HUSK_MEM_LOG_DIRTY | HUSK_MEM_READONLY), 0);
+	EXPECT(harvest(&f, 1, 0, HUSK_HARVEST_MAX, bitmap), 0);
+	EXPECT(harvest(&f, 1, 0, HUSK_HARVEST_MAX + 64, bitmap), -EINVAL);
+	EXPECT(harvest(&f, 1, HUSK_HARVEST_MAX, 100, bitmap), 0);
+	EXPECT(harvest(&f, 1, HUSK_HARVEST_MAX, 64, bitmap), 0);
+	EXPECT(harvest(&f, 1, HUSK_HARVEST_MAX, 101, bitmap), -EINVAL);
+	EXPECT(harvest(&f, 1, HUSK_HARVEST_MAX + 1, 99, bitmap), -EINVAL);
+	EXPECT(memory(&f, 1, 0, 0, 0, HUSK_MEM_LOG_DIRTY), 0);
+	EXPECT(harvest(&f, 1, 0, 64, bitmap), -ENOENT);
+	munmap(area, large);
+	abi_close(&other);
+	abi_close(&f);
+}
+
 static int create_vm(int dev, const char *name, const char *control)
 {
 	struct husk_create_vm arg = { .size = sizeof(arg) };
@@ -261,6 +310,7 @@ static void fd_values(void)
 void values_run(void)
 {
 	abi_group("abi_values_memory", memory_values);
+	abi_group("abi_values_harvest", harvest_values);
 	abi_group("abi_values_create", create_values);
 	abi_group("abi_values_limit", create_limit);
 	abi_group("abi_values_vcpu", vcpu_values);

@@ -21,7 +21,8 @@
 /* Driven by a host function of the same name */
 #define GUEST_HOST_TESTS(X) \
 	X(fpu_swap) X(fpu_clean) X(memory_walk) X(read_only) X(triple_fault) X(unhandled) X(spin) X(spin_masked) X(jump) X(echo) \
-	X(timer_ticks) X(bench) X(smp_boot) X(halt) X(state_loop) X(fresh_touch) X(in_service) X(apic_rounds) X(x2apic_stack)
+	X(timer_ticks) X(bench) X(smp_boot) X(halt) X(state_loop) X(fresh_touch) X(in_service) X(apic_rounds) X(x2apic_stack) \
+	X(write_pages)
 
 #define GUEST_TESTS(X) GUEST_SELF_TESTS(X) GUEST_HOST_TESTS(X)
 
@@ -85,5 +86,11 @@ enum bench_class {
 /* fresh_touch and the fault benches use memory here: a slot of its own */
 #define FAULT_GPA	0x40000000UL
 #define FAULT_SIZE	(BENCH_ROUNDS * 4096UL)
+
+/* write_pages: what the host asks of it, in the scratch memory */
+enum { LOG_END, LOG_READ, LOG_WRITE, LOG_MOVE, LOG_INS, LOG_STORM };
+struct log_box {
+	unsigned long op, addr, count, step;
+};
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * inject: let each allocation of a VM's life fail, one at a time. The life:
  * create, CPUID, memory, vCPU, both mappings, state, a run to a port access, an
- * access to memory that is not there yet, deletion of a slot, close. With
+ * access to memory that is not there yet, harvest of its log, deletion of a slot, close. With
  * /proc/self/fail-nth the kernel fails the n-th allocation of this thread; n grows
  * until a whole life needs no more than that. Needs a kernel with fault injection.
  */
@@ -80,7 +80,12 @@ static const char *run(int vcpu)
 
 static const char *vm_life(int vm)
 {
-	struct husk_memory memory = { .size = sizeof(memory), .length = RAM_SIZE, .hva = (unsigned long)ram };
+	struct husk_memory memory = {
+		.size = sizeof(memory), .flags = HUSK_MEM_LOG_DIRTY, .length = RAM_SIZE, .hva = (unsigned long)ram,
+	};
+	struct husk_harvest harvest = {
+		.size = sizeof(harvest), .pages = RAM_SIZE / 4096, .bitmap = (unsigned long)buffer,
+	};
 	struct husk_create_vcpu create = { .size = sizeof(create) };
 	const char *what;
 	int vcpu;
@@ -91,6 +96,8 @@ static const char *vm_life(int vm)
 	if (vcpu < 0)
 		return "CREATE_VCPU";
 	what = run(vcpu);
+	if (!what && (ioctl(vm, HUSK_VM_HARVEST, &harvest) || !harvest.dirty))
+		what = "harvest";
 	memory.length = 0;
 	if (!what && ioctl(vm, HUSK_VM_SET_MEMORY, &memory))
 		what = "delete";

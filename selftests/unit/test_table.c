@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * The second-level table walker against a simple model: random maps, zaps and
- * agings with 4 KiB, 2 MiB and 1 GiB leaves, in NPT's format and in EPT's.
+ * agings with 4 KiB, 2 MiB and 1 GiB leaves, in NPT's format and in EPT's; and
+ * the log of written pages.
  */
 #include "unit_shim.h"
 
@@ -12,6 +13,12 @@
 #define __sme_clr(x)	((u64)(x) & ~SME_BIT)
 #define try_cmpxchg(p, old, new) \
 	__atomic_compare_exchange_n(p, old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
+#define xchg(p, new)	__atomic_exchange_n(p, new, __ATOMIC_SEQ_CST)
+
+static void set_bit(u64 n, unsigned long *bits)
+{
+	bits[n / 64] |= 1UL << n % 64;
+}
 
 #include "../../kmod/ept_npt/table.c"
 
@@ -146,7 +153,7 @@ static void zap_random(bool prune)
 		pages += count;
 	}
 	zapped = husk_pt_zap(format, root, MODEL_BASE + ((u64)page << 12), MODEL_BASE + ((u64)last << 12),
-			     prune ? &dead : NULL);
+			     prune ? &dead : NULL, NULL);
 	wrong += zapped != pages;
 	tables_free(&dead);
 }
@@ -198,7 +205,7 @@ static void test_random(const char *name)
 		check_page(i);
 	unit_report(!wrong, name, "%ld differences from the model", wrong);
 
-	husk_pt_zap(format, root, 0, 1ULL << 48, &dead);
+	husk_pt_zap(format, root, 0, 1ULL << 48, &dead, NULL);
 	tables_free(&dead);
 	unit_report(tables == 1 && pt_is_empty(root), "table_prune", "%ld tables are left", tables - 1);
 	free(root);
@@ -218,7 +225,7 @@ static void test_dead(void)
 	level1 = entry;
 	unit_report(husk_pt_walk(format, root, 1ULL << 30, 2, &spare, &entry) == HUSK_PT_NEED_TABLE,
 		    "table_need", "no table was asked for");
-	unit_report(husk_pt_zap(format, root, 0, 4096, &dead) == 1 && tables == 4 &&
+	unit_report(husk_pt_zap(format, root, 0, 4096, &dead, NULL) == 1 && tables == 4 &&
 		    !(level1[0] & format->present) && !root[0], "table_dead",
 		    "an unlinked table has a present entry");
 	tables_free(&dead);
@@ -244,7 +251,7 @@ static void test_conflicts(void)
 	husk_pt_walk(format, root, 0, 2, &spare, &huge);
 	unit_report(husk_pt_set(format, huge, 2, husk_pt_leaf(format, 2, 0x200000, true)) == HUSK_PT_CONFLICT,
 		    "table_below", "a table was overwritten by a leaf");
-	husk_pt_zap(format, root, 0, 1 << 21, &dead);
+	husk_pt_zap(format, root, 0, 1 << 21, &dead, NULL);
 	tables_free(&dead);
 
 	for (spare = NULL; husk_pt_walk(format, root, 0, 2, &spare, &huge) == HUSK_PT_NEED_TABLE;)
@@ -252,10 +259,115 @@ static void test_conflicts(void)
 	unit_report(husk_pt_set(format, huge, 2, husk_pt_leaf(format, 2, 0x200000, true)) == HUSK_PT_OK &&
 		    husk_pt_walk(format, root, 0x3000, 1, &spare, &entry) == HUSK_PT_CONFLICT,
 		    "table_above", "a walk went through a leaf");
-	unit_report(husk_pt_zap(format, root, 0x3000, 0x4000, &dead) == 512 && !*huge, "table_zap_part",
+	unit_report(husk_pt_zap(format, root, 0x3000, 0x4000, &dead, NULL) == 512 && !*huge, "table_zap_part",
 		    "part of a huge leaf was left");
-	husk_pt_zap(format, root, 0, 1ULL << 48, &dead);
+	husk_pt_zap(format, root, 0, 1ULL << 48, &dead, NULL);
 	tables_free(&dead);
+	free(root);
+}
+
+/* ---- the log of written pages: 4 KiB leaves over three tables ---- */
+
+#define LOG_BASE	((3ULL << 39) + (1ULL << 30) - (100ULL << 12))
+#define LOG_PAGES	1100
+
+static bool log_mapped[LOG_PAGES], log_written[LOG_PAGES];
+
+static u64 log_gpa(unsigned long page)
+{
+	return LOG_BASE + ((u64)page << 12);
+}
+
+/* As the fault path does: the write right of a logged page waits for a write if that is how one is seen */
+static void log_map(unsigned long page, bool write)
+{
+	u64 *spare = NULL, *entry, leaf;
+
+	while (husk_pt_walk(format, root, log_gpa(page), 1, &spare, &entry) == HUSK_PT_NEED_TABLE)
+		spare = table_new();
+	leaf = husk_pt_leaf(format, 1, (u64)(page + 1) << 12, write || format->dirty);
+	husk_pt_set(format, entry, 1, leaf | (write ? husk_pt_written(format) : 0));
+	log_mapped[page] = true;
+	log_written[page] |= write;
+}
+
+/* A CPU's write: it finds the right, or there is a fault */
+static void log_write(unsigned long page)
+{
+	int level;
+	u64 *spare = NULL, *entry, old = cpu_walk(log_gpa(page), &level);
+
+	if (!old || !(old & format->write)) {
+		log_map(page, true);
+	} else {
+		husk_pt_walk(format, root, log_gpa(page), 1, &spare, &entry);
+		*entry |= format->dirty;
+		log_written[page] = true;
+	}
+}
+
+static void log_harvest(unsigned long page, unsigned long last)
+{
+	unsigned long bits[LOG_PAGES / 64 + 1] = {}, found[LOG_PAGES / 64 + 1];
+	bool changed = false;
+
+	memset(bits, 0, sizeof(bits));
+	bits[0] = 1;		/* stays */
+	memcpy(found, bits, sizeof(bits));
+	for (unsigned long i = page; i < last; i++) {
+		if (log_written[i])
+			set_bit(i - page, found);
+		changed |= log_written[i];
+		log_written[i] = false;
+	}
+	wrong += husk_pt_harvest(format, root, log_gpa(page), log_gpa(last), bits) != changed;
+	wrong += !!memcmp(bits, found, sizeof(bits));
+}
+
+static void log_zap(unsigned long page, unsigned long last)
+{
+	unsigned long bits[LOG_PAGES / 64 + 1] = {}, found[LOG_PAGES / 64 + 1] = {};
+	const struct husk_pt_log log = { .gpa = LOG_BASE, .bits = bits };
+	u64 *dead = NULL, pages = 0;
+
+	for (unsigned long i = page; i < last; i++) {
+		if (log_written[i])
+			set_bit(i, found);
+		pages += log_mapped[i];
+		log_mapped[i] = log_written[i] = false;
+	}
+	wrong += husk_pt_zap(format, root, log_gpa(page), log_gpa(last), &dead, &log) != pages;
+	wrong += !!memcmp(bits, found, sizeof(bits));
+	tables_free(&dead);
+}
+
+static void test_log(const char *name)
+{
+	wrong = 0;
+	tables = 0;
+	root = table_new();
+	for (int round = 0; round < 20000; round++) {
+		unsigned long page = random() % LOG_PAGES, last = page + 1 + random() % (LOG_PAGES - page);
+		int dice = random() % 1000;
+
+		if (dice < 300)
+			log_map(page, false);
+		else if (dice < 980)
+			log_write(page);
+		else if (dice < 992)
+			log_harvest(page, last);
+		else
+			log_zap(page, last);
+	}
+	log_harvest(0, LOG_PAGES);
+	for (unsigned long i = 0; i < LOG_PAGES; i++) {
+		int level;
+		u64 entry = cpu_walk(log_gpa(i), &level);
+
+		wrong += !entry != !log_mapped[i] || (entry && level != 1) || entry & husk_pt_written(format);
+	}
+	log_zap(0, LOG_PAGES);
+	unit_report(!wrong && tables == 1, name, "%ld differences from the model, %ld tables left", wrong, tables - 1);
 	free(root);
 }
 
@@ -294,15 +406,18 @@ int main(void)
 	srandom(2);
 	format = &husk_npt_format;
 	test_random("table_random_npt");
+	test_log("table_log_npt");
 	test_dead();
 	test_conflicts();
 	format = &husk_ept_format;
 	test_random("table_random_ept");
+	test_log("table_log_ept");
 	test_dead();
 	test_conflicts();
 	test_ept(format, "table_ept");
 	format = &husk_ept_format_no_ad;
 	test_random("table_random_ept_no_ad");
+	test_log("table_log_ept_no_ad");
 	test_ept(format, "table_ept_no_ad");
 	return unit_done();
 }

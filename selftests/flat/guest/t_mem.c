@@ -113,3 +113,55 @@ void test_fresh_touch(u64 arg)
 	}
 	EXPECT(sum, 0);
 }
+
+/*
+ * step / 4096 pages, in no order, and some of them again and again. Interrupts of
+ * the host may come in (see test_spin).
+ */
+static void write_storm(const struct log_box *box)
+{
+	static u32 seed;
+
+	for (u64 i = 0; i < box->count; i++) {
+		u64 page;
+
+		seed = seed * 1664525 + 1013904223;
+		page = (u64)seed * (box->step / 4096) >> 32;
+		++*(volatile u64 *)(box->addr + (i & 1 ? page & 7 : page) * 4096);
+		asm volatile("sti; cli" ::: "memory");
+	}
+}
+
+/* What the host says, for its log of written pages */
+void test_write_pages(u64 arg)
+{
+	for (;;) {
+		struct log_box box;
+		u64 to, from = MMIO_GPA, i;
+
+		out32(PORT_SYNC, 0);
+		box = *(volatile struct log_box *)SCRATCH_GPA;
+		to = box.addr;
+		switch (box.op) {
+		case LOG_END:
+			return;
+		case LOG_READ:
+			for (i = 0; i < box.count; i++)
+				(void)*(volatile u64 *)(box.addr + i * box.step);
+			break;
+		case LOG_WRITE:
+			for (i = 0; i < box.count; i++)
+				++*(volatile u64 *)(box.addr + i * box.step);
+			break;
+		case LOG_MOVE:
+			asm volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(box.count) :: "memory");
+			break;
+		case LOG_INS:
+			asm volatile("rep insb" : "+D"(to), "+c"(box.count) : "d"(PORT_ECHO) : "memory");
+			break;
+		case LOG_STORM:
+			write_storm(&box);
+			break;
+		}
+	}
+}
