@@ -56,6 +56,29 @@ static void create(struct vmm *vm, enum guest_test test, u64 arg)
 		die("start state", -err);
 }
 
+/* The log of BENCH_ROUNDS pages */
+static u64 harvest(struct vmm *vm, u64 *bitmap)
+{
+	u64 unused[BENCH_ROUNDS / 64], start = __rdtsc();
+	int err = be->harvest(vm, 1, BENCH_ROUNDS, bitmap ? bitmap : unused);
+
+	start = __rdtsc() - start;
+	if (err)
+		die("harvest", -err);
+	return start;
+}
+
+/* For each page; all were written */
+static void harvest_written(struct vmm *vm)
+{
+	u64 bitmap[BENCH_ROUNDS / 64], ticks = harvest(vm, bitmap);
+
+	for (size_t i = 0; i < BENCH_ROUNDS / 64; i++)
+		if (bitmap[i] != ~0ULL)
+			die("harvest: a page is missing", 0);
+	printf("bench %s log_harvest %llu\n", be->name, (unsigned long long)(ticks / BENCH_ROUNDS));
+}
+
 /* To PORT_DONE; every other access costs as little of our own as can be */
 static bool run(struct vmm *vm)
 {
@@ -65,6 +88,8 @@ static bool run(struct vmm *vm)
 		be->run(vm, 0, &exit);
 		if (exit.kind == VMM_PIO && exit.addr == PORT_DONE)
 			return true;
+		if (exit.kind == VMM_PIO && exit.addr == PORT_SYNC)
+			harvest(vm, NULL);
 		if (exit.kind == VMM_PIO && (exit.addr == PORT_SKIP || exit.addr == PORT_FAIL))
 			return false;
 		if (exit.kind == VMM_ERROR && exit.error == EINTR)
@@ -95,11 +120,13 @@ static u64 measure(enum bench_class class)
 
 	madvise(fault, FAULT_SIZE, MADV_NOHUGEPAGE);
 	create(&vm, GUEST_bench, class);
-	if (class == BENCH_fault_known)
+	if (class == BENCH_fault_known || class == BENCH_log_write)
 		memset(fault, 1, FAULT_SIZE);
-	be->memory(&vm, 1, FAULT_GPA, FAULT_SIZE, fault, 0);
+	be->memory(&vm, 1, FAULT_GPA, FAULT_SIZE, fault, class == BENCH_log_write ? HUSK_MEM_LOG_DIRTY : 0);
 	ok = run(&vm);
-	if (class == BENCH_fault_known || class == BENCH_fault_fresh)
+	if (class == BENCH_log_write)
+		harvest_written(&vm);
+	if (class >= BENCH_fault_known)
 		value = mean((u64 *)(vm.ram + RESULT_GPA), BENCH_ROUNDS);
 	else
 		value = median((u64 *)(vm.ram + RESULT_GPA), BENCH_ROUNDS);

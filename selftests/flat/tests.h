@@ -74,7 +74,8 @@ enum guest_test {
 	X(cpuid_timer,	"CPUID while a deadline is pending") \
 	X(timer_tick,	"a busy guest's TSC deadline, from its write to the EOI") \
 	X(fault_known,	"second-level fault 4K, host page present") \
-	X(fault_fresh,	"second-level fault 4K, fresh page")
+	X(fault_fresh,	"second-level fault 4K, fresh page") \
+	X(log_write,	"first write to a page of a logged slot")
 
 enum bench_class {
 #define X(name, what) BENCH_##name,

@@ -67,6 +67,8 @@ struct vmm_backend {
 	const char *device;
 	int (*create)(struct vmm *vm);
 	int (*memory)(struct vmm *vm, u32 slot, u64 gpa, u64 length, void *hva, u32 flags);
+	/* The log of a slot's first pages (husk: of at most HUSK_HARVEST_MAX; KVM: of all), a bit each */
+	int (*harvest)(struct vmm *vm, u32 slot, u64 pages, u64 *bitmap);
 	int (*vcpu)(struct vmm *vm, u32 id);
 	int (*set)(struct vmm *vm, u32 id, const struct husk_general *regs, const struct husk_system *sys);
 	int (*get)(struct vmm *vm, u32 id, struct husk_general *regs, struct husk_system *sys);

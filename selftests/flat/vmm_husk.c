@@ -43,6 +43,15 @@ static int husk_memory(struct vmm *vm, u32 slot, u64 gpa, u64 length, void *hva,
 	return husk_call(vm->fd, HUSK_VM_SET_MEMORY, &arg);
 }
 
+static int husk_harvest(struct vmm *vm, u32 slot, u64 pages, u64 *bitmap)
+{
+	struct husk_harvest arg = {
+		.size = sizeof(arg), .slot = slot, .pages = pages, .bitmap = (uintptr_t)bitmap,
+	};
+
+	return husk_call(vm->fd, HUSK_VM_HARVEST, &arg);
+}
+
 static int husk_vcpu(struct vmm *vm, u32 id)
 {
 	struct husk_create_vcpu arg = { .size = sizeof(arg), .id = id };
@@ -159,6 +168,7 @@ const struct vmm_backend vmm_husk = {
 	.device = "/dev/husk",
 	.create = husk_create,
 	.memory = husk_memory,
+	.harvest = husk_harvest,
 	.vcpu = husk_vcpu,
 	.set = husk_set,
 	.get = husk_get,

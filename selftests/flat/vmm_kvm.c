@@ -36,11 +36,20 @@ static int kvm_create(struct vmm *vm)
 static int kvm_memory(struct vmm *vm, u32 slot, u64 gpa, u64 length, void *hva, u32 flags)
 {
 	struct kvm_userspace_memory_region arg = {
-		.slot = slot, .flags = flags & HUSK_MEM_READONLY ? KVM_MEM_READONLY : 0,
+		.slot = slot,
+		.flags = (flags & HUSK_MEM_READONLY ? KVM_MEM_READONLY : 0) |
+			 (flags & HUSK_MEM_LOG_DIRTY ? KVM_MEM_LOG_DIRTY_PAGES : 0),
 		.guest_phys_addr = gpa, .memory_size = length, .userspace_addr = (uintptr_t)hva,
 	};
 
 	return kvm_call(vm->fd, KVM_SET_USER_MEMORY_REGION, &arg);
+}
+
+static int kvm_harvest(struct vmm *vm, u32 slot, u64 pages, u64 *bitmap)
+{
+	struct kvm_dirty_log arg = { .slot = slot, .dirty_bitmap = bitmap };
+
+	return kvm_call(vm->fd, KVM_GET_DIRTY_LOG, &arg);
 }
 
 /* KVM leaves TSC_DEADLINE (it depends on the irqchip) and HYPERVISOR out of its list */
@@ -244,6 +253,7 @@ const struct vmm_backend vmm_kvm = {
 	.device = "/dev/kvm",
 	.create = kvm_create,
 	.memory = kvm_memory,
+	.harvest = kvm_harvest,
 	.vcpu = kvm_vcpu,
 	.set = kvm_set,
 	.get = kvm_get,

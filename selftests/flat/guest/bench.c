@@ -114,6 +114,12 @@ static void bench_exit(u64 class)
 	case BENCH_fault_fresh:
 		ROUNDS(*(volatile u8 *)(FAULT_GPA + i * 4096) = 1);
 		break;
+	case BENCH_log_write:
+		for (u64 i = 0; i < BENCH_ROUNDS; i++)
+			(void)*(volatile u8 *)(FAULT_GPA + i * 4096);
+		out8(PORT_SYNC, 0);	/* a harvest: all pages are there, and clean */
+		ROUNDS(*(volatile u8 *)(FAULT_GPA + i * 4096) = 1);
+		break;
 	}
 }
 
