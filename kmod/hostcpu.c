@@ -59,7 +59,7 @@ static void __percpu *husk_fpu_host;	/* what was in the registers before a stay 
 
 /* This CPU's values while a guest has the registers, and the last guest it had */
 struct husk_host_cpu {
-	u8 swapped;		/* HUSK_SWAP_x: what husk_guest_state_put() has to do */
+	u8 swapped;		/* HUSK_SWAP_x: what husk_guest_put() has to do */
 	u64 last_vcpu;
 	u64 tsc_aux, spec_ctrl;
 	unsigned long dr[4];
@@ -130,7 +130,7 @@ static __always_inline void husk_fpu_store(void *area)
  */
 #define HUSK_FPU_OWNED	(HARDIRQ_OFFSET + SOFTIRQ_DISABLE_OFFSET)
 
-bool husk_fpu_load(struct husk_vcpu *vcpu)
+static __always_inline bool husk_fpu_load(struct husk_vcpu *vcpu)
 {
 	__preempt_count_add(HUSK_FPU_OWNED);
 	husk_fpu_store(this_cpu_ptr(husk_fpu_host));
@@ -141,7 +141,7 @@ bool husk_fpu_load(struct husk_vcpu *vcpu)
 	return false;
 }
 
-void husk_fpu_save(struct husk_vcpu *vcpu)
+static __always_inline void husk_fpu_save(struct husk_vcpu *vcpu)
 {
 	husk_fpu_store(vcpu->fpu);
 	WARN_ON_ONCE(!husk_fpu_restore(this_cpu_ptr(husk_fpu_host)));
@@ -284,12 +284,17 @@ static noinline void husk_guest_switch(struct husk_vcpu *vcpu, struct husk_host_
 		husk_host_ibpb();
 }
 
-void husk_guest_state_load(struct husk_vcpu *vcpu)
+bool husk_guest_load(struct husk_vcpu *vcpu)
 {
 	struct husk_host_cpu *host = this_cpu_ptr(&husk_host_cpu);
 	u8 swapped = 0;
 	u64 want;
 
+	/* First: XRSTOR wants the host's XCR0. */
+	if (unlikely(!husk_fpu_load(vcpu))) {
+		husk_fpu_save(vcpu);
+		return false;
+	}
 	if (unlikely(host->last_vcpu != vcpu->key))
 		husk_guest_switch(vcpu, host);
 	if (static_branch_likely(&husk_uses_xsave) && vcpu->xcr0 != husk_host.xcr0) {
@@ -326,6 +331,7 @@ void husk_guest_state_load(struct husk_vcpu *vcpu)
 		swapped |= HUSK_SWAP_SPEC_CTRL;
 	}
 	host->swapped = swapped;
+	return true;
 }
 
 static noinline void husk_guest_swap_back(struct husk_vcpu *vcpu, struct husk_host_cpu *host)
@@ -346,7 +352,7 @@ static noinline void husk_guest_swap_back(struct husk_vcpu *vcpu, struct husk_ho
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, husk_host.xcr0);
 }
 
-void husk_guest_state_put(struct husk_vcpu *vcpu)
+void husk_guest_put(struct husk_vcpu *vcpu)
 {
 	struct husk_host_cpu *host = this_cpu_ptr(&husk_host_cpu);
 
@@ -359,6 +365,7 @@ void husk_guest_state_put(struct husk_vcpu *vcpu)
 	 */
 	if (cpu_feature_enabled(X86_FEATURE_IBPB_EXIT_TO_USER))
 		this_cpu_write(x86_ibpb_exit_to_user, true);
+	husk_fpu_save(vcpu);
 }
 
 /*

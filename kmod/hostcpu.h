@@ -6,11 +6,9 @@
  * A stay in the fast loop is
  *
  *	local_irq_disable();
- *	husk_fpu_load(vcpu);			false: the VM is dead; load is complete and safe
- *	husk_guest_state_load(vcpu);		after the FPU: XRSTOR wants the host's XCR0
+ *	husk_guest_load(vcpu);			false: the VM is dead, nothing was loaded
  *	vendor->open, enter, leaf exits, vendor->close
- *	husk_guest_state_put(vcpu);
- *	husk_fpu_save(vcpu);
+ *	husk_guest_put(vcpu);
  *	local_irq_enable();
  *
  * The FPU registers are swapped bare, under the kernel's feet: its own records
@@ -18,7 +16,6 @@
  * left there whenever interrupts are on, and irq_fpu_usable() is false meanwhile.
  * That is a third of the instructions of kernel_fpu_begin() with what it makes
  * the return to user mode do.
- *
  */
 #ifndef HUSK_HOSTCPU_H
 #define HUSK_HOSTCPU_H
@@ -33,14 +30,6 @@
 int husk_host_setup(void);
 void husk_host_cleanup(void);
 
-/*
- * The vCPU's FPU registers in, the host's away; and back. Always both, on one CPU,
- * interrupts off between them; host's XCR0. false: vcpu->fpu was not loadable (a
- * bug of husk: it is checked when set); the initial state was loaded instead, so
- * nothing of the host leaks.
- */
-bool husk_fpu_load(struct husk_vcpu *vcpu);
-void husk_fpu_save(struct husk_vcpu *vcpu);
 /* The power-on image in vcpu->fpu */
 void husk_fpu_reset(struct husk_vcpu *vcpu);
 /* May len bytes at area, as a user gave them, be loaded? 0 or -EINVAL */
@@ -48,9 +37,14 @@ int husk_fpu_check(const void *area, u32 len);
 /* Bytes of a standard-format (compacted: false) or compacted XSAVE area for these XCR0 bits. Any context, no CPUID. */
 u32 husk_xsave_bytes(u64 xcr0, bool compacted);
 
-/* What is swapped for a stay in the guest, and the barrier between two guests. Interrupts off. */
-void husk_guest_state_load(struct husk_vcpu *vcpu);
-void husk_guest_state_put(struct husk_vcpu *vcpu);
+/*
+ * What is swapped for a stay in the guest, the FPU registers among it, and the
+ * barrier between two guests; and back. On one CPU, interrupts off between them.
+ * false: vcpu->fpu was not loadable (a bug of husk: it is checked when set); the
+ * host has its registers back.
+ */
+bool husk_guest_load(struct husk_vcpu *vcpu);
+void husk_guest_put(struct husk_vcpu *vcpu);
 
 /* Debug registers, bare */
 #define husk_get_dr(n) ({ unsigned long v_; asm volatile("mov %%db" #n ", %0" : "=r" (v_)); v_; })

@@ -66,27 +66,37 @@ static enum husk_verdict husk_leaf_hlt(struct husk_vcpu *vcpu)
 	return HUSK_DISPATCH;
 }
 
-static enum husk_verdict husk_leaf_window(struct husk_vcpu *vcpu)
+/*
+ * Host interrupts come second to the preemption timer and to windows (SDM 3C 26.2,
+ * 27.7.5): exits that are always due by the next entry must not keep them out. So
+ * a second one in a row ends the stay; with another between them the guest has
+ * run, and it runs only when nothing of the host's was pending.
+ */
+static enum husk_verdict husk_leaf_first(struct husk_vcpu *vcpu)
+{
+	switch (vcpu->stats->flight[(vcpu->exit_seq - 1) % HUSK_FLIGHT_LEN].reason) {
+	case HUSK_REASON_TIMER:
+	case HUSK_REASON_INTR_WINDOW:
+	case HUSK_REASON_NMI_WINDOW:
+		return HUSK_DISPATCH;
+	default:
+		return HUSK_RESUME;
+	}
+}
+
+static noinline enum husk_verdict husk_leaf_window(struct husk_vcpu *vcpu)
 {
 	vcpu->intr_window = false;
 	vcpu->nmi_window = false;
 	husk_vendor->window(vcpu, false, false);
 	set_bit(HUSK_REQ_EVENT, &vcpu->requests);
-	return HUSK_RESUME;
+	return husk_leaf_first(vcpu);
 }
 
-/*
- * Host interrupts come second to the preemption timer (SDM 3C 25.2): one that
- * is always due by the next entry must not keep them out. So a second such
- * exit in a row ends the stay; between two others the guest has run, and it
- * runs only when nothing of the host's was pending.
- */
 static noinline enum husk_verdict husk_leaf_timer(struct husk_vcpu *vcpu)
 {
-	const struct husk_flight *last = &vcpu->stats->flight[(vcpu->exit_seq - 1) % HUSK_FLIGHT_LEN];
-
 	husk_lapic_timer_fired(vcpu);
-	return last->reason == HUSK_REASON_TIMER ? HUSK_DISPATCH : HUSK_RESUME;
+	return husk_leaf_first(vcpu);
 }
 
 /*

@@ -237,17 +237,15 @@ static enum husk_verdict husk_run_fast(struct husk_vcpu *vcpu)
 	guest_timing_enter_irqoff();
 	if (unlikely(vcpu->cpu != smp_processor_id()))
 		husk_moved(vcpu);
-	if (likely(husk_fpu_load(vcpu))) {
-		husk_guest_state_load(vcpu);
+	if (likely(husk_guest_load(vcpu))) {
 		husk_call(open)(vcpu);
 		smp_store_release(&vcpu->mode, HUSK_INSIDE);
 		smp_mb();	/* pairs with husk_vcpu_kick */
 		verdict = husk_fast_loop(vcpu);
 		husk_call(close)(vcpu);
 		smp_store_release(&vcpu->mode, HUSK_OUTSIDE);	/* all that it logged is handed over */
-		husk_guest_state_put(vcpu);
+		husk_guest_put(vcpu);
 	}
-	husk_fpu_save(vcpu);
 	softirq = local_softirq_pending();	/* nobody was woken for those raised in the stay */
 	if (unlikely(vcpu->exit.reason == HUSK_REASON_MCHECK && verdict == HUSK_DISPATCH))
 		husk_host_machine_check();	/* while still on the CPU that it hit */

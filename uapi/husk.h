@@ -241,7 +241,8 @@ struct husk_cpuid {
  * @hva: the caller's virtual address of the backing, 4 KiB aligned
  *
  * While a slot is logged the guest's memory is mapped by pages of 4 KiB, and the
- * log takes a bit for each: kernel memory, charged to the caller.
+ * log takes a bit for each: kernel memory, charged to the caller. A logged slot is
+ * at most four times as large as the host's memory (ENOMEM).
  *
  * Errors: EINVAL alignment, wrap, beyond guest_phys_bits or over the local
  * APIC's or IOAPIC's page; EEXIST overlap with another slot; ENOMEM.
@@ -282,7 +283,8 @@ struct husk_memory {
  * memory.
  *
  * Errors: EINVAL a part that is not as said above, EFAULT @bitmap can't be written
- * (nothing is cleared), ENOMEM.
+ * (nothing is cleared), ENOMEM. EFAULT also if this struct can't be written: then
+ * @bitmap is the answer.
  */
 struct husk_harvest {
 	__u32 size;

@@ -338,10 +338,14 @@ static void fault_clear_conflict(struct fault_ctx *ctx)
 	struct husk_mem *mem = &ctx->vm->mem;
 	u64 size = husk_pt_size(ctx->level);
 	u64 gpa = ctx->gpa & ~(size - 1);
+	const struct husk_slot *slot;
 	u64 *dead = NULL;
 
 	write_lock(&mem->lock);
-	husk_mem_zap(ctx->vm, gpa, gpa + size, &dead);
+	/* The slots may have changed since the conflict was found. */
+	slot = husk_slots_find(rcu_dereference_protected(mem->slots, lockdep_is_held(&mem->lock)), gpa);
+	if (slot && gpa + size <= slot->gpa + slot->length)
+		husk_mem_zap(ctx->vm, gpa, gpa + size, &dead);
 	write_unlock(&mem->lock);
 	husk_mem_flush(ctx->vm);
 	husk_mem_free_dead(ctx->vm, dead);

@@ -22,6 +22,7 @@
 #include "husk.h"
 #include "vendor.h"
 
+#define LOG_MAX_RAM	4	/* times the host's memory: the largest slot with a log */
 /* Pages of a harvest before others may have the lock; a multiple of 64 */
 #define LOG_CHUNK	(HUSK_MEM_ZAP_CHUNK >> PAGE_SHIFT)
 
@@ -33,10 +34,14 @@
  */
 struct husk_log *husk_log_create(u64 length)
 {
+	u64 pages = length >> PAGE_SHIFT;
 	struct husk_log *log;
 
-	return kvzalloc(struct_size(log, bits, BITS_TO_LONGS(length >> PAGE_SHIFT)),
-			GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	/* A slot needs no memory behind it, its log does: no more than this, and none for which others must die. */
+	if (pages > LOG_MAX_RAM * (u64)totalram_pages())
+		return NULL;
+	return kvzalloc(struct_size(log, bits, BITS_TO_LONGS(pages)),
+			GFP_KERNEL_ACCOUNT | __GFP_NOWARN | __GFP_RETRY_MAYFAIL);
 }
 
 /**

@@ -98,8 +98,10 @@ void husk_mem_zap(struct husk_vm *vm, u64 gpa, u64 end, u64 **dead)
 
 	lockdep_assert_held_write(&mem->lock);
 	slot = husk_slots_find(rcu_dereference_protected(mem->slots, lockdep_is_held(&mem->lock)), gpa);
-	if (slot && slot->log)
+	if (slot && slot->log) {
 		log = (struct husk_pt_log) { .gpa = slot->gpa, .bits = slot->log->bits };
+		end = min(end, slot->gpa + slot->length);	/* whatever the caller says: the log ends there */
+	}
 	pages = husk_pt_zap(husk_vendor->format, mem->root, gpa, end, dead, slot && slot->log ? &log : NULL);
 	atomic_long_sub(pages, &mem->mapped_pages);
 	/* Tables count: CPUs cache the entries that point to them. */

@@ -109,7 +109,7 @@ static void vmx_write_cr4(unsigned long cr4)
 
 /* ---- VMX operation ---- */
 
-static bool vmx_acquire(struct vmx_vcpu *vmx, struct vmx_cpu *c)
+static __always_inline bool vmx_acquire(struct vmx_vcpu *vmx, struct vmx_cpu *c)
 {
 	c->cr4 = __read_cr4();
 	c->foreign = (c->cr4 & X86_CR4_VMXE) && vmx_current(&c->previous);
@@ -134,7 +134,7 @@ static bool vmx_acquire(struct vmx_vcpu *vmx, struct vmx_cpu *c)
 	return vmx->open;
 }
 
-static void vmx_release(struct vmx_vcpu *vmx, struct vmx_cpu *c)
+static __always_inline void vmx_release(struct vmx_vcpu *vmx, struct vmx_cpu *c)
 {
 	vmx->open = false;
 	vmx->launched = false;

@@ -222,6 +222,19 @@ static void vmx_vcpu_fini(struct husk_vcpu *vcpu)
 
 /* ---- one entry ---- */
 
+/* After a change of either: in a shadow a single-step trap must be pending exactly if TF says so (SDM 3C 26.3.1.5). */
+static noinline void vmx_write_pending_debug(struct vmx_vcpu *vmx)
+{
+	u64 pending;
+
+	if (!(vmx->shadow & (VMX_BLOCKING_STI | VMX_BLOCKING_MOV_SS)))
+		return;
+	pending = vmx_read(VMCS_GUEST_PENDING_DEBUG) & ~(u64)VMX_PENDING_DEBUG_BS;
+	if (vmx->vcpu.regs.rflags & X86_EFLAGS_TF)
+		pending |= VMX_PENDING_DEBUG_BS;
+	vmx_write(VMCS_GUEST_PENDING_DEBUG, pending);
+}
+
 static void vmx_write_proc2(struct vmx_vcpu *vmx)
 {
 	u32 proc2 = vmx->proc2;
@@ -242,8 +255,10 @@ static noinline void vmx_write_dirty(struct vmx_vcpu *vmx, u8 cr8)
 	vmx->dirty = 0;
 	if (dirty & VMX_DIRTY_PROC)
 		vmx_write(VMCS_PROC_BASED_CONTROLS, vmx->proc);
-	if (dirty & VMX_DIRTY_SHADOW)
+	if (dirty & VMX_DIRTY_SHADOW) {
 		vmx_write(VMCS_GUEST_INTERRUPTIBILITY, vmx->shadow);
+		vmx_write_pending_debug(vmx);
+	}
 	/* It must not be above TPR (SDM 3C 26.2.1.1); then what waits is looked at anyway. */
 	if (vmx->vapic && (dirty & VMX_DIRTY_THRESHOLD))
 		vmx_write(VMCS_TPR_THRESHOLD, min(vmx->vcpu.tpr_threshold, cr8));
@@ -258,16 +273,6 @@ static noinline void vmx_write_dirty(struct vmx_vcpu *vmx, u8 cr8)
 		vmx_write_proc2(vmx);
 	if (dirty & VMX_DIRTY_APIC)
 		vmx_apic_commit(vmx);
-}
-
-/* In a shadow a single-step trap must be pending exactly if TF says so (SDM 3C 26.3.1.5). */
-static noinline void vmx_write_pending_debug(struct vmx_vcpu *vmx)
-{
-	u64 pending = vmx_read(VMCS_GUEST_PENDING_DEBUG) & ~(u64)VMX_PENDING_DEBUG_BS;
-
-	if (vmx->vcpu.regs.rflags & X86_EFLAGS_TF)
-		pending |= VMX_PENDING_DEBUG_BS;
-	vmx_write(VMCS_GUEST_PENDING_DEBUG, pending);
 }
 
 /*
@@ -296,10 +301,10 @@ static __always_inline void vmx_before(struct vmx_vcpu *vmx, u8 cr8)
 		vmx_write(VMCS_GUEST_RIP, regs->rip);
 	if (unlikely(vmx->rsp != regs->gpr[4]))
 		vmx_write(VMCS_GUEST_RSP, regs->gpr[4]);
-	if (unlikely(vmx->rflags != regs->rflags))
+	if (unlikely(vmx->rflags != regs->rflags)) {
 		vmx_write(VMCS_GUEST_RFLAGS, regs->rflags);
-	if (unlikely(vmx->shadow & (VMX_BLOCKING_STI | VMX_BLOCKING_MOV_SS)))
 		vmx_write_pending_debug(vmx);
+	}
 	if (unlikely(vmx->cr2 != read_cr2()))
 		write_cr2(vmx->cr2);
 	if (vmx->vcpu.deadline)
