@@ -60,8 +60,8 @@ static enum husk_verdict husk_exit_fault2(struct husk_vcpu *vcpu)
 	case HUSK_FAULT_NO_SLOT:
 	case HUSK_FAULT_READONLY:
 		exit->reason = HUSK_REASON_MMIO;
-		/* Page tables or code outside of memory: nothing to emulate. */
-		if (exit->access & (HUSK_ACCESS_WALK | HUSK_ACCESS_EXEC))
+		/* Page tables, code, or the way to a handler outside of memory: no instruction to emulate. */
+		if ((exit->access & (HUSK_ACCESS_WALK | HUSK_ACCESS_EXEC)) || vcpu->event.pending)
 			return husk_unhandled(vcpu);
 		return husk_emulate_exit(vcpu);
 	default:

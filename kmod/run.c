@@ -104,7 +104,7 @@ void husk_inject_exception(struct husk_vcpu *vcpu, u8 vector, bool has_error, u3
 		vcpu->sys.cr2 = cr2;
 		husk_dirty(vcpu, HUSK_SYS_CR);
 	}
-	/* An interrupt that was on its way is asked for again by its EOI state: keep it in the APIC. */
+	/* What was on its way is gone: it is an exception, or the guest's #DB or #AC hit the delivery of an interrupt. */
 	*event = (struct husk_event) {
 		.pending = true,
 		.type = HUSK_EVENT_EXCEPTION,

@@ -31,7 +31,7 @@ refused cli_memory_word $INPUT 'memory' husk run --kernel "$image" --memory lots
 refused cli_memory_negative $INPUT 'memory' husk run --kernel "$image" --memory=-5M
 refused cli_cmdline_long $INPUT 'cmdline|command line' husk run --kernel "$image" --cmdline "$(head -c 9000 /dev/zero | tr '\0' a)"
 refused cli_name_bad "[$USAGE$INPUT$NAME]" 'name' husk run --kernel "$image" --name 'a/b'
-refused cli_no_kvm $HOST 'load kvm' husk run --kernel "$image" --kvm-anchor
+refused cli_no_kvm $HOST 'load kvm|VT-x only' husk run --kernel "$image" --kvm-anchor
 for command in show pause resume stop kill; do
 	refused cli_no_vm_$command $NAME 'no' husk $command nosuchvm
 done

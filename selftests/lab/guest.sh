@@ -24,6 +24,7 @@ boot_all() {
 anchored() {
 	image=$(ls /lab/guest/vmlinuz-* 2>/dev/null | head -n 1)
 	[ -n "$image" ] || { skip kvm_anchor "no guest kernel here"; return; }
+	[ $virt = vmx ] || { refused kvm_anchor_svm 4 'VT-x only' husk run --kvm-anchor --kernel "$image"; return; }
 	husk run --detach --name anchor --kvm-anchor --kernel "$image" --initrd /lab/guest/initrd.gz \
 		--cmdline "console=ttyS0 quiet panic=-1 husk.run=\"sleep 100\"" </dev/null >/tmp/anchor.out 2>&1 &&
 		ok kvm_anchor_run || not_ok kvm_anchor_run "$(tail -n 1 /tmp/anchor.out)"

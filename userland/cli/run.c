@@ -28,8 +28,8 @@ static const char run_usage[] =
 	"  --detach         return when the guest runs, print the name;\n"
 	"                   'husk console NAME' connects\n"
 	"  --no-reboot      a reset by the guest ends the VM, with status 7\n"
-	"  --kvm-anchor     hold an empty KVM VM, so that the CPU stays in its\n"
-	"                   virtualization mode between two stays in the guest\n"
+	"  --kvm-anchor     on VT-x: hold an empty KVM VM, with which the CPU stays\n"
+	"                   in VMX operation between two stays in the guest\n"
 	"\n"
 	"On a terminal: Ctrl-] d leaves the VM running, Ctrl-] q ends it, Ctrl-] ? helps.\n"
 	"SIGTERM, SIGINT and SIGHUP end the VM. 'husk help' lists the exit statuses.\n";

@@ -187,6 +187,8 @@ enum husk_status config_check_host(struct config *c, int dev)
 			    caps.abi_version, HUSK_ABI_VERSION);
 	if (c->memory > RAM_LOW_MAX && c->memory - RAM_LOW_MAX > (1ULL << caps.guest_phys_bits) - RAM_HIGH_BASE)
 		return fail(HUSK_STATUS_INPUT, "--memory: this CPU addresses %u bits only", caps.guest_phys_bits);
+	if (c->kvm_anchor && !(caps.modes >> HUSK_MODE_VMX & 1))
+		return fail(HUSK_STATUS_HOST, "--kvm-anchor: of use with VT-x only, leave it away");
 	add_tsc_frequency(c, caps.tsc_khz);
 	return HUSK_STATUS_OK;
 }
