@@ -398,6 +398,7 @@ static int husk_prepare(struct husk_vcpu *vcpu)
 			return ret;
 		if (signal_pending(current))
 			return -EINTR;
+		cond_resched();		/* others may send INIT again and again */
 	}
 	if (!__xfer_to_guest_mode_work_pending())
 		return 0;

@@ -373,7 +373,7 @@ void vmx_close(struct husk_vcpu *vcpu)
 			vcpu->sys.dr6 = husk_get_dr(6);
 		husk_host_reset_dr6();
 	}
-	if (unlikely(vmx->pml))
+	if (unlikely(vmx->pml) && !(vmx->dirty & VMX_DIRTY_PML))
 		vmx_pml_drain(vmx);
 	vmx_release(vmx, c);
 	vmx_msrs_put(vmx, c);

@@ -51,6 +51,7 @@ void vmx_requeue_event(struct vmx_vcpu *vmx, u32 info)
 		vmx_shadow(vmx, VMX_BLOCKING_NMI, false);
 		vmx->vcpu.nmi_masked = false;
 	}
+	vmx->dirty |= VMX_DIRTY_SHADOW;		/* for vmx_write_pending_debug() */
 	vmx->vcpu.event = (struct husk_event) {
 		.pending = true,
 		.vector = info & VMX_INTR_VECTOR,

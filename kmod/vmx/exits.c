@@ -121,6 +121,7 @@ static void vmx_decode_debug(struct vmx_vcpu *vmx, struct husk_exit_info *exit)
 	vcpu->sys.dr6 = (vcpu->sys.dr6 & ~(u64)DR_TRAP_BITS) | (exit->info[0] & (DR_TRAP_BITS | DR_STEP | VMX_DR_BD));
 	vcpu->sys.dr7 &= ~(u64)VMX_DR7_GD;
 	husk_dirty(vcpu, HUSK_SYS_DR);
+	vmx->dirty |= VMX_DIRTY_SHADOW;		/* this exit saved no pending trap: vmx_write_pending_debug() */
 }
 
 static u64 vmx_next_rip(struct vmx_vcpu *vmx)
