@@ -25,6 +25,7 @@ help:
 	@echo 'make userland       tools and BPF programs, in $(BUILD)/bin and $(BUILD)/bpf'
 	@echo 'make lab-shell      root shell in an emulated machine, LAB="--kernel 6.12" and so on'
 	@echo 'make demo           boot a guest under husk in that machine'
+	@echo 'make selftests      the programs of the tests'
 	@echo 'make check          the quick tests; check-all: all tests; bench: measurements'
 	@echo 'make install        tools, manual pages and headers under DESTDIR/PREFIX'
 	@echo 'make modules-install  husk.ko for KDIR into /lib/modules (root)'
