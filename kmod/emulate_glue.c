@@ -130,7 +130,7 @@ static void glue_begin(struct husk_vcpu *vcpu, struct husk_emul *e)
 	}
 }
 
-/* The instruction is complete: no interrupt shadow is left, a single-step trap is due (SDM 3B 17.3.1.4) */
+/* The instruction is complete: no interrupt shadow is left, a single-step trap is due (SDM 3B 18.3.1.4) */
 static enum husk_verdict glue_done(struct husk_vcpu *vcpu)
 {
 	husk_vendor->set_shadow(vcpu, false);

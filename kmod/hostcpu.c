@@ -269,7 +269,7 @@ void husk_host_reset_dr6(void)
 	husk_set_dr(6, DR6_RESERVED);
 }
 
-/* ---- the window ---- */
+/* ---- a stay ---- */
 
 /*
  * Between two vCPUs: branches of this guest must not be steered by what another
@@ -369,8 +369,8 @@ void husk_guest_put(struct husk_vcpu *vcpu)
 }
 
 /*
- * SVM does not deliver an intercepted #MC to the host (APM2 15.12.18): call its
- * handler. cs says user mode, since it was not the kernel's code that ran: a
+ * A #MC that ended a stay was not delivered to the host (APM2 15.12.18), nor one
+ * that made a VM entry fail (SDM 3C 27.9): call its handler. cs says user mode, since it was not the kernel's code that ran: a
  * recoverable error then ends this process and not the machine.
  */
 void husk_host_machine_check(void)

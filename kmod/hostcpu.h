@@ -60,11 +60,11 @@ u64 husk_host_spec_ctrl_bits(void);
 /* IBPB on behalf of a guest. Any context. */
 void husk_host_ibpb(void);
 
-/* A machine check hit while a guest ran: hand it to the host's handler. Process context. */
+/* A machine check hit while a guest ran: hand it to the host's handler. Interrupts off. */
 void husk_host_machine_check(void);
 
 /*
- * Raw MSR access, under the same names on all kernels. The safe forms answer
+ * Raw MSR access, under the same names on all kernels. The safe form answers
  * -EIO if the CPU raises #GP.
  */
 static __always_inline u64 husk_host_rdmsr(u32 index)
@@ -91,19 +91,6 @@ static inline int husk_host_rdmsr_safe(u32 index, u64 *value)
 		     _ASM_EXTABLE(1b, 2b)
 		     : [error] "+r" (error), "+a" (low), "+d" (high) : "c" (index) : "cc");
 	*value = low | (u64)high << 32;
-	return error;
-}
-
-static inline int husk_host_wrmsr_safe(u32 index, u64 value)
-{
-	int error = -EIO;
-
-	asm volatile("1:	wrmsr\n"
-		     "	xor	%[error], %[error]\n"
-		     "2:\n"
-		     _ASM_EXTABLE(1b, 2b)
-		     : [error] "+r" (error)
-		     : "c" (index), "a" ((u32)value), "d" ((u32)(value >> 32)) : "cc", "memory");
 	return error;
 }
 

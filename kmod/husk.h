@@ -74,15 +74,20 @@ enum {
 /**
  * struct husk_exit_info - one exit, decoded by the vendor into neutral terms
  * @reason: HUSK_REASON_x
+ * @insn_len: how many bytes of @insn are valid
+ * @pad: unused
+ * @pad2: unused
  * @hw_reason: the hardware's exit code
  * @info: the hardware's two information words
  * @next_rip: rip after the instruction, 0 if the CPU did not say
- * @insn: instruction bytes if the CPU gave them (@insn_len > 0)
+ * @insn: instruction bytes if the CPU gave them
  * @pio: for PIO; begins like struct husk_run.pio. @string: INS/OUTS, to be emulated
  * @cr: for CR_ACCESS and DR_ACCESS. @gpr < 0: not a plain MOV, to be emulated
- * @gpa: for FAULT2/MMIO, with @access
+ * @gpa: for FAULT2/MMIO
+ * @access: of it, HUSK_ACCESS_x
  * @exception: for EXCEPTION
  * @apic: for APIC_ACCESS: the register written, and of EOI what it ended
+ * @msr: what RDMSR read
  *
  * RDMSR, WRMSR, CPUID, XSETBV and hypercalls take their operands from
  * vcpu->regs.
@@ -121,7 +126,7 @@ struct husk_exit_info {
 			u16 offset;
 			u8 vector;
 		} apic;
-		u64 msr;		/* RDMSR: what was read */
+		u64 msr;
 	};
 };
 
@@ -161,7 +166,7 @@ struct husk_event {
 };
 enum { HUSK_EVENT_INTR = 0, HUSK_EVENT_NMI = 2, HUSK_EVENT_EXCEPTION = 3, HUSK_EVENT_SOFT = 4 }; /* as in EVENTINJ, APM2 15.20 */
 
-/**
+/*
  * struct husk_vcpu - a virtual CPU
  *
  * Unless said otherwise a member is owned by the thread that holds @mutex.
@@ -221,7 +226,7 @@ struct husk_vcpu {
 
 enum { HUSK_IO_NONE, HUSK_IO_PIO_IN, HUSK_IO_RETIRE, HUSK_IO_EMULATE };
 
-/**
+/*
  * struct husk_vm - a virtual machine
  * @lock: serializes memory slots, vCPU creation, cpuid
  */
@@ -250,7 +255,6 @@ struct husk_vm {
 	bool dead;			/* likewise; never cleared */
 	bool started, crashed;		/* an event said so; xchg */
 	u32 stop_timeout_ms;		/* of the last stop request */
-	atomic_t running;		/* vCPU threads inside HUSK_VCPU_RUN */
 };
 
 /* ---- vm.c ---- */
@@ -264,7 +268,6 @@ int husk_vm_pause(struct husk_vm *vm);		/* EBUSY if it already is */
 int husk_vm_resume(struct husk_vm *vm);		/* EBUSY if not paused */
 int husk_vm_stop(struct husk_vm *vm, u32 timeout_ms);
 void husk_vm_kill(struct husk_vm *vm);
-bool husk_vm_alive(struct husk_vm *vm);
 struct husk_vcpu *husk_vm_vcpu(struct husk_vm *vm, u32 id); /* published vCPU or NULL */
 
 #define husk_for_each_vcpu(i, vcpu, vm) \
@@ -303,7 +306,7 @@ static inline void husk_dirty(struct husk_vcpu *vcpu, u8 classes)
 {
 	vcpu->sys_dirty |= classes;
 }
-/* 0..3; CPL is SS.DPL (APM2 15.5.1 keeps it there) */
+/* 0..3; the vendor puts it in ss.attr where the DPL is, also if it keeps them apart (APM2 15.5.1) */
 static inline int husk_cpl(struct husk_vcpu *vcpu)
 {
 	if (!(vcpu->sys_cached & HUSK_SYS_CR))
@@ -311,7 +314,7 @@ static inline int husk_cpl(struct husk_vcpu *vcpu)
 	return (vcpu->sys.ss.attr >> 5) & 3;
 }
 
-/* Fill run->unhandled and answer HUSK_TO_USER with HUSK_EXIT_UNHANDLED. */
+/* Fill run->unhandled and answer HUSK_DEAD with HUSK_EXIT_UNHANDLED. */
 enum husk_verdict husk_unhandled(struct husk_vcpu *vcpu);
 
 /* ---- exits.c, leaf.c ---- */

@@ -43,7 +43,7 @@ static const char *const husk_mode_names[] = {
 static const struct { u8 mode, needs; } husk_mode_needs[] = {
 	{ HUSK_MODE_APIC_ACCEL, HUSK_MODE_TPR_SHADOW },
 	{ HUSK_MODE_POSTED_INTR, HUSK_MODE_APIC_ACCEL },
-	{ HUSK_MODE_PML, HUSK_MODE_AD_BITS },
+	{ HUSK_MODE_PML, HUSK_MODE_AD_BITS },	/* it is the setting of a dirty bit that is logged */
 };
 
 static bool husk_mode_masked(u8 mode)
@@ -137,8 +137,6 @@ int husk_mode_probe(const struct husk_vendor **vendor)
 	if (ret)
 		return ret;
 	refusal = probe->refusal();
-	if (!refusal && !found->ops)
-		refusal = "this build has no VMX support yet: use a machine with AMD-V";
 	if (refusal) {
 		pr_err("%s\n", refusal);
 		return -EOPNOTSUPP;

@@ -453,7 +453,7 @@ enum husk_verdict husk_rdmsr_fast(struct husk_vcpu *vcpu)
 	row = husk_msr_find(index);
 	if (!row)
 		return husk_msr_unknown(vcpu);
-	/* The hardware has the vendor's ones while the window is open. */
+	/* In a stay the hardware has the vendor's ones. */
 	if (row->flags & (HUSK_MSR_VENDOR | HUSK_MSR_SLOW))
 		return HUSK_DISPATCH;
 	return husk_rdmsr_finish(vcpu, row);

@@ -3,7 +3,7 @@
  * The run loop. An exit is served by the first of three levels that can:
  *
  *  fast	husk_fast_loop(): interrupts off, the guest's FPU, XCR0 and system
- *		registers stay loaded; no lock, no allocation, no sleep (leaf.c)
+ *		registers stay loaded; no lock that sleeps, no allocation (leaf.c)
  *  kernel	the common table with interrupts on; may sleep (exits.c)
  *  worker	the VM's process, by the run page
  *
@@ -114,7 +114,7 @@ void husk_inject_exception(struct husk_vcpu *vcpu, u8 vector, bool has_error, u3
 	};
 }
 
-/* Choose what goes in next, and ask for a window for what must wait. Interrupts off or on. */
+/* Choose what goes in next, and ask for a window for what must wait. Interrupts off. */
 static void husk_deliver(struct husk_vcpu *vcpu)
 {
 	struct husk_event *event = &vcpu->event;
@@ -166,7 +166,7 @@ static bool husk_fast_requests(struct husk_vcpu *vcpu)
 
 /* ---- level one ---- */
 
-/* Skip the instruction; a single-step trap is due after it (SDM 3B 17.3.1.4). */
+/* Skip the instruction; a single-step trap is due after it (SDM 3B 18.3.1.4). */
 static __always_inline bool husk_skip(struct husk_vcpu *vcpu)
 {
 	if (unlikely(!husk_call(skip)(vcpu)))

@@ -27,7 +27,8 @@ struct husk_apic_view;
  * @vcpu_init: vendor part of a zeroed vCPU; 0 or -ENOMEM
  * @vcpu_fini: the reverse
  * @moved: the next stay is the first on another CPU; interrupts off
- * @depart: the thread of a guarded vCPU leaves its CPU; preemption off
+ * @depart: the thread of a guarded vCPU leaves its CPU; preemption off. NULL: open
+ *	guards none
  * @open: interrupts off: take the CPU's virtualization mode and load the guest
  *	state that stays over several exits
  * @close: give back what @open took; host state is whole again
@@ -40,7 +41,7 @@ struct husk_apic_view;
  * @flush: drop all TLB entries of this vCPU before the next entry
  * @window: ask for an exit as soon as the guest can take an interrupt or NMI
  * @apic: the APIC's page was filled or changed, or (NULL) the CPU shall virtualize
- *	the APIC no longer; only after husk_lapic_virtualize()
+ *	the APIC no longer; only after husk_lapic_virtualize(). NULL: no CPU here can
  * @skip: retire the current instruction: rip after it, interrupt shadow off.
  *	false: its length is not known (the caller emulates or gives up)
  * @set_shadow: set or clear the interrupt shadow
@@ -51,7 +52,7 @@ struct husk_apic_view;
  *	such a list. By the vCPU's thread outside of a stay; 0 or -ENOMEM
  * @host_msr: an MSR that the hardware switches with the guest (FS_BASE,
  *	GS_BASE, KERNEL_GS_BASE, STAR, LSTAR, CSTAR, SFMASK, SYSENTER_x): where
- *	its guest value is kept while the window is closed, or NULL
+ *	its guest value is kept outside of a stay, or NULL
  */
 struct husk_vendor {
 	const char *name;

@@ -310,11 +310,6 @@ put_fd:
 
 /* ---- control, from netlink ---- */
 
-bool husk_vm_alive(struct husk_vm *vm)
-{
-	return !READ_ONCE(vm->dead);
-}
-
 struct husk_vcpu *husk_vm_vcpu(struct husk_vm *vm, u32 id)
 {
 	return id < HUSK_MAX_VCPUS ? smp_load_acquire(&vm->vcpus[id]) : NULL;

@@ -62,7 +62,7 @@
 	X(INIT,		"init",		"INIT signal") \
 	X(SMI,		"smi",		"SMI, RSM") \
 	X(MCHECK,	"mcheck",	"host machine check") \
-	X(APIC_ACCESS,	"apic_access",	"hardware-assisted APIC exit") \
+	X(APIC_ACCESS,	"apic_access",	"APIC write or EOI that the CPU has done and others must know of") \
 	X(ENTRY_FAIL,	"entry_fail",	"the CPU refused the guest state") \
 	X(OTHER,	"other",	"an exit reason husk does not know") \
 	X(TIMER,	"timer",	"the guest's timer is due (VMX preemption timer)") \
@@ -190,6 +190,11 @@ struct husk_create_vm {
  * @function: EAX in
  * @index: ECX in; counts only if flags has HUSK_CPUID_INDEX
  * @flags: HUSK_CPUID_INDEX
+ * @eax: out
+ * @ebx: out
+ * @ecx: out
+ * @edx: out
+ * @reserved: 0
  */
 struct husk_cpuid_entry {
 	__u32 function;
@@ -578,7 +583,7 @@ enum husk_exit {
 
 /* Bits of sync_valid and sync_dirty: bit HUSK_STATE_GENERAL and HUSK_STATE_SYSTEM only. */
 
-/**
+/*
  * struct husk_run - the page shared by the kernel and the vCPU's thread
  * @immediate_exit: in, if non-zero RUN finishes a pending PIO or MMIO and
  *	returns 0 with HUSK_EXIT_NONE before it enters the guest
@@ -658,6 +663,7 @@ struct husk_flight {
  * @halted_ns: time spent in HLT
  * @entries: entries into the guest
  * @unknown_msrs: RDMSR and WRMSR of MSRs that the guest does not have (#GP)
+ * @reserved: 0
  * @flight: the last exits; entry of number n is at n % HUSK_FLIGHT_LEN
  */
 struct husk_stats {

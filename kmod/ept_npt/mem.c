@@ -276,23 +276,6 @@ int husk_mem_set_slot(struct husk_vm *vm, const struct husk_memory *arg)
 }
 
 /**
- * husk_mem_has_slot - is an address inside a slot?
- * @vm: the VM
- * @gpa: any value
- *
- * Any context. Return: true if it is, or was a moment ago.
- */
-bool husk_mem_has_slot(struct husk_vm *vm, u64 gpa)
-{
-	bool found;
-
-	rcu_read_lock();
-	found = husk_slots_find(rcu_dereference(vm->mem.slots), gpa);
-	rcu_read_unlock();
-	return found;
-}
-
-/**
  * husk_mem_bytes - sum of the slots
  * @vm: the VM
  *

@@ -40,6 +40,7 @@ struct husk_log {
  *	takes those or sleeps may be called with it held
  * @slots: replaced whole, under vm->lock and @lock for writing. Read under
  *	@lock, or under RCU where the answer may be one moment old
+ * @slots_generation: counts replacements of @slots; written under vm->lock
  * @root: the highest table; immutable
  * @root_hpa: its physical address as the CPU takes it (with the host's memory
  *	encryption bit); immutable
@@ -58,7 +59,7 @@ struct husk_log {
 struct husk_mem {
 	rwlock_t lock;
 	struct husk_slots __rcu *slots;
-	u32 slots_generation;		/* counts replacements of @slots; written under vm->lock */
+	u32 slots_generation;
 	u64 *root;
 	u64 root_hpa;
 	struct mmu_notifier notifier;
@@ -93,8 +94,6 @@ enum husk_fault {
 };
 /* Map what backs gpa. Process context, interrupts on, may sleep. access: HUSK_ACCESS_x */
 enum husk_fault husk_mem_fault(struct husk_vcpu *vcpu, u64 gpa, u32 access);
-/* Quick answer for the exit decoder: is gpa inside a slot? Any context. */
-bool husk_mem_has_slot(struct husk_vm *vm, u64 gpa);
 u64 husk_mem_bytes(struct husk_vm *vm);	/* sum of the slots */
 
 /* ---- inside ept_npt ---- */

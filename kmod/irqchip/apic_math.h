@@ -100,6 +100,7 @@ static inline bool apic_match_logical(const struct apic_target *t, u32 dest)
 
 /**
  * apic_match - is a message's destination this APIC?
+ * @t: this APIC
  * @dest: destination field
  * @logical: destination mode
  * @wide: @dest has 32 bits (from an x2APIC); else 8, and 0xff is the broadcast

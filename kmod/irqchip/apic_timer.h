@@ -86,6 +86,8 @@ static inline u64 apic_timer_next(u64 target, u64 period, u64 now)
 /**
  * apic_timer_count - the current count
  * @left: TSC ticks until the expiry, not 0
+ * @tsc_to_ns: ratio
+ * @shift: of the divider
  * @initial: the initial count, which is not exceeded
  *
  * Rounded up, so that it is not 0 before the expiry.

@@ -62,11 +62,15 @@ enum { LAPIC_EV_NMI, LAPIC_EV_INIT, LAPIC_EV_SIPI };
 
 /**
  * struct husk_lapic_timer - see lapic_timer.c
+ * @hrtimer: wakes the host for the expiry; see @armed
  * @armed: guest TSC for which @hrtimer is set, or 0. Written by the vCPU's
  *	thread, cleared by the callback. The hrtimer may fire earlier.
  * @target: guest TSC of the next expiry, or 0
  * @period: the initial count in TSC ticks
  * @offset: vcpu->tsc_offset that the @target of a count was made with
+ * @tmict: the initial count register
+ * @dcr: the divide configuration register
+ * @shift: what @dcr divides by, as a power of two
  */
 struct husk_lapic_timer {
 	struct hrtimer hrtimer;
@@ -78,7 +82,7 @@ struct husk_lapic_timer {
 	u8 shift;
 };
 
-/**
+/*
  * struct husk_lapic - a local APIC
  *
  * Members are owned by the vCPU's thread unless it says atomic. Senders read

@@ -268,7 +268,7 @@ bool husk_lapic_accept(struct husk_lapic *l, const struct lapic_msg *msg, bool o
 		return true;
 	case APIC_SIPI:
 		WRITE_ONCE(l->sipi_vector, msg->vector);
-		smp_mb__before_atomic();	/* pairs with the test_and_clear_bit in take_sipi */
+		smp_mb__before_atomic();	/* pairs with the test_and_clear_bit in husk_lapic_take_sipi() */
 		set_bit(LAPIC_EV_SIPI, &l->events);
 		lapic_request(l, HUSK_REQ_INIT, own);
 		return true;

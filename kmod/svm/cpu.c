@@ -4,10 +4,11 @@
  * address-space identifiers.
  *
  * Ownership. EFER.SVME and VM_HSAVE_PA may belong to another hypervisor (KVM
- * turns SVME on for good when it is loaded). Between svm_open() and svm_close()
- * interrupts are off, so nobody else can look; both are put back exactly. Where
- * SVME was off, VM_HSAVE_PA keeps husk's page as a mark: whoever uses SVM in the
- * meantime replaces it.
+ * turns SVME on when it is loaded, for good; on 6.1 from its first VM to its
+ * last). Between svm_open() and svm_close() interrupts are off, so nobody else
+ * can look. What another hypervisor had is put back exactly. Where SVME was off
+ * it is again, but VM_HSAVE_PA keeps husk's page as a mark: whoever uses SVM in
+ * the meantime replaces it.
  *
  * ASIDs. TLB entries carry nothing but the ASID. While husk is alone, each CPU
  * hands out its ASIDs in turn and flushes all when they run out, or when the
@@ -27,12 +28,12 @@
 #include "svm/svm.h"
 
 struct svm_cpu {
-	struct page *hsave;	/* VM_HSAVE_PA while a guest runs */
+	struct page *hsave;	/* VM_HSAVE_PA while a guest runs; and the mark */
 	struct page *host;	/* VMSAVE of the host */
 	struct vmcb *flush;	/* see husk_svm_flush_run() */
 	struct page *empty;	/* its nested page table */
 	u64 own_hsave_pa, host_pa;	/* of @hsave and @host; immutable after load */
-	u64 efer, hsave_pa;	/* of whoever was here before; valid while open */
+	u64 efer, hsave_pa;	/* of whoever was here before; valid while open. @hsave_pa is put back if @foreign */
 	u64 asid_generation;
 	u32 asid_next;
 	bool flush_all;		/* this generation's ASIDs may have old entries: no entry has flushed them yet */

@@ -132,8 +132,9 @@ SYM_FUNC_END(husk_svm_enter)
 
 /*
  * void husk_svm_flush_run(u64 pa)
- * One VMRUN of a VMCB that can't execute anything (svm.c: its nested page table
- * is empty): only its TLB_CONTROL counts. Interrupts off; GIF set before and after.
+ * One VMRUN of a VMCB that can't execute anything (svm_flush_vmcb_init() in cpu.c:
+ * its nested page table is empty): only its TLB_CONTROL counts. Interrupts off;
+ * GIF set before and after.
  */
 SYM_FUNC_START(husk_svm_flush_run)
 	push_host_gprs

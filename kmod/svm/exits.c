@@ -7,7 +7,7 @@
 
 #include "svm/svm.h"
 
-/* Exit codes 60h .. 8eh; the ranges below and NPF are decoded by hand. */
+/* Exit codes 60h .. 8eh; the ranges below, IRET and NPF are decoded by hand. */
 static const u8 svm_reasons[] = {
 	[VMEXIT_INTR]			= HUSK_REASON_EXTINT,
 	[VMEXIT_NMI]			= HUSK_REASON_NMI,
@@ -18,7 +18,6 @@ static const u8 svm_reasons[] = {
 	[VMEXIT_RDPMC]			= HUSK_REASON_RDPMC,
 	[VMEXIT_CPUID]			= HUSK_REASON_CPUID,
 	[VMEXIT_RSM]			= HUSK_REASON_VIRT_INSN,	/* #UD outside of SMM */
-	[VMEXIT_IRET]			= HUSK_REASON_NMI_WINDOW,
 	[VMEXIT_INVD]			= HUSK_REASON_CACHE,
 	[VMEXIT_PAUSE]			= HUSK_REASON_PAUSE,
 	[VMEXIT_HLT]			= HUSK_REASON_HLT,
@@ -43,7 +42,7 @@ static const u8 svm_reasons[] = {
 	[VMEXIT_RDPRU]			= HUSK_REASON_VIRT_INSN,	/* CPUID hides it */
 };
 
-static void svm_decode_pio(struct svm_vcpu *svm, struct husk_exit_info *exit)
+static void svm_decode_pio(struct husk_exit_info *exit)
 {
 	u64 info = exit->info[0];
 
@@ -134,7 +133,7 @@ static __always_inline void svm_decode_code(struct svm_vcpu *svm, struct husk_ex
 		reason = code == VMEXIT_INVALID ? HUSK_REASON_ENTRY_FAIL : HUSK_REASON_OTHER;
 	exit->reason = reason;
 	if (reason == HUSK_REASON_PIO)
-		svm_decode_pio(svm, exit);
+		svm_decode_pio(exit);
 	else if (reason == HUSK_REASON_RDMSR)
 		exit->reason = exit->info[0] & 1 ? HUSK_REASON_WRMSR : HUSK_REASON_RDMSR;
 	else if (unlikely(reason == HUSK_REASON_CR_ACCESS))	/* of this range only CR0_SEL_WRITE */

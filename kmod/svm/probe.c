@@ -20,7 +20,7 @@ struct svm_mode_bit {
 	u32 function;
 };
 
-/* APM3 E.4.9: CPUID 0x8000000A EDX */
+/* CPUID 0x8000000A EDX: APM3 E.4.9 */
 static const struct svm_mode_bit svm_mode_bits[] = {
 	{ HUSK_MODE_NESTED_PAGING,	3, 0,	0x8000000a },
 	{ HUSK_MODE_NRIPS,		3, 3,	0x8000000a },

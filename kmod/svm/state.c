@@ -115,7 +115,7 @@ static void svm_commit_seg(struct svm_vcpu *svm)
 
 /*
  * Write what changed since the last entry. FS, GS, TR and LDTR are loaded by
- * svm_open(), so class SEG may be changed while the window is closed only;
+ * svm_open(), so class SEG may be changed outside of a stay only;
  * common code does so by construction (it is never dirty in a leaf).
  */
 void svm_commit(struct svm_vcpu *svm)

@@ -12,9 +12,10 @@
 
 /**
  * struct svm_vcpu - AMD-V part of a vCPU; owned by the vCPU's thread
+ * @vcpu: the common part
  * @vmcb: its control block
  * @vmcb_pa: physical address of it
- * @gs_base: guest's, host's; valid while the window is open
+ * @gs_base: guest's, host's; valid in a stay
  * @asid_generation: of the CPU's ASIDs when @vmcb's was drawn
  * @cr0: guest's view of CR0.CD and CR0.NW, which hardware never sees
  * @cr4: CR4.MCE if hardware has it set and the guest has not

@@ -15,8 +15,6 @@
 #include "vmx/caps.h"
 #include "vmx/vmcs.h"
 
-#define VMX_BASIC_REVISION	GENMASK_ULL(30, 0)
-#define VMX_BASIC_TRUE_CONTROLS	BIT_ULL(55)
 #define VMX_FEAT_CTL_ON		(FEAT_CTL_LOCKED | FEAT_CTL_VMX_ENABLED_OUTSIDE_SMX)
 
 struct vmx_caps vmx_caps;
@@ -51,9 +49,9 @@ static void vmx_caps_read(void *info)
 	bool exact;
 
 	c->basic = vmx_caps_msr(MSR_IA32_VMX_BASIC);
-	c->revision = c->basic & VMX_BASIC_REVISION;
+	c->revision = VMX_INFO_REVISION(c->basic);
 	/* The TRUE ones let also the bits that used to be reserved as 1 be cleared (A.2). */
-	exact = c->basic & VMX_BASIC_TRUE_CONTROLS;
+	exact = c->basic & VMX_INFO_TRUE_CONTROLS;
 	vmx_caps_read_word(c, VMX_WORD_PIN,
 			   exact ? MSR_IA32_VMX_TRUE_PINBASED_CTLS : MSR_IA32_VMX_PINBASED_CTLS);
 	vmx_caps_read_word(c, VMX_WORD_PROC,

@@ -8,19 +8,29 @@
 #ifndef HUSK_VMX_CHECK_H
 #define HUSK_VMX_CHECK_H
 
+#include "vmx/caps.h"
 #include "vmx/vmcs.h"
 
 /**
  * struct vmx_check_limits - what this CPU allows in a VMCS
  * @pin: IA32_VMX_TRUE_PINBASED_CTLS as read: low half bits that must be 1,
- *	high half bits that may be 1; likewise @proc, @proc2, @exit and @entry
+ *	high half bits that may be 1
+ * @proc: IA32_VMX_TRUE_PROCBASED_CTLS, as @pin
+ * @proc2: IA32_VMX_PROCBASED_CTLS2, as @pin
+ * @exit: IA32_VMX_TRUE_EXIT_CTLS, as @pin
+ * @entry: IA32_VMX_TRUE_ENTRY_CTLS, as @pin
  * @proc3: IA32_VMX_PROCBASED_CTLS3: bits that may be 1
  * @vmfunc: IA32_VMX_VMFUNC: bits that may be 1
- * @cr0_fixed0: IA32_VMX_CR0_FIXED0, and so on
+ * @cr0_fixed0: IA32_VMX_CR0_FIXED0
+ * @cr0_fixed1: IA32_VMX_CR0_FIXED1
+ * @cr4_fixed0: IA32_VMX_CR4_FIXED0
+ * @cr4_fixed1: IA32_VMX_CR4_FIXED1
  * @basic: IA32_VMX_BASIC
  * @misc: IA32_VMX_MISC
  * @ept_vpid: IA32_VMX_EPT_VPID_CAP
- * @efer: bits of IA32_EFER that are not reserved; likewise the next two
+ * @efer: bits of IA32_EFER that are not reserved
+ * @debugctl: bits of IA32_DEBUGCTL that are not reserved
+ * @perf_global_ctrl: bits of IA32_PERF_GLOBAL_CTRL that are not reserved
  * @cr3: bits of CR3 above the address that are not reserved (LAM)
  * @vtpr: byte 80h of the virtual-APIC page, which is no field; 0 if not known
  * @phys_bits: physical-address width, up to 52

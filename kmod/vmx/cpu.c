@@ -7,10 +7,10 @@
  * itself and leaves it again. If it is set, another hypervisor is in it: its
  * current VMCS (it may rely on that between its own instructions) is put back.
  * Outside of a stay no VMCS of husk's is active on any CPU (VMCLEAR, SDM 3C
- * 24.11.3), so its thread may move, the CPU go offline and the other one leave
+ * 25.11.3), so its thread may move, the CPU go offline and the other one leave
  * VMX operation without husk being told.
  *
- * TLB. Guest mappings carry EPT pointer, VPID and PCID (SDM 3C 28.3.2). Tables
+ * TLB. Guest mappings carry EPT pointer, VPID and PCID (SDM 3C 29.4.2). Tables
  * of another VM never have the same EPT pointer at the same time, husk's or
  * not, so any VPID does. What an older VM with the same root, or this vCPU
  * before it moved, left on this CPU is dropped at the first stay here.
@@ -36,7 +36,7 @@ struct vmx_cpu {
 	unsigned long cr4;
 	u64 previous;		/* its current VMCS, all ones if none */
 	struct desc_ptr gdt, idt;	/* of this CPU for good; filled before its first stay */
-	/* what a VM exit sets to fixed values (SDM 3C 27.5), and MSRs; valid while open */
+	/* what a VM exit sets to fixed values (SDM 3C 28.5), and MSRs; valid while open */
 	u16 ds, es, fs, gs, ldt;
 	bool segments;		/* one of them is not 0 */
 	u64 debugctl, pebs;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * VMLAUNCH and VMRESUME. The CPU switches segments, tables, FS and GS base by
- * itself (SDM 3C 27.5); the MSRs that it leaves alone are vmx_open()'s.
+ * itself (SDM 3C 28.5); the MSRs that it leaves alone are vmx_open()'s.
  */
 #include <asm/unwind_hints.h>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Events into the guest: VM-entry interruption information (SDM 3C 24.8.3),
+ * Events into the guest: VM-entry interruption information (SDM 3C 25.8.3),
  * windows by exiting controls. NMIs are blocked and unblocked by the hardware
  * ("virtual NMIs").
  */
@@ -25,7 +25,7 @@ void vmx_inject(struct husk_vcpu *vcpu)
 	event->pending = false;
 	if (unlikely(!vmx->open))
 		return;
-	/* Real mode has no error codes (SDM 3C 26.2.1.3). */
+	/* Real mode has no error codes (SDM 3C 27.2.1.3). */
 	if (event->has_error && vmx_protected(vmx)) {
 		info |= VMX_INTR_ERROR_CODE;
 		vmx_write(VMCS_ENTRY_ERROR_CODE, event->error & 0xffff);

@@ -112,7 +112,7 @@ static void vmx_decode_cr(struct husk_exit_info *exit)
 	exit->cr.gpr = type == VMX_CR_MOV_TO || type == VMX_CR_MOV_FROM ? VMX_CR_GPR(info) : -1;
 }
 
-/* #DB exits before DR6 and DR7 change: the qualification has what it would set (SDM 3C table 27-1). */
+/* #DB exits before DR6 and DR7 change: the qualification has what it would set (SDM 3C table 28-1). */
 static void vmx_decode_debug(struct vmx_vcpu *vmx, struct husk_exit_info *exit)
 {
 	struct husk_vcpu *vcpu = &vmx->vcpu;

@@ -26,7 +26,7 @@ static void vmx_seg_fetch(struct husk_segment *to, int seg)
 		to->attr &= ~VMX_AR_P;
 }
 
-/* VMX wants of a usable segment what loading it would have made (SDM 3C 26.3.1.2). */
+/* VMX wants of a usable segment what loading it would have made (SDM 3C 27.3.1.2). */
 static void vmx_seg_commit(int seg, const struct husk_segment *from)
 {
 	u32 ar = (from->attr & 0xff) | (from->attr & 0xf00) << 4;
@@ -114,7 +114,7 @@ void vmx_fetch(struct husk_vcpu *vcpu, u8 classes)
 	local_irq_restore(flags);
 }
 
-/* With EPT the CPU takes the four top entries of PAE paging from here (SDM 3C 26.3.2.4). */
+/* With EPT the CPU takes the four top entries of PAE paging from here (SDM 3C 27.3.2.4). */
 static void vmx_commit_pdptes(const struct husk_vcpu *vcpu)
 {
 	int i;

@@ -532,56 +532,12 @@ enum vmcs_segment {
 #define VMX_EPTP_ACCESSED_DIRTY		BIT_ULL(6)
 #define VMX_EPTP_SHADOW_STACK		BIT_ULL(7)
 
-/* INVEPT and INVVPID: types */
+/* INVEPT: types */
 #define VMX_INVEPT_SINGLE		1UL
 #define VMX_INVEPT_ALL			2UL
-#define VMX_INVVPID_ADDRESS		0UL
-#define VMX_INVVPID_SINGLE		1UL
-#define VMX_INVVPID_ALL			2UL
-#define VMX_INVVPID_SINGLE_NON_GLOBAL	3UL
 
 /* VM-function controls */
 #define VMX_VMFUNC_EPTP_SWITCH		BIT_ULL(0)
-
-/* IA32_VMX_BASIC, SDM 3D appendix A.1 */
-#define VMX_INFO_REVISION(b)		((u32)(b) & 0x7fffffff)
-#define VMX_INFO_SIZE(b)		((u32)((b) >> 32) & 0x1fff)
-#define VMX_INFO_MEMORY_TYPE(b)		((u32)((b) >> 50) & 0xf)
-#define VMX_INFO_INS_OUTS		BIT_ULL(54)
-#define VMX_INFO_TRUE_CONTROLS		BIT_ULL(55)
-#define VMX_INFO_ANY_ERROR_CODE		BIT_ULL(56)
-
-/* IA32_VMX_MISC, appendix A.6 */
-#define VMX_MISC_PREEMPTION_TIMER_RATE(m) ((u32)(m) & 0x1f)	/* TSC bit that counts */
-#define VMX_MISC_STORE_LMA		BIT_ULL(5)
-#define VMX_MISC_HLT			BIT_ULL(6)
-#define VMX_MISC_SHUTDOWN		BIT_ULL(7)
-#define VMX_MISC_WAIT_FOR_SIPI		BIT_ULL(8)
-#define VMX_MISC_PT			BIT_ULL(14)
-#define VMX_MISC_CR3_TARGETS(m)		((u32)((m) >> 16) & 0x1ff)
-#define VMX_MISC_MSR_LIST(m)		(512 * (((u32)((m) >> 25) & 7) + 1))
-#define VMX_MISC_VMWRITE_ALL		BIT_ULL(29)
-#define VMX_MISC_ZERO_LENGTH		BIT_ULL(30)
-
-/* IA32_VMX_EPT_VPID_CAP, appendix A.10 */
-#define VMX_EPT_CAP_EXECUTE_ONLY	BIT_ULL(0)
-#define VMX_EPT_CAP_WALK_4		BIT_ULL(6)
-#define VMX_EPT_CAP_WALK_5		BIT_ULL(7)
-#define VMX_EPT_CAP_UC			BIT_ULL(8)
-#define VMX_EPT_CAP_WB			BIT_ULL(14)
-#define VMX_EPT_CAP_2M			BIT_ULL(16)
-#define VMX_EPT_CAP_1G			BIT_ULL(17)
-#define VMX_EPT_CAP_INVEPT		BIT_ULL(20)
-#define VMX_EPT_CAP_ACCESSED_DIRTY	BIT_ULL(21)
-#define VMX_EPT_CAP_ADVANCED_INFO	BIT_ULL(22)
-#define VMX_EPT_CAP_SHADOW_STACK	BIT_ULL(23)
-#define VMX_EPT_CAP_INVEPT_SINGLE	BIT_ULL(25)
-#define VMX_EPT_CAP_INVEPT_ALL		BIT_ULL(26)
-#define VMX_VPID_CAP_INVVPID		BIT_ULL(32)
-#define VMX_VPID_CAP_ADDRESS		BIT_ULL(40)
-#define VMX_VPID_CAP_SINGLE		BIT_ULL(41)
-#define VMX_VPID_CAP_ALL		BIT_ULL(42)
-#define VMX_VPID_CAP_SINGLE_NON_GLOBAL	BIT_ULL(43)
 
 /* VM-instruction error numbers, SDM 3C 31.4, without those of SMM monitors */
 enum vmx_instruction_error {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * VT-x (SDM 3C chapters 24 to 30): setting up, one entry, and the vendor table.
+ * VT-x (SDM 3C chapters 25 to 31): setting up, one entry, and the vendor table.
  */
 #include <linux/gfp.h>
 #include <linux/mm.h>
@@ -31,7 +31,7 @@ static u32 vmx_pin, vmx_proc, vmx_proc2, vmx_exit, vmx_entry;
 static u8 vmx_timer_rate;
 static u64 vmx_timer_slack;
 
-/* One bit an MSR; four ranges of 8192: low and high, read and write. SDM 3C 24.6.9 */
+/* One bit an MSR; four ranges of 8192: low and high, read and write. SDM 3C 25.6.9 */
 void vmx_msr_allow(void *bitmap, u32 msr, bool write)
 {
 	unsigned long *map = bitmap + (msr >= 0xc0000000 ? 0x400 : 0) + (write ? 0x800 : 0);
@@ -91,8 +91,7 @@ static int vmx_setup(void)
 	vmx_timer_slack = 2 * (BIT_ULL(vmx_timer_rate) - 1);
 	if (!husk_mode(HUSK_MODE_AD_BITS))
 		husk_vmx.format = &husk_ept_format_no_ad;
-	/* It is the setting of a dirty bit that is logged. */
-	if (!husk_mode(HUSK_MODE_PML) || !husk_mode(HUSK_MODE_AD_BITS))
+	if (!husk_mode(HUSK_MODE_PML))
 		husk_vmx.log = NULL;
 	vmx_io_bitmaps = (void *)__get_free_pages(GFP_KERNEL, 1);
 	vmx_msr_bitmap = (void *)__get_free_page(GFP_KERNEL);
@@ -222,7 +221,7 @@ static void vmx_vcpu_fini(struct husk_vcpu *vcpu)
 
 /* ---- one entry ---- */
 
-/* After a change of either: in a shadow a single-step trap must be pending exactly if TF says so (SDM 3C 26.3.1.5). */
+/* After a change of either: in a shadow a single-step trap must be pending exactly if TF says so (SDM 3C 27.3.1.5). */
 static noinline void vmx_write_pending_debug(struct vmx_vcpu *vmx)
 {
 	u64 pending;
@@ -259,7 +258,7 @@ static noinline void vmx_write_dirty(struct vmx_vcpu *vmx, u8 cr8)
 		vmx_write(VMCS_GUEST_INTERRUPTIBILITY, vmx->shadow);
 		vmx_write_pending_debug(vmx);
 	}
-	/* It must not be above TPR (SDM 3C 26.2.1.1); then what waits is looked at anyway. */
+	/* It must not be above TPR (SDM 3C 27.2.1.1); then what waits is looked at anyway. */
 	if (vmx->vapic && (dirty & VMX_DIRTY_THRESHOLD))
 		vmx_write(VMCS_TPR_THRESHOLD, min(vmx->vcpu.tpr_threshold, cr8));
 	if (dirty & VMX_DIRTY_SYSENTER) {
@@ -276,7 +275,7 @@ static noinline void vmx_write_dirty(struct vmx_vcpu *vmx, u8 cr8)
 }
 
 /*
- * The timer begins anew at each entry (SDM 3C 25.5.1), so it is told what is
+ * The timer begins anew at each entry (SDM 3C 26.5.1), so it is told what is
  * left: then time outside of the guest counts, and a TSC that is another CPU's.
  * With 0 the exit comes before the guest's first instruction.
  */
@@ -370,7 +369,7 @@ static void vmx_set_shadow(struct husk_vcpu *vcpu, bool on)
 {
 	vmx_shadow(to_vmx(vcpu), VMX_BLOCKING_NMI, vcpu->nmi_masked);
 	vmx_shadow(to_vmx(vcpu), VMX_BLOCKING_STI | VMX_BLOCKING_MOV_SS, false);
-	/* STI needs IF set (SDM 3C 26.3.1.5); that of MOV SS is as good. */
+	/* STI needs IF set (SDM 3C 27.3.1.5); that of MOV SS is as good. */
 	vmx_shadow(to_vmx(vcpu), vcpu->regs.rflags & X86_EFLAGS_IF ? VMX_BLOCKING_STI : VMX_BLOCKING_MOV_SS, on);
 }
 

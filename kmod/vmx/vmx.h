@@ -42,12 +42,13 @@ enum {
 
 /**
  * struct vmx_vcpu - VT-x part of a vCPU; owned by the vCPU's thread
+ * @vcpu: the common part
  * @vmcs: its VMCS region
  * @vmcs_pa: physical address of it
  * @vapic: virtual-APIC page, NULL without TPR shadow
  * @tpr: its TPR, where that is to follow CR8 at each entry and back; or NULL
  * @pml: the CPU's list of pages that were written, NULL unless the VM has a logged slot
- * @eptp: EPT pointer (SDM 3C 24.6.11)
+ * @eptp: EPT pointer (SDM 3C 25.6.11)
  * @open: the VMCS is current: between vmx_open() and vmx_close(), or in vmx_fetch()
  * @failed: what vmx_open() could not do, 0 if nothing; VMX_FAIL_x
  * @launched: VMRESUME is due; no longer once the VMCS is cleared
@@ -60,10 +61,14 @@ enum {
  * @dirty: VMX_DIRTY_x
  * @proc: primary processor-based controls
  * @proc2: secondary ones, without VMX_PROC2_APIC and VMX_PROC2_PML
- * @shadow: interruptibility state (SDM 3C 24.4.2)
- * @rip: what the VMCS has; likewise @rsp, @rflags
+ * @shadow: interruptibility state (SDM 3C 25.4.2)
+ * @rip: GUEST_RIP as the VMCS has it
+ * @rsp: GUEST_RSP as the VMCS has it
+ * @rflags: GUEST_RFLAGS as the VMCS has it
  * @cr2: the guest's, which no VMCS field holds
- * @host_cr3: HOST_x fields as the VMCS has them
+ * @host_cr3: HOST_CR3 as the VMCS has it
+ * @host_cr4: HOST_CR4 as the VMCS has it
+ * @host_fs_base: HOST_FS_BASE as the VMCS has it
  * @msr: guest's values, see VMX_MSR_x
  * @eoi_exit: EOI-exit bitmap
  * @intr_status: guest interrupt status for the next entry
