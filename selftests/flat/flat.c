@@ -286,6 +286,7 @@ static u32 deadline(const struct flat_test *test)
 
 #define NO_MASKED_EXITS	"Bochs lets no host interrupt in while a guest that was entered with IF clear leaves it so"
 #define STEP_TO_HOST	"Bochs hands a single-step trap of the guest's to the host at an exit"
+#define NO_VINTR	"Bochs takes no virtual interrupt in a guest that was entered with IF set"
 #define NO_DR6		"Bochs leaves DR6 in the VMCB as it was when #DB is intercepted"
 
 /* What an emulator of the lab can't do. Bochs 3.0: svm.cc, exception.cc, event.cc */
@@ -302,7 +303,8 @@ static const struct quirk {
 	{ "bochs-svm", "single_step", NO_DR6 },
 	{ "bochs-svm", "single_step_exits", STEP_TO_HOST },
 	{ "bochs-svm", "state_refused", STEP_TO_HOST },
-	{ "bochs-svm", "sti_shadow", "Bochs takes no virtual interrupt in a guest that was entered with IF set" },
+	{ "bochs-svm", "sti_shadow", NO_VINTR },
+	{ "bochs-svm", "hostile_windows", NO_VINTR },
 	{ "bochs-svm", "pio_string_fault", "Bochs does not load CR2 at VMRUN" },
 	{ "bochs-svm", "real_mode_reset", "Bochs tells of no INT in EXITINTINFO, but of the exception before it" },
 };

@@ -154,6 +154,7 @@ void traps_init(void)
 	set_gate(3, (u64)stubs + 3 * 16, 0xee);
 	asm volatile("lidt %0" :: "m"(idtr));
 	memcpy(&tss[1], &top, 8);
+	memcpy(&tss[9], &top, 8);		/* IST 1, for tests that want it */
 	tss[25] = sizeof(tss) << 16;		/* no I/O bitmap */
 	gdt[5] = 0x0000890000000067UL | (base & 0xffffff) << 16 | (base >> 24 & 0xff) << 56;
 	gdt[6] = base >> 32;

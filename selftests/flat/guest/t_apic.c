@@ -399,6 +399,31 @@ void test_ioapic_level(u64 arg)
 	EXPECT(irq_count[0x56], 4);
 }
 
+/*
+ * IRQ5 is level triggered, ends itself (AEOI) and leaves IF set (a trap gate):
+ * once the host raises the line, each delivery is followed by the next before
+ * the handler's first instruction. The stack is an IST's, so this has no end.
+ */
+void test_window_storm(u64 arg)
+{
+	(void)arg;
+	apic_init(false);
+	eoi_how = EOI_NONE;
+	apic_write(APIC_LINT0, 0x700);
+	out8(0x4d0, 0x20);
+	out8(0x20, 0x11);
+	out8(0x21, 0x20);
+	out8(0x21, 4);
+	out8(0x21, 3);				/* ICW4: 8086, AEOI */
+	out8(0x21, 0xdf);
+	idt[0x25].type = 0x8f;
+	idt[0x25].ist = 1;
+	out32(PORT_SYNC, 1);
+	sti();
+	for (;;)
+		pause();
+}
+
 void test_msi(u64 arg)
 {
 	(void)arg;
