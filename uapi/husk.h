@@ -89,8 +89,9 @@ enum husk_level {
 };
 
 /*
- * CPU features that husk can use; bits of husk_caps.modes and modes_usable,
+ * CPU features that husk looks for; bits of husk_caps.modes and modes_usable,
  * each maskable by the module parameter mask=. X(constant, "name", what)
+ * Not used yet: vgif, posted_intr, tsc_scaling, pause_filter, and AMD's apic_accel.
  */
 #define HUSK_MODES(X) \
 	X(VMX,		"vmx",		"Intel VT-x") \
