@@ -6,9 +6,18 @@
 
 BOCHS=$CACHE/bochs
 
+# How a network namespace is to be had: by rights, or by a user namespace, which a chroot has none of
+bochs_namespace() {
+	local options
+	for options in -n -rn; do
+		unshare $options true 2>/dev/null && { echo $options; return; }
+	done
+	return 1
+}
+
 machine_usable() {
 	[ -e "$BOCHS/bochs-bin" ] || { echo "no Bochs: run scripts/deps bochs"; return 1; }
-	unshare -rn true 2>/dev/null || { echo "Bochs is run in a network namespace, and unshare -rn makes none here"; return 1; }
+	bochs_namespace >/dev/null || { echo "Bochs is run in a network namespace, and unshare makes none here, with -n or -rn"; return 1; }
 }
 
 # path of the option ROM that starts the kernel; made on first use of its source
@@ -61,7 +70,7 @@ machine_start() {
 	echo c >"$LAB_DIR/bochs.rc"
 	export BXSHARE=$BOCHS LTDL_LIBRARY_PATH=$BOCHS/plugins
 	# its only display without a screen listens on the network: on one of its own
-	exec unshare -rn "$BOCHS/lib/ld-linux-x86-64.so.2" --library-path "$BOCHS/lib" "$BOCHS/bochs-bin" \
+	exec unshare $(bochs_namespace) "$BOCHS/lib/ld-linux-x86-64.so.2" --library-path "$BOCHS/lib" "$BOCHS/bochs-bin" \
 		-q -f "$LAB_DIR/bochsrc" -rc "$LAB_DIR/bochs.rc" 3>&1 </dev/null >&2
 }
 
