@@ -241,11 +241,19 @@ u64 *husk_pt_pop_dead(u64 **dead)
 	return table;
 }
 
-static bool pt_age_table(const struct husk_pt_format *format, u64 *table, int level,
-			 u64 gpa, u64 end, bool clear)
+/* What a look at the leaves of a range is for */
+struct pt_scan {
+	u64 bit;			/* which leaves are meant */
+	bool clear;			/* take it from them; else the first ends the scan */
+	const struct husk_pt_log *log;	/* NULL, or where to note them */
+};
+
+/* Was one found? */
+static bool pt_scan_table(const struct husk_pt_format *format, u64 *table, int level,
+			  u64 gpa, u64 end, const struct pt_scan *scan)
 {
 	u64 size = husk_pt_size(level), next;
-	bool young = false;
+	bool found = false;
 
 	for (; gpa < end; gpa = next) {
 		u64 *entry = &table[pt_index(gpa, level)];
@@ -255,16 +263,18 @@ static bool pt_age_table(const struct husk_pt_format *format, u64 *table, int le
 		if (!old)
 			continue;
 		if (!pt_is_leaf(format, old, level)) {
-			young |= pt_age_table(format, pt_child(old), level - 1, gpa, next, clear);
-		} else if (old & format->accessed) {
-			young = true;
-			while (clear && !try_cmpxchg(entry, &old, old & ~format->accessed))
+			found |= pt_scan_table(format, pt_child(old), level - 1, gpa, next, scan);
+		} else if (old & scan->bit) {
+			found = true;
+			if (scan->log)
+				set_bit((gpa - scan->log->gpa) >> 12, scan->log->bits);
+			while (scan->clear && !try_cmpxchg(entry, &old, old & ~scan->bit))
 				;
 		}
-		if (young && !clear)
+		if (found && !scan->clear)
 			return true;
 	}
-	return young;
+	return found;
 }
 
 /**
@@ -283,32 +293,9 @@ static bool pt_age_table(const struct husk_pt_format *format, u64 *table, int le
  */
 bool husk_pt_age(const struct husk_pt_format *format, u64 *root, u64 gpa, u64 end, bool clear)
 {
-	return pt_age_table(format, root, format->levels, gpa, end, clear);
-}
+	const struct pt_scan scan = { .bit = format->accessed, .clear = clear };
 
-static bool pt_harvest_table(const struct husk_pt_format *format, u64 *table, int level,
-			     u64 gpa, u64 end, const struct husk_pt_log *log)
-{
-	u64 size = husk_pt_size(level), written = husk_pt_written(format), next;
-	bool changed = false;
-
-	for (; gpa < end; gpa = next) {
-		u64 *entry = &table[pt_index(gpa, level)];
-		u64 old = READ_ONCE(*entry);
-
-		next = min((gpa | (size - 1)) + 1, end);
-		if (!old)
-			continue;
-		if (!pt_is_leaf(format, old, level)) {
-			changed |= pt_harvest_table(format, pt_child(old), level - 1, gpa, next, log);
-		} else if (old & written) {
-			changed = true;
-			set_bit((gpa - log->gpa) >> 12, log->bits);
-			while (!try_cmpxchg(entry, &old, old & ~written))
-				;
-		}
-	}
-	return changed;
+	return pt_scan_table(format, root, format->levels, gpa, end, &scan);
 }
 
 /**
@@ -328,6 +315,7 @@ static bool pt_harvest_table(const struct husk_pt_format *format, u64 *table, in
 bool husk_pt_harvest(const struct husk_pt_format *format, u64 *root, u64 gpa, u64 end, unsigned long *bits)
 {
 	const struct husk_pt_log log = { .gpa = gpa, .bits = bits };
+	const struct pt_scan scan = { .bit = husk_pt_written(format), .clear = true, .log = &log };
 
-	return pt_harvest_table(format, root, format->levels, gpa, end, &log);
+	return pt_scan_table(format, root, format->levels, gpa, end, &scan);
 }
