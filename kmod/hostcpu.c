@@ -10,7 +10,6 @@
  */
 #define pr_fmt(fmt) "husk: " fmt
 
-#include <linux/jump_label.h>
 #include <linux/cpu.h>
 #include <linux/jump_label.h>
 #include <linux/kernel.h>
@@ -370,8 +369,9 @@ void husk_guest_put(struct husk_vcpu *vcpu)
 
 /*
  * A #MC that ended a stay was not delivered to the host (APM2 15.12.18), nor one
- * that made a VM entry fail (SDM 3C 27.9): call its handler. cs says user mode, since it was not the kernel's code that ran: a
- * recoverable error then ends this process and not the machine.
+ * that made a VM entry fail (SDM 3C 27.9): call its handler. cs says user mode,
+ * since it was not the kernel's code that ran: a recoverable error then ends this
+ * process and not the machine.
  */
 void husk_host_machine_check(void)
 {

@@ -75,8 +75,6 @@ enum {
  * struct husk_exit_info - one exit, decoded by the vendor into neutral terms
  * @reason: HUSK_REASON_x
  * @insn_len: how many bytes of @insn are valid
- * @pad: unused
- * @pad2: unused
  * @hw_reason: the hardware's exit code
  * @info: the hardware's two information words
  * @next_rip: rip after the instruction, 0 if the CPU did not say
@@ -95,8 +93,6 @@ enum {
 struct husk_exit_info {
 	u8 reason;
 	u8 insn_len;
-	u16 pad;
-	u32 pad2;
 	u64 hw_reason;
 	u64 info[2];
 	u64 next_rip;

@@ -42,10 +42,9 @@ void svm_fetch(struct husk_vcpu *vcpu, u8 classes)
 		sys->efer = vmcb->efer & ~(u64)EFER_SVME;
 		svm_seg_fetch(&sys->cs, &vmcb->cs);
 		svm_seg_fetch(&sys->ss, &vmcb->ss);
-		/* CPL is kept apart from SS.DPL (APM2 15.5.1) */
-		sys->ss.attr = (sys->ss.attr & ~(3 << 5)) | (vmcb->cpl & 3) << 5;
 	}
-	if (classes & HUSK_SYS_CPL)
+	/* CPL is kept apart from SS.DPL (APM2 15.5.1) */
+	if (classes & (HUSK_SYS_CR | HUSK_SYS_CPL))
 		sys->ss.attr = (sys->ss.attr & ~(3 << 5)) | (vmcb->cpl & 3) << 5;
 	if (classes & HUSK_SYS_SEG) {
 		svm_seg_fetch(&sys->es, &vmcb->es);
