@@ -50,6 +50,38 @@
 	write_msr \name, \index
 	.endm
 
+	/* Ports of the worker, by each width */
+	.macro ports mode
+	site	\mode\()out8
+	out	%al, $0xe0
+	site	\mode\()out16
+	out	%ax, $0xe0
+	site	\mode\()out32
+	out	%eax, $0xe0
+	mov	$0x2e0, %dx
+	site	\mode\()in8
+	in	(%dx), %al
+	site	\mode\()in16
+	in	(%dx), %ax
+	site	\mode\()in32
+	in	(%dx), %eax
+	.endm
+
+	/* That of the vendor, which CPUID left at 500h */
+	.macro call_hypervisor name:req
+	mov	0x500, %ebx
+	cmp	$VENDOR_INTEL_EBX, %ebx
+	mov	$0xdead, %eax
+	je	.Lintel\@
+	site	\name
+	vmmcall
+	jmp	.Lcalled\@
+.Lintel\@:
+	site	\name
+	vmcall
+.Lcalled\@:
+	.endm
+
 	/* An instruction that exits and then faults: the handlers go on after it */
 	.macro faults name:req, insn:vararg
 	lea	.Lafter\@(%rip), %r15
@@ -78,31 +110,11 @@ parity_guest:
 	site	real_cpuid
 	cpuid
 	mov	%ebx, 0x500
-	site	real_out8
-	out	%al, $0xe0
-	site	real_out16
-	out	%ax, $0xe0
-	site	real_out32
-	out	%eax, $0xe0
-	mov	$0x2e0, %dx
-	site	real_in8
-	in	(%dx), %al
-	site	real_in16
-	in	(%dx), %ax
-	site	real_in32
-	in	(%dx), %eax
+	ports	real_
 	read_msr real_rdmsr, 0x277
 	write_msr real_wrmsr, 0x277
-	mov	0x500, %ebx
-	cmp	$VENDOR_INTEL_EBX, %ebx
-	mov	$0xdead, %eax
-	je	1f
-	site	real_hypercall
-	vmmcall
-	jmp	2f
-1:	site	real_hypercall
-	vmcall
-2:	mov	$0x1000, %di
+	call_hypervisor real_hypercall
+	mov	$0x1000, %di
 	mov	$0x2e0, %dx
 	mov	$2, %cx
 	site	real_insb
@@ -172,30 +184,9 @@ long_mode:
 	mov	$0x80000001, %eax
 	site	cpuid_extended
 	cpuid
-	mov	0x500, %ebx
-	cmp	$VENDOR_INTEL_EBX, %ebx
-	mov	$0xdead, %eax
-	je	1f
-	site	hypercall
-	vmmcall
-	jmp	2f
-1:	site	hypercall
-	vmcall
-2:
+	call_hypervisor hypercall
 	/* ports: worker, kernel's, strings */
-	site	out8
-	out	%al, $0xe0
-	site	out16
-	out	%ax, $0xe0
-	site	out32
-	out	%eax, $0xe0
-	mov	$0x2e0, %edx
-	site	in8
-	in	(%dx), %al
-	site	in16
-	in	(%dx), %ax
-	site	in32
-	in	(%dx), %eax
+	ports
 	site	in_port61
 	in	$0x61, %al
 	mov	$0xff, %al

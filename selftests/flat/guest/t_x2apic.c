@@ -129,15 +129,21 @@ void test_x2apic_values(u64 arg)
 	EXPECT_STRICT(rdmsr(0x80a), 0x25);
 }
 
-/* Disabled by software and enabled again, off and on, with interrupts in ISR and IRR */
-void test_x2apic_modes(u64 arg)
+/* 45h in service, 75h pending */
+static void serve_and_wait(void)
 {
-	(void)arg;
 	apic_init(true);
 	eoi_how = EOI_NONE;
 	wrmsr(SELF_IPI, 0x45);
 	sti_some();
 	wrmsr(SELF_IPI, 0x75);
+}
+
+/* Disabled by software and enabled again, off and on, with interrupts in ISR and IRR */
+void test_x2apic_modes(u64 arg)
+{
+	(void)arg;
+	serve_and_wait();
 	wrmsr(SELF_IPI, 0x41);
 	apic_write(APIC_TPR, 0x12);
 	apic_write(APIC_SVR, 0xff);
@@ -250,11 +256,7 @@ void test_x2apic_stack(u64 arg)
 void test_in_service(u64 arg)
 {
 	(void)arg;
-	apic_init(true);
-	eoi_how = EOI_NONE;
-	wrmsr(SELF_IPI, 0x45);
-	sti_some();
-	wrmsr(SELF_IPI, 0x75);
+	serve_and_wait();
 	apic_write(APIC_TPR, 0x43);
 	out32(PORT_SYNC, 1);
 	EXPECT(apic_read(APIC_TPR), 0x20);
