@@ -250,8 +250,8 @@ static enum husk_verdict husk_run_fast(struct husk_vcpu *vcpu)
 	if (unlikely(vcpu->exit.reason == HUSK_REASON_MCHECK && verdict == HUSK_DISPATCH))
 		husk_host_machine_check();	/* while still on the CPU that it hit */
 	local_irq_enable();
-	/* A pending host interrupt was taken here, and its tick is the guest's. */
-	barrier();
+	/* A pending host interrupt is taken here, and its tick is the guest's. Not right after STI, hence the NOP. */
+	asm volatile("nop" : : : "memory");
 	local_irq_disable();
 	guest_timing_exit_irqoff();
 	local_irq_enable();

@@ -36,11 +36,19 @@ machine_start() {
 		opt+=(-chardev stdio,id=tty,mux=on,signal=off -serial chardev:tty -mon chardev=tty,mode=readline)
 		append+=" lab.out=/dev/ttyS1"
 	else
-		opt+=(-chardev stdio,id=out,signal=off -device virtserialport,nr=1,chardev=out)
+		mkfifo "$LAB_DIR/monitor.in" "$LAB_DIR/monitor.out"
+		opt+=(-chardev stdio,id=out,signal=off -device virtserialport,nr=1,chardev=out
+			-chardev "pipe,id=monitor,path=$LAB_DIR/monitor" -mon chardev=monitor)
 		append+=" lab.out=/dev/vport0p1"
 	fi
 	[ -z "$LAB_ICOUNT" ] || opt+=(-icount "shift=0,sleep=off" -seed 1 -rtc clock=vm)
 	exec qemu-system-x86_64 "${opt[@]}" -append "console=ttyS0 cryptomgr.notests no_timer_check $append $LAB_APPEND"
+}
+
+# An interrupt in IRR while the CPU has halted with RFL's IF (0x200) set is one that QEMU has lost
+machine_autopsy() {
+	printf 'info lapic\ninfo registers -a\n' >"$LAB_DIR/monitor.in"
+	timeout 2 cat "$LAB_DIR/monitor.out"
 }
 
 # results are where they belong already
