@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -61,6 +63,35 @@ void flat_skip(const char *format, ...)
 	_exit(0);
 }
 
+const struct husk_stats *guest_stats(struct guest *g)
+{
+	if (!g->stats)
+		g->stats = mmap(NULL, 4096, PROT_READ, MAP_SHARED, g->vm.vcpu[0].fd, 4096);
+	if (g->stats == MAP_FAILED) {
+		flat_fail("no statistics page: %s", strerror(errno));
+		_exit(1);
+	}
+	return g->stats;
+}
+
+u64 stats_exits(const struct husk_stats *stats, enum husk_reason reason)
+{
+	u64 sum = 0;
+
+	for (int level = 0; level < HUSK_LEVEL_COUNT; level++)
+		sum += stats->exits[reason][level];
+	return sum;
+}
+
+u64 modes_usable(struct guest *g)
+{
+	struct husk_caps caps = { .size = sizeof(caps) };
+
+	if (flat_backend == &vmm_husk)
+		EXPECT(ioctl(g->vm.dev, HUSK_GET_CAPS, &caps), 0);
+	return caps.modes_usable;
+}
+
 void guest_create(struct guest *g, enum guest_test test, u64 arg)
 {
 	int err;
@@ -81,6 +112,8 @@ void guest_create(struct guest *g, enum guest_test test, u64 arg)
 
 void guest_destroy(struct guest *g)
 {
+	if (g->stats)
+		munmap((void *)g->stats, 4096);
 	vmm_destroy(&g->vm);
 }
 

@@ -9,6 +9,7 @@
 /* One guest and what its ports know */
 struct guest {
 	struct vmm vm;
+	const struct husk_stats *stats;		/* guest_stats() */
 	u8 echo[4];
 	u8 mmio[MMIO_SIZE];
 	u64 stream_next, stream_sum;
@@ -19,6 +20,13 @@ struct guest {
 	u64 seen_sync;
 	bool done;
 };
+
+/* Of vCPU 0, until guest_destroy() */
+const struct husk_stats *guest_stats(struct guest *g);
+/* Exits for a reason, by whatever level served them */
+u64 stats_exits(const struct husk_stats *stats, enum husk_reason reason);
+/* HUSK_GET_CAPS: bits HUSK_MODE_x that the module uses; 0 on KVM */
+u64 modes_usable(struct guest *g);
 
 /* Report: a test fails by flat_fail(), any number of times; the first reason is printed */
 void flat_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 
 #include "flat.h"
 
@@ -11,28 +10,15 @@
 static bool apic_accel(struct guest *g)
 {
 	const u64 both = 1ULL << HUSK_MODE_APIC_ACCEL | 1ULL << HUSK_MODE_VMX;
-	struct husk_caps caps = { .size = sizeof(caps) };
 
-	if (flat_backend != &vmm_husk)
-		return false;
-	CHECK(!ioctl(g->vm.dev, HUSK_GET_CAPS, &caps));
-	return (caps.modes_usable & both) == both;
-}
-
-static u64 exits(const struct husk_stats *stats, enum husk_reason reason)
-{
-	u64 sum = 0;
-
-	for (int i = 0; i < HUSK_LEVEL_COUNT; i++)
-		sum += stats->exits[reason][i];
-	return sum;
+	return (modes_usable(g) & both) == both;
 }
 
 static u64 apic_exits(const struct husk_stats *stats)
 {
-	return exits(stats, HUSK_REASON_WRMSR) + exits(stats, HUSK_REASON_RDMSR) +
-	       exits(stats, HUSK_REASON_CR_ACCESS) + exits(stats, HUSK_REASON_APIC_ACCESS) +
-	       exits(stats, HUSK_REASON_INTR_WINDOW);
+	return stats_exits(stats, HUSK_REASON_WRMSR) + stats_exits(stats, HUSK_REASON_RDMSR) +
+	       stats_exits(stats, HUSK_REASON_CR_ACCESS) + stats_exits(stats, HUSK_REASON_APIC_ACCESS) +
+	       stats_exits(stats, HUSK_REASON_INTR_WINDOW);
 }
 
 /* A guest's use of its x2APIC exits not at all where the CPU virtualizes that, and each time where it does not */
@@ -44,8 +30,7 @@ static void rounds(void)
 	u64 seen;
 
 	guest_create(g, GUEST_apic_rounds, count);
-	stats = mmap(NULL, 4096, PROT_READ, MAP_SHARED, g->vm.vcpu[0].fd, 4096);
-	CHECK(stats != MAP_FAILED);
+	stats = guest_stats(g);
 	guest_run_raw(g, true);
 	seen = apic_exits(stats);
 	guest_run_raw(g, true);
@@ -55,7 +40,6 @@ static void rounds(void)
 	else
 		CHECK(seen >= count * each);
 	guest_run(g);
-	munmap((void *)stats, 4096);
 	guest_destroy(g);
 	free(g);
 }

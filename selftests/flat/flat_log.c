@@ -155,45 +155,27 @@ static void log_parts(void)
 	log_finish(l);
 }
 
-static u64 exits(const struct husk_stats *stats, int reason)
-{
-	u64 sum = 0;
-
-	for (int level = 0; level < HUSK_LEVEL_COUNT; level++)
-		sum += stats->exits[reason][level];
-	return sum;
-}
-
-static u64 modes_usable(struct logged *l)
-{
-	struct husk_caps caps = { .size = sizeof(caps) };
-
-	EXPECT(ioctl(l->g.vm.dev, HUSK_GET_CAPS, &caps), 0);
-	return caps.modes_usable;
-}
-
 /* More pages than the CPU's list holds; and what a write to a page costs, which tells the source of the log */
 static void log_full(void)
 {
 	struct logged *l = log_start(HUSK_MEM_LOG_DIRTY);
-	struct husk_stats *stats = mmap(NULL, PAGE, PROT_READ, MAP_SHARED, l->g.vm.vcpu[0].fd, PAGE);
-	u64 modes = modes_usable(l), faults, full;
+	const struct husk_stats *stats = guest_stats(&l->g);
+	u64 modes = modes_usable(&l->g), faults, full;
 
 	for (int round = 0; round < 3; round++) {
-		faults = exits(stats, HUSK_REASON_FAULT2);
-		full = exits(stats, HUSK_REASON_LOG_FULL);
+		faults = stats_exits(stats, HUSK_REASON_FAULT2);
+		full = stats_exits(stats, HUSK_REASON_LOG_FULL);
 		guest_do(l, LOG_WRITE, 0, LOG_PAGES, 1);
 		expect_pages(l, 0, LOG_PAGES, 1);
 	}
-	full = exits(stats, HUSK_REASON_LOG_FULL) - full;
-	faults = exits(stats, HUSK_REASON_FAULT2) - faults;
+	full = stats_exits(stats, HUSK_REASON_LOG_FULL) - full;
+	faults = stats_exits(stats, HUSK_REASON_FAULT2) - faults;
 	if (modes & 1ULL << HUSK_MODE_PML && modes & 1ULL << HUSK_MODE_AD_BITS)
 		CHECK(full && full <= LOG_PAGES / 512 && faults < 100);
 	else if (modes & (1ULL << HUSK_MODE_AD_BITS | 1ULL << HUSK_MODE_SVM))
 		CHECK(!full && faults < 100);
 	else
 		CHECK(!full && faults >= LOG_PAGES);
-	munmap(stats, PAGE);
 	guest_do(l, LOG_WRITE, 1, LOG_PAGES / 2, 2);
 	expect_pages(l, 1, LOG_PAGES / 2, 2);
 	expect_none(l);

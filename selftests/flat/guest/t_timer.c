@@ -198,11 +198,11 @@ void test_timer_hlt_spin(u64 arg)
  */
 void test_timer_ticks(u64 arg)
 {
-	u64 ms = deadline_init(), start = rdtsc();
+	u64 ms = deadline_init(), start;
 
 	out32(PORT_SYNC, 1);
 	for (u64 i = 1; i <= arg; i++) {
-		wrmsr(TSC_DEADLINE, start + i * ms);
+		wrmsr(TSC_DEADLINE, rdtsc() + ms);
 		CHECK(spin_irq(i));
 	}
 	out32(PORT_SYNC, 2);

@@ -3,7 +3,6 @@
 #include "guest.h"
 
 #define APIC_TMR 0x180
-#define APIC_ESR 0x280
 #define SELF_IPI 0x83f
 
 static void sti_some(void)
