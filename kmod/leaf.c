@@ -124,7 +124,9 @@ enum husk_verdict husk_leaf(struct husk_vcpu *vcpu)
 	case HUSK_REASON_INTR_WINDOW:
 	case HUSK_REASON_NMI_WINDOW:
 		return husk_leaf_window(vcpu);
+	case HUSK_REASON_TIMER:
+		return husk_leaf_timer(vcpu);
 	default:
-		return vcpu->exit.reason == HUSK_REASON_TIMER ? husk_leaf_timer(vcpu) : HUSK_DISPATCH;
+		return HUSK_DISPATCH;
 	}
 }
