@@ -85,8 +85,8 @@ static enum husk_status run(struct control *ctl, int dev)
 }
 
 /*
- * While a VM of KVM's exists, KVM keeps VMX operation or SVM on, and husk need
- * not switch it for each stay in the guest. Both stay open until the process ends.
+ * While a VM of KVM's exists, KVM keeps VMX operation on, and husk need not enter
+ * it for each stay in the guest. Both stay open until the process ends.
  */
 static enum husk_status kvm_anchor(void)
 {
@@ -94,7 +94,7 @@ static enum husk_status kvm_anchor(void)
 
 	if (kvm < 0)
 		return fail(HUSK_STATUS_HOST, errno == ENOENT ?
-			    "--kvm-anchor: no /dev/kvm: load kvm_intel or kvm_amd, or leave the option away" :
+			    "--kvm-anchor: no /dev/kvm: load kvm_intel, or leave the option away" :
 			    "--kvm-anchor: /dev/kvm: %s", strerror(errno));
 	if (ioctl(kvm, KVM_CREATE_VM, 0) < 0)
 		return fail(HUSK_STATUS_HOST, "--kvm-anchor: KVM makes no VM: %s", strerror(errno));
