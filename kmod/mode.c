@@ -6,6 +6,7 @@
  */
 #define pr_fmt(fmt) "husk: " fmt
 
+#include <linux/cc_platform.h>
 #include <linux/kernel.h>
 #include <linux/module.h>
 #include <linux/slab.h>
@@ -114,6 +115,20 @@ static const struct husk_mode_vendor *husk_mode_find(void)
 	return NULL;
 }
 
+/* Why husk can't use what is there, and what to do; or NULL */
+static const char *husk_mode_refusal(const struct husk_probe *probe)
+{
+	const u64 needed = BIT_ULL(probe->mode) | BIT_ULL(HUSK_MODE_NESTED_PAGING) | BIT_ULL(HUSK_MODE_UNRESTRICTED);
+	const char *refusal;
+
+	if (cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT))
+		return "this is a virtual machine with encrypted memory: guests can't run inside it";
+	refusal = probe->refusal();
+	if (!refusal && (needed & ~husk_modes.usable))
+		refusal = "mask= takes away what husk can't do without: remove vmx, svm, nested_paging and unrestricted from it";
+	return refusal;
+}
+
 /**
  * husk_mode_probe - fill husk_modes and choose the vendor
  * @vendor: out, valid on success
@@ -136,7 +151,7 @@ int husk_mode_probe(const struct husk_vendor **vendor)
 	ret = husk_mode_apply_mask();
 	if (ret)
 		return ret;
-	refusal = probe->refusal();
+	refusal = husk_mode_refusal(probe);
 	if (refusal) {
 		pr_err("%s\n", refusal);
 		return -EOPNOTSUPP;

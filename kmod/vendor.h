@@ -103,8 +103,7 @@ extern struct husk_vendor husk_svm, husk_vmx;	/* read-only once set up */
  * @setting: what firmware calls it
  * @there: does CPUID say that the CPU has it
  * @probe: answers the modes that are present, and the number of TLB tags
- * @refusal: why husk can't use it, though it is there, and what to do; or NULL.
- *	After @probe and mask=
+ * @refusal: what of husk_mode_refusal() only the vendor knows. After @probe
  *
  * All in process context at load.
  */

@@ -2,7 +2,6 @@
 /*
  * What of SVM husk can use on this machine.
  */
-#include <linux/cc_platform.h>
 #include <linux/kernel.h>
 #include <asm/msr-index.h>
 #include <asm/processor.h>
@@ -67,14 +66,10 @@ static const char *svm_refusal(void)
 	/* APM2 15.4: VM_CR.SVMDIS (bit 4) is set by firmware and locked */
 	if (!husk_host_rdmsr_safe(MSR_VM_CR, &vm_cr) && (vm_cr & BIT(4)))
 		return "AMD-V is disabled by the firmware: enable \"SVM\" in its set-up";
-	if (cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT))
-		return "this is a virtual machine with encrypted memory: guests can't run inside it";
 	if (!(husk_modes.present & BIT_ULL(HUSK_MODE_NESTED_PAGING)))
 		return "this CPU has no nested paging (NPT), which husk needs: use a newer one, or in a virtual machine give it +npt";
 	if (svm_asids < 2)
 		return "this CPU reports no ASID for guests: the hypervisor under this machine is broken";
-	if (!husk_mode(HUSK_MODE_SVM) || !husk_mode(HUSK_MODE_NESTED_PAGING) || !husk_mode(HUSK_MODE_UNRESTRICTED))
-		return "mask= takes away what husk can't do without: remove svm, nested_paging and unrestricted from it";
 	return NULL;
 }
 

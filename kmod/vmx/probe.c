@@ -2,7 +2,6 @@
 /*
  * What of VMX husk can use on this machine.
  */
-#include <linux/cc_platform.h>
 #include <linux/kernel.h>
 #include <asm/processor.h>
 #include <asm/special_insns.h>
@@ -88,8 +87,6 @@ static u64 vmx_probe(u32 *tags)
 
 static const char *vmx_refusal(void)
 {
-	if (cc_platform_has(CC_ATTR_GUEST_MEM_ENCRYPT))
-		return "this is a virtual machine with encrypted memory: guests can't run inside it";
 	if (!vmx_caps.enabled)
 		return "VT-x is disabled by the firmware: enable \"Intel Virtualization Technology\" in its set-up";
 	if (!vmx_caps.alike)
@@ -103,8 +100,6 @@ static const char *vmx_refusal(void)
 	/* An NMI or interrupt that hit a guest would need FRED's way into the kernel. */
 	if (__read_cr4() & VMX_CR4_FRED)
 		return "this kernel uses FRED, which husk does not know yet: start it with fred=off";
-	if (!husk_mode(HUSK_MODE_VMX) || !husk_mode(HUSK_MODE_NESTED_PAGING) || !husk_mode(HUSK_MODE_UNRESTRICTED))
-		return "mask= takes away what husk can't do without: remove vmx, nested_paging and unrestricted from it";
 	return NULL;
 }
 
