@@ -103,10 +103,12 @@ static void exception(const struct husk_flight *f)
 static void record(const struct husk_flight *f)
 {
 	const struct site *site = site_at(f->rip);
+	static bool opened;
 
-	/* An interrupt of the host's at the very moment spares the window its exit */
-	if (f->reason == HUSK_REASON_EXTINT && !strcmp(site->name, "sti_after"))
+	/* An interrupt of the host's at the very moment spares the window its exit; one that comes when the guest's handler is back there does not */
+	if (f->reason == HUSK_REASON_EXTINT && !opened && !strcmp(site->name, "sti_after"))
 		fprintf(file, "sti_after %s\n", reasons[HUSK_REASON_INTR_WINDOW]);
+	opened |= !strcmp(site->name, "sti_after");
 	if (f->reason == HUSK_REASON_EXTINT || f->reason == HUSK_REASON_NMI || f->reason == HUSK_REASON_TIMER)
 		return;
 	fprintf(file, "%s %s", site->name, f->reason < HUSK_REASON_COUNT ? reasons[f->reason] : "?");
