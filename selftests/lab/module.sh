@@ -28,5 +28,17 @@ for i in 1 2 3 4 5; do
 done
 [ "$i" = 5 ] && ok module_cycles
 
-if insmod /lab/husk.ko mask=$virt 2>/dev/null; then not_ok module_mask_$virt "loads"; unload; else ok module_mask_$virt; fi
-if insmod /lab/husk.ko mask=nosuchthing 2>/dev/null; then not_ok module_mask_unknown "loads"; unload; else ok module_mask_unknown; fi
+# mask_refused MODE TEXT: does not load, and the kernel's log says why
+mask_refused() {
+	if insmod /lab/husk.ko "mask=$1" 2>/dev/null; then
+		not_ok "module_mask_$1" "loads"
+		unload
+	elif dmesg | tail -n 1 | grep -q "$2"; then
+		ok "module_mask_$1"
+	else
+		not_ok "module_mask_$1" "no '$2' in: $(dmesg | tail -n 1)"
+	fi
+}
+
+for mode in $virt nested_paging unrestricted; do mask_refused $mode "can't do without"; done
+mask_refused nosuchthing nosuchthing
