@@ -105,7 +105,10 @@ static void record(const struct husk_flight *f)
 	const struct site *site = site_at(f->rip);
 	static bool opened;
 
-	/* An interrupt of the host's at the very moment spares the window its exit; one that comes when the guest's handler is back there does not */
+	/*
+	 * An interrupt of the host's at the very moment spares the window its exit.
+	 * One that comes when the guest's handler is back there does not.
+	 */
 	if (f->reason == HUSK_REASON_EXTINT && !opened && !strcmp(site->name, "sti_after"))
 		fprintf(file, "sti_after %s\n", reasons[HUSK_REASON_INTR_WINDOW]);
 	opened |= !strcmp(site->name, "sti_after");
@@ -153,7 +156,7 @@ static int run(struct vmm *vm, const struct husk_stats *stats)
 		memset(&exit, 0, sizeof(exit));
 		vm->be->run(vm, 0, &exit);
 		if (!drain(stats))
-			return fail("exits lost: too many between two of the worker", 0);
+			return fail("too many exits between two of the worker", EOVERFLOW);
 		if (exit.kind == VMM_ERROR && exit.error == EINTR)
 			continue;
 		if (exit.kind != VMM_PIO && exit.kind != VMM_MMIO)
