@@ -445,8 +445,9 @@ static void husk_cpuid_dynamic(struct husk_vcpu *vcpu, struct husk_cpuid_entry *
 		else if (e->index == 1 && (e->eax & B(1)))
 			e->ebx = husk_xsave_bytes(vcpu->xcr0, true);
 		break;
-	case 0x8000001e:
+	case 0x8000001e:	/* extended APIC id, core id (APM3 E.4.17) */
 		e->eax = vcpu->id;
+		e->ebx = (e->ebx & ~GENMASK(7, 0)) | vcpu->id;
 		break;
 	}
 }

@@ -61,5 +61,7 @@ long husk_ioctl(const struct husk_ioctl *table, unsigned int count, void *object
 long husk_vm_create(struct husk_create_vm *arg, struct file **file);
 long husk_vcpu_create(struct husk_vm *vm, struct husk_create_vcpu *arg, struct file **file);
 void husk_vcpu_destroy(struct husk_vcpu *vcpu);
+/* All of its state as at power-on; it does not run, and vcpu->mutex is held or it is not published yet */
+void husk_vcpu_power_on(struct husk_vcpu *vcpu);
 
 #endif

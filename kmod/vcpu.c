@@ -220,6 +220,16 @@ static void husk_vcpu_free_pages(struct husk_vcpu *vcpu)
 		put_page(vcpu->stats_page);
 }
 
+void husk_vcpu_power_on(struct husk_vcpu *vcpu)
+{
+	vcpu->tsc_offset = vcpu->vm->tsc_base;
+	husk_dirty(vcpu, HUSK_SYS_TSC);
+	husk_vcpu_reset_state(vcpu, false);
+	vcpu->mp_state = vcpu->id ? HUSK_MP_WAIT_INIT : HUSK_MP_RUNNABLE;
+	vcpu->io_pending = HUSK_IO_NONE;
+	vcpu->triple_fault = false;
+}
+
 static struct husk_vcpu *husk_vcpu_alloc(struct husk_vm *vm, u32 id)
 {
 	struct husk_vcpu *vcpu;
@@ -254,9 +264,7 @@ static struct husk_vcpu *husk_vcpu_alloc(struct husk_vm *vm, u32 id)
 	ret = husk_vendor->vcpu_init(vcpu);
 	if (ret)
 		goto free_lapic;
-	vcpu->tsc_offset = vm->tsc_base;
-	husk_vcpu_reset_state(vcpu, false);
-	vcpu->mp_state = id ? HUSK_MP_WAIT_INIT : HUSK_MP_RUNNABLE;
+	husk_vcpu_power_on(vcpu);
 	preempt_notifier_inc();
 	return vcpu;
 

@@ -81,6 +81,27 @@ static long husk_vm_signal_msi(void *object, void *p)
 	return husk_irq_msi(object, arg->address, arg->data);
 }
 
+static long husk_vm_reset(void *object, void *p)
+{
+	struct husk_vm *vm = object;
+	struct husk_reset *arg = p;
+	struct husk_vcpu *vcpu;
+	int i;
+
+	if (arg->reserved)
+		return -EINVAL;
+	vm->tsc_base = -(s64)rdtsc();
+	husk_for_each_vcpu(i, vcpu, vm) {
+		if (!mutex_trylock(&vcpu->mutex))
+			return -EBUSY;
+		husk_vcpu_power_on(vcpu);
+		mutex_unlock(&vcpu->mutex);
+	}
+	husk_irqchip_reset(vm);
+	husk_event_send(vm, HUSK_LIFE_RESET, 0);
+	return 0;
+}
+
 static const struct husk_ioctl husk_vm_ioctls[] = {
 	HUSK_IOCTL(HUSK_VM_SET_MEMORY, husk_memory, HUSK_MEM_READONLY | HUSK_MEM_LOG_DIRTY, 40, HUSK_LOCK_VM,
 		   .fn = husk_vm_set_memory),
@@ -88,6 +109,7 @@ static const struct husk_ioctl husk_vm_ioctls[] = {
 	HUSK_IOCTL(HUSK_VM_SET_CPUID, husk_cpuid, 0, 24, HUSK_LOCK_VM, .fn = husk_vm_set_cpuid),
 	HUSK_IOCTL(HUSK_VM_IRQ_LINE, husk_irq_line, 0, 16, HUSK_LOCK_NONE, .fn = husk_vm_irq_line),
 	HUSK_IOCTL(HUSK_VM_SIGNAL_MSI, husk_msi, 0, 24, HUSK_LOCK_NONE, .fn = husk_vm_signal_msi),
+	HUSK_IOCTL(HUSK_VM_RESET, husk_reset, 0, 16, HUSK_LOCK_VM, .fn = husk_vm_reset),
 	HUSK_IOCTL(HUSK_VM_HARVEST, husk_harvest, 0, 48, HUSK_LOCK_VM, .fn = husk_vm_harvest, .out = true),
 };
 

@@ -351,6 +351,23 @@ struct husk_msi {
 	__u32 reserved;
 };
 
+/**
+ * struct husk_reset - HUSK_VM_RESET: vCPUs and interrupt hardware to power-on state
+ * @size: sizeof(struct husk_reset)
+ * @flags: 0
+ * @reserved: 0
+ *
+ * Memory slots and CPUID stay, and so does what is in memory. Inputs of the
+ * interrupt controllers keep their levels. The guest's TSC begins at 0.
+ *
+ * Errors: EBUSY while a vCPU runs: vCPUs below it are reset then, so stop all first.
+ */
+struct husk_reset {
+	__u32 size;
+	__u32 flags;
+	__u64 reserved;
+};
+
 /* ---- vCPU fd ---------------------------------------------------------- */
 
 struct husk_segment {
@@ -513,6 +530,7 @@ HUSK_ASSERT_SIZE(husk_harvest, 48);
 HUSK_ASSERT_SIZE(husk_create_vcpu, 16);
 HUSK_ASSERT_SIZE(husk_irq_line, 16);
 HUSK_ASSERT_SIZE(husk_msi, 24);
+HUSK_ASSERT_SIZE(husk_reset, 16);
 HUSK_ASSERT_SIZE(husk_general, 144);
 HUSK_ASSERT_SIZE(husk_system, 264);
 HUSK_ASSERT_SIZE(husk_fpu, 4096);
@@ -538,6 +556,7 @@ HUSK_ASSERT_SIZE(husk_translate, 32);
 	X(VM_IRQ_LINE,		0x13, VM,   husk_irq_line,	16, 0) \
 	X(VM_SIGNAL_MSI,	0x14, VM,   husk_msi,		24, 0) \
 	X(VM_HARVEST,		0x15, VM,   husk_harvest,	48, 0) \
+	X(VM_RESET,		0x16, VM,   husk_reset,		16, 0) \
 	X(VCPU_GET_STATE,	0x20, VCPU, husk_state,		32, 0) \
 	X(VCPU_SET_STATE,	0x21, VCPU, husk_state,		32, 0) \
 	X(VCPU_TRANSLATE,	0x22, VCPU, husk_translate,	32, 0)
@@ -552,6 +571,7 @@ HUSK_ASSERT_SIZE(husk_translate, 32);
 #define HUSK_VM_IRQ_LINE	_IO(HUSK_IOC_MAGIC, 0x13)
 #define HUSK_VM_SIGNAL_MSI	_IO(HUSK_IOC_MAGIC, 0x14)
 #define HUSK_VM_HARVEST		_IO(HUSK_IOC_MAGIC, 0x15)
+#define HUSK_VM_RESET		_IO(HUSK_IOC_MAGIC, 0x16)
 #define HUSK_VCPU_GET_STATE	_IO(HUSK_IOC_MAGIC, 0x20)
 #define HUSK_VCPU_SET_STATE	_IO(HUSK_IOC_MAGIC, 0x21)
 #define HUSK_VCPU_TRANSLATE	_IO(HUSK_IOC_MAGIC, 0x22)

@@ -60,7 +60,8 @@
 	X(STOP_REQUESTED, "stop-requested", "the guest is asked to power off; detail: timeout in ms") \
 	X(KILLED,	"killed",	"it will not run again") \
 	X(CRASHED,	"crashed",	"the guest can't go on; detail: HUSK_REASON_x of the last exit") \
-	X(DESTROYED,	"destroyed",	"the last reference is gone")
+	X(DESTROYED,	"destroyed",	"the last reference is gone") \
+	X(RESET,	"reset",	"its vCPUs and interrupt hardware are as at power-on")
 
 enum husk_life {
 #define X(id, name, what) HUSK_LIFE_##id,

@@ -93,6 +93,7 @@ static void fill_VM_HARVEST(struct husk_harvest *arg) { arg->pages = 1; arg->bit
 static void fill_VM_CREATE_VCPU(struct husk_create_vcpu *arg) { arg->id = 0; }
 static void fill_VM_IRQ_LINE(struct husk_irq_line *arg) { arg->gsi = 4; }
 static void fill_VM_SIGNAL_MSI(struct husk_msi *arg) { arg->address = 0xfee00000; arg->data = 0x40; }
+static void fill_VM_RESET(struct husk_reset *arg) { (void)arg; }
 static void fill_VCPU_TRANSLATE(struct husk_translate *arg) { arg->gva = 0x1000; }
 
 static void fill_VCPU_GET_STATE(struct husk_state *arg)
@@ -133,6 +134,7 @@ struct command {
 #define RESERVED_VM_CREATE_VCPU	{ offsetof(struct husk_create_vcpu, reserved) }
 #define RESERVED_VM_IRQ_LINE	{ 0 }
 #define RESERVED_VM_SIGNAL_MSI	{ offsetof(struct husk_msi, reserved) }
+#define RESERVED_VM_RESET	{ offsetof(struct husk_reset, reserved) }
 #define RESERVED_VCPU_GET_STATE	{ offsetof(struct husk_state, reserved) }
 #define RESERVED_VCPU_SET_STATE	{ offsetof(struct husk_state, reserved) }
 #define RESERVED_VCPU_TRANSLATE	{ offsetof(struct husk_translate, reserved) }

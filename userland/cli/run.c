@@ -24,6 +24,7 @@ static const char run_usage[] =
 	"  --initrd FILE    the initial RAM file system\n"
 	"  --cmdline TEXT   the kernel's command line (console=ttyS0)\n"
 	"  --memory SIZE    with K, M or G; without, in MiB (256M)\n"
+	"  --cpus N         number of vCPUs, up to 64 (1)\n"
 	"  --name NAME      (vm-PID)\n"
 	"  --detach         return when the guest runs, print the name;\n"
 	"                   'husk console NAME' connects\n"
@@ -42,6 +43,7 @@ static const struct option options[] = {
 	{ "initrd", required_argument, NULL, OPT_PASS },
 	{ "cmdline", required_argument, NULL, OPT_PASS },
 	{ "memory", required_argument, NULL, OPT_PASS },
+	{ "cpus", required_argument, NULL, OPT_PASS },
 	{ "name", required_argument, NULL, OPT_PASS },
 	{ "no-reboot", no_argument, NULL, OPT_PASS },
 	{ "kvm-anchor", no_argument, NULL, OPT_PASS },

@@ -102,6 +102,13 @@ int husk_vm_signal_msi(int vm, __u64 address, __u32 data)
 	return ioctl(vm, HUSK_VM_SIGNAL_MSI, &arg);
 }
 
+int husk_vm_reset(int vm)
+{
+	struct husk_reset arg = { .size = sizeof(arg) };
+
+	return ioctl(vm, HUSK_VM_RESET, &arg);
+}
+
 static void *map_page(int vcpu, int prot, off_t offset)
 {
 	void *page = mmap(NULL, PAGE, prot, MAP_SHARED, vcpu, offset);

@@ -61,6 +61,19 @@ static enum husk_status check_memory(struct config *c, const char *text)
 	return HUSK_STATUS_OK;
 }
 
+static enum husk_status check_cpus(struct config *c, const char *text)
+{
+	unsigned long value;
+	char *end;
+
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	if (!isdigit((unsigned char)*text) || *end || errno || !value || value > MACHINE_CPUS)
+		return fail(HUSK_STATUS_USAGE, "--cpus %s: give a number from 1 to %d", text, MACHINE_CPUS);
+	c->cpus = value;
+	return HUSK_STATUS_OK;
+}
+
 static enum husk_status open_image(struct image *image, const char *what)
 {
 	struct stat st;
@@ -115,7 +128,7 @@ static enum husk_status check_name(struct config *c)
 	return fail(HUSK_STATUS_FAIL, "no folder for the control socket: %s", strerror(errno));
 }
 
-enum { OPT_KERNEL = 1, OPT_INITRD, OPT_CMDLINE, OPT_MEMORY, OPT_NAME, OPT_NO_REBOOT, OPT_KVM_ANCHOR, OPT_LIFELINE };
+enum { OPT_KERNEL = 1, OPT_INITRD, OPT_CMDLINE, OPT_MEMORY, OPT_CPUS, OPT_NAME, OPT_NO_REBOOT, OPT_KVM_ANCHOR, OPT_LIFELINE };
 
 enum husk_status config_init(struct config *c, int argc, char **argv)
 {
@@ -124,13 +137,14 @@ enum husk_status config_init(struct config *c, int argc, char **argv)
 		{ "initrd", required_argument, NULL, OPT_INITRD },
 		{ "cmdline", required_argument, NULL, OPT_CMDLINE },
 		{ "memory", required_argument, NULL, OPT_MEMORY },
+		{ "cpus", required_argument, NULL, OPT_CPUS },
 		{ "name", required_argument, NULL, OPT_NAME },
 		{ "no-reboot", no_argument, NULL, OPT_NO_REBOOT },
 		{ "kvm-anchor", no_argument, NULL, OPT_KVM_ANCHOR },
 		{ "lifeline", required_argument, NULL, OPT_LIFELINE },
 		{ }
 	};
-	const char *memory = MEMORY_DEFAULT;
+	const char *memory = MEMORY_DEFAULT, *cpus = "1";
 	enum husk_status status;
 	int opt;
 
@@ -144,6 +158,7 @@ enum husk_status config_init(struct config *c, int argc, char **argv)
 		case OPT_INITRD:	c->initrd.path = optarg;	break;
 		case OPT_CMDLINE:	c->cmdline = optarg;		break;
 		case OPT_MEMORY:	memory = optarg;		break;
+		case OPT_CPUS:		cpus = optarg;			break;
 		case OPT_NAME:		c->name = optarg;		break;
 		case OPT_NO_REBOOT:	c->no_reboot = true;		break;
 		case OPT_KVM_ANCHOR:	c->kvm_anchor = true;		break;
@@ -154,6 +169,8 @@ enum husk_status config_init(struct config *c, int argc, char **argv)
 	if (optind < argc || !c->kernel.path)
 		return fail(HUSK_STATUS_USAGE, "husk-vm is started by 'husk run'");
 	status = check_memory(c, memory);
+	if (!status)
+		status = check_cpus(c, cpus);
 	if (!status)
 		status = check_kernel(c);
 	if (!status && c->initrd.path)
@@ -185,6 +202,8 @@ enum husk_status config_check_host(struct config *c, int dev)
 	if (caps.abi_version != HUSK_ABI_VERSION)
 		return fail(HUSK_STATUS_HOST, "husk.ko speaks ABI %u, this program %u: build both from one source",
 			    caps.abi_version, HUSK_ABI_VERSION);
+	if (c->cpus > caps.max_vcpus)
+		return fail(HUSK_STATUS_INPUT, "--cpus %u: this husk.ko allows %u", c->cpus, caps.max_vcpus);
 	if (c->memory > RAM_LOW_MAX && c->memory - RAM_LOW_MAX > (1ULL << caps.guest_phys_bits) - RAM_HIGH_BASE)
 		return fail(HUSK_STATUS_INPUT, "--memory: this CPU addresses %u bits only", caps.guest_phys_bits);
 	if (c->kvm_anchor && !(caps.modes >> HUSK_MODE_VMX & 1))

@@ -18,7 +18,7 @@
 #define FLUSH_MS	1000	/* how long clients may take for the rest of the output */
 #define BATCH_NS	1000000	/* output is collected so long: one send for many bytes */
 
-enum { FD_WAKE, FD_SIGNALS, FD_LIFELINE, FD_LISTENER, FD_CLIENTS };
+enum { FD_WAKE, FD_SIGNALS, FD_LIFELINE, FD_LISTENER, FD_LOOP, FD_CLIENTS };
 
 static void log_path(const struct control *ctl, char *path, size_t room)
 {
@@ -162,7 +162,9 @@ static void give_input(struct control *ctl, struct machine *m)
 
 	if (!ctl->input_len)
 		return;
-	taken = serial_receive(&m->com1, ctl->input, ctl->input_len);
+	pthread_mutex_lock(&m->lock);
+	taken = serial_receive(&m->chipset.com1, ctl->input, ctl->input_len);
+	pthread_mutex_unlock(&m->lock);
 	ctl->input_len -= taken;
 	memmove(ctl->input, ctl->input + taken, ctl->input_len);
 }
@@ -180,7 +182,7 @@ static void serve_wake(struct control *ctl)
 	}
 }
 
-static void fill_polls(struct control *ctl, struct pollfd *fds)
+static void fill_polls(struct control *ctl, struct machine *m, struct pollfd *fds)
 {
 	bool room = ctl->input_len < sizeof(ctl->input);
 
@@ -188,6 +190,7 @@ static void fill_polls(struct control *ctl, struct pollfd *fds)
 	fds[FD_SIGNALS] = (struct pollfd){ ctl->signals, POLLIN, 0 };
 	fds[FD_LIFELINE] = (struct pollfd){ ctl->config->lifeline, POLLIN, 0 };
 	fds[FD_LISTENER] = (struct pollfd){ ctl->listener, POLLIN, 0 };
+	fds[FD_LOOP] = (struct pollfd){ m->loop.epoll, POLLIN, 0 };
 	for (int i = 0; i < CONTROL_CLIENTS; i++) {
 		struct client *client = &ctl->client[i];
 
@@ -225,9 +228,11 @@ void control_serve(struct control *ctl, struct machine *m)
 	struct pollfd fds[FD_CLIENTS + CONTROL_CLIENTS];
 
 	while (atomic_load(&m->end) == END_NONE) {
-		fill_polls(ctl, fds);
+		fill_polls(ctl, m, fds);
 		if (poll(fds, FD_CLIENTS + CONTROL_CLIENTS, stop_timeout(m)) < 0)
 			continue;
+		if (fds[FD_LOOP].revents)
+			loop_round(&m->loop);
 		if (fds[FD_WAKE].revents)
 			serve_wake(ctl);
 		if (fds[FD_SIGNALS].revents)

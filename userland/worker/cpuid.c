@@ -39,6 +39,43 @@ static void promise_steady_tsc(struct husk_cpuid_entry *entry, __u32 count)
 			entry[i].edx |= CPUID_INVARIANT_TSC;
 }
 
+/* One package of cpus cores with a thread each; the APIC id is the vCPU's number (SDM 3A 9.9, APM3 E.5). */
+static void set_topology(struct husk_cpuid_entry *entry, __u32 count, unsigned int cpus)
+{
+	bool amd = entry[0].ebx == 0x68747541 || entry[0].ebx == 0x6f677948;	/* Auth(enticAMD), Hygo(nGenuine) */
+	unsigned int bits = 0;
+
+	while (1U << bits < cpus)
+		bits++;
+	for (__u32 i = 0; i < count && cpus > 1; i++) {
+		struct husk_cpuid_entry *e = &entry[i];
+
+		switch (e->function) {
+		case 0x1:
+			e->ebx = (e->ebx & ~0xff0000U) | (1U << bits) << 16;
+			e->edx |= 1U << 28;				/* HTT: EBX counts */
+			break;
+		case 0x4:
+			e->eax |= ((1U << bits) - 1) << 26;
+			if ((e->eax >> 5 & 7) == 3)			/* the third level is for all */
+				e->eax |= ((1U << bits) - 1) << 14;
+			break;
+		case 0xb:
+			if (e->index == 1) {
+				e->eax = bits;
+				e->ebx = cpus;
+			}
+			break;
+		case 0x80000001:
+			e->ecx |= amd ? 1U << 1 : 0;		/* CmpLegacy */
+			break;
+		case 0x80000008:
+			e->ecx = amd ? bits << 12 | (cpus - 1) : e->ecx;
+			break;
+		}
+	}
+}
+
 enum husk_status machine_set_cpuid(struct machine *m)
 {
 	static const char signature[12] = "KVMKVMKVM\0\0";
@@ -50,6 +87,7 @@ enum husk_status machine_set_cpuid(struct machine *m)
 		return fail(HUSK_STATUS_HOST, "the kernel does not tell its CPUID leaves: %s", strerror(errno));
 	if (host_trusts_tsc())
 		promise_steady_tsc(entry, count);
+	set_topology(entry, count, m->config->cpus);
 	e = &entry[count++];
 	*e = (struct husk_cpuid_entry){ .function = KVM_CPUID_SIGNATURE, .eax = KVM_CPUID_FEATURES };
 	memcpy(&e->ebx, signature, 4);

@@ -51,7 +51,7 @@ enum husk_status machine_load(struct machine *m)
 		status = read_image(&c->initrd, 0, m->ram + setup.initrd, c->initrd.size);
 	if (status)
 		return status;
-	if (!acpi_build(m->ram + BOOT_BIOS, BOOT_BIOS_END - BOOT_BIOS, BOOT_BIOS, 1))
+	if (!acpi_build(m->ram + BOOT_BIOS, BOOT_BIOS_END - BOOT_BIOS, BOOT_BIOS, c->cpus))
 		return fail(HUSK_STATUS_FAIL, "the ACPI tables do not fit");
 	boot_write(m->ram, &setup);
 	return HUSK_STATUS_OK;

@@ -11,7 +11,6 @@
 #include <unistd.h>
 
 #include "worker/machine.h"
-#include "worker/platform.h"
 
 #define HUGE	(2ULL << 20)
 
@@ -103,49 +102,14 @@ static enum husk_status create_vm(struct machine *m)
 	return machine_set_cpuid(m);
 }
 
-static enum husk_status create_vcpu(struct machine *m)
+static enum husk_status create_vcpus(struct machine *m)
 {
-	m->vcpu = husk_vm_create_vcpu(m->vm, 0);
-	if (m->vcpu < 0)
-		return fail(HUSK_STATUS_FAIL, "no vCPU: %s", strerror(errno));
-	m->run = husk_vcpu_map_run(m->vcpu);
-	m->stats = husk_vcpu_map_stats(m->vcpu);
-	if (!m->run || !m->stats)
-		return fail(HUSK_STATUS_FAIL, "no run page: %s", strerror(errno));
-	return vcpu_set_boot_state(m);
+	enum husk_status status = HUSK_STATUS_OK;
+
+	for (unsigned int i = 0; i < m->config->cpus && !status; i++)
+		status = vcpu_create(&m->vcpu[i], m, i);
+	return status;
 }
-
-static void com1_out(void *ctx, uint8_t byte)
-{
-	struct machine *m = ctx;
-
-	console_put(m->console, byte);
-}
-
-static void com1_irq(void *ctx, bool level)
-{
-	struct machine *m = ctx;
-
-	husk_vm_irq_line(m->vm, COM1_IRQ, level);
-}
-
-static void com1_hungry(void *ctx)
-{
-	struct machine *m = ctx;
-
-	console_wake(m->console);
-}
-
-static void pm_irq(void *ctx, bool level)
-{
-	struct machine *m = ctx;
-
-	husk_vm_irq_line(m->vm, PM_IRQ, level);
-}
-
-static const struct serial_ops com1_ops = {
-	.out = com1_out, .irq = com1_irq, .hungry = com1_hungry,
-};
 
 enum husk_status machine_create(struct machine *m, const struct config *config,
 				struct console *console, int dev)
@@ -156,18 +120,20 @@ enum husk_status machine_create(struct machine *m, const struct config *config,
 	m->config = config;
 	m->console = console;
 	m->dev = dev;
-	m->vm = m->vcpu = -1;
-	serial_init(&m->com1, &com1_ops, m);
-	pm_init(&m->pm, pm_irq, m);
-	rtc_init(&m->rtc);
+	m->vm = -1;
+	atomic_store(&m->crashed, -1);
+	for (int i = 0; i < MACHINE_CPUS; i++)
+		m->vcpu[i].fd = -1;
+	pthread_mutex_init(&m->lock, NULL);
+	if (loop_init(&m->loop, &m->lock) < 0)
+		return fail(HUSK_STATUS_FAIL, "no epoll instance: %s", strerror(errno));
+	chipset_init(m);
 
 	status = map_ram(m);
 	if (!status)
 		status = create_vm(m);
 	if (!status)
-		status = machine_load(m);
-	if (!status)
-		status = create_vcpu(m);
+		status = create_vcpus(m);
 	if (status)
 		machine_destroy(m);
 	return status;
@@ -175,16 +141,14 @@ enum husk_status machine_create(struct machine *m, const struct config *config,
 
 void machine_destroy(struct machine *m)
 {
-	husk_vcpu_unmap(m->stats);
-	husk_vcpu_unmap(m->run);
-	if (m->vcpu >= 0)
-		close(m->vcpu);
+	for (int i = 0; i < MACHINE_CPUS; i++)
+		vcpu_destroy(&m->vcpu[i]);
 	if (m->vm >= 0)
 		close(m->vm);
 	if (m->ram)
 		munmap(m->ram, m->low + m->high);
-	pm_fini(&m->pm);
-	serial_fini(&m->com1);
+	loop_fini(&m->loop);
+	pthread_mutex_destroy(&m->lock);
 }
 
 /* The signal only has to interrupt HUSK_VCPU_RUN. */
@@ -196,25 +160,36 @@ static void on_kick(int signo)
 enum husk_status machine_start(struct machine *m)
 {
 	struct sigaction kick = { .sa_handler = on_kick };
-	int err;
+	enum husk_status status = machine_load(m);
 
+	if (!status)
+		status = vcpu_set_boot_state(&m->vcpu[0]);
 	sigaction(SIGUSR1, &kick, NULL);
-	err = pthread_create(&m->thread, NULL, vcpu_thread, m);
-	if (err)
-		return fail(HUSK_STATUS_FAIL, "no thread for the vCPU: %s", strerror(err));
-	m->started = true;
-	return HUSK_STATUS_OK;
+	for (unsigned int i = 0; i < m->config->cpus && !status; i++)
+		status = vcpu_start(&m->vcpu[i]);
+	if (status)
+		machine_join(m);
+	return status;
 }
 
 void machine_join(struct machine *m)
 {
-	if (!m->started)
-		return;
 	machine_end(m, END_QUIT);
-	*(volatile uint8_t *)&m->run->immediate_exit = 1;
-	pthread_kill(m->thread, SIGUSR1);
-	pthread_join(m->thread, NULL);
-	m->started = false;
+	for (unsigned int i = 0; i < m->config->cpus; i++)
+		vcpu_join(&m->vcpu[i]);
+}
+
+enum husk_status machine_reset(struct machine *m)
+{
+	pthread_mutex_lock(&m->lock);
+	chipset_reset(m);
+	pthread_mutex_unlock(&m->lock);
+	if (husk_vm_reset(m->vm) < 0)
+		return fail(HUSK_STATUS_FAIL, "the kernel does not reset the VM: %s", strerror(errno));
+	madvise(m->ram, m->low + m->high, MADV_DONTNEED);
+	atomic_store(&m->stop_deadline, 0);
+	atomic_store(&m->end, END_NONE);
+	return HUSK_STATUS_OK;
 }
 
 void machine_end(struct machine *m, enum machine_end reason)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* One VM: its file descriptors, memory, devices and the thread of its vCPU. */
+/* One VM: its file descriptors, memory, devices and vCPUs. */
 #ifndef HUSK_WORKER_MACHINE_H
 #define HUSK_WORKER_MACHINE_H
 
@@ -10,10 +10,12 @@
 
 #include "lib/libhusk.h"
 #include "worker/boot.h"
+#include "worker/bus.h"
+#include "worker/chipset.h"
 #include "worker/console.h"
-#include "worker/pm.h"
-#include "worker/rtc.h"
-#include "worker/serial.h"
+#include "worker/loop.h"
+
+#define MACHINE_CPUS	64
 
 /* A file given by the user; stays open, so that a reset reads it again. */
 struct image {
@@ -32,6 +34,7 @@ struct config {
 	const char *name;
 	char control[HUSK_CONTROL_LEN];
 	uint64_t memory;
+	unsigned int cpus;
 	bool no_reboot;
 	bool kvm_anchor;
 	int lifeline;			/* -1: none */
@@ -54,41 +57,52 @@ enum machine_end {
 #undef X
 };
 
-/* Members without a remark belong to the vCPU's thread while it runs. */
+/* A vCPU; its members are immutable, but those of its thread */
+struct vcpu {
+	struct machine *machine;
+	uint32_t id;
+	int fd;				/* -1: not made */
+	struct husk_run *run;
+	const struct husk_stats *stats;
+	pthread_t thread;
+	bool started;			/* main thread only */
+};
+
+/* Members without a remark are protected by @lock. */
 struct machine {
 	const struct config *config;	/* immutable */
 	struct console *console;	/* immutable; has its own lock */
-	int dev, vm, vcpu;		/* immutable */
+	int dev, vm;			/* immutable */
 	uint32_t id;			/* immutable */
-	struct husk_run *run;
-	const struct husk_stats *stats;	/* immutable */
 	uint8_t *ram;			/* immutable; high memory follows low memory */
 	uint64_t low, high;		/* immutable: bytes below and above 4 GiB */
+	struct vcpu vcpu[MACHINE_CPUS];	/* the first config->cpus */
 
-	pthread_t thread;
-	bool started;			/* main thread only */
-	atomic_int end;			/* enum machine_end; set once */
+	atomic_int end;			/* enum machine_end; set once a boot */
 	atomic_int error;		/* errno behind END_FAIL */
+	atomic_int crashed;		/* id of the vCPU behind END_CRASH */
 	atomic_llong stop_deadline;	/* CLOCK_MONOTONIC ms by which a stopping guest must be off; 0: none */
 
-	struct serial com1;		/* has its own lock */
-	struct pm pm;			/* has its own lock */
-	struct rtc rtc;
-	uint8_t reset_control;
-	uint64_t unknown_ports;		/* accesses to ports without a device */
+	pthread_mutex_t lock;		/* of all devices: a guest's access, or a callback of the loop */
+	struct loop loop;
+	struct bus ports, memory;
+	struct chipset chipset;
 };
 
 /* Print "husk: MESSAGE" on stderr, answer status. */
 enum husk_status fail(enum husk_status status, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Make the VM, load the guest. On failure everything is undone and one line printed. */
+/* Make the VM and its devices. On failure everything is undone and one line printed. */
 enum husk_status machine_create(struct machine *m, const struct config *config,
 				struct console *console, int dev);
 void machine_destroy(struct machine *m);
+/* Load the guest, start its vCPUs. The machine is new, or machine_reset(). */
 enum husk_status machine_start(struct machine *m);
-/* Make the vCPU's thread leave the guest and wait for it. */
+/* Make the vCPUs' threads leave the guest and wait for them. */
 void machine_join(struct machine *m);
+/* To power-on state, with empty memory. No vCPU runs. */
+enum husk_status machine_reset(struct machine *m);
 /* Any thread. The first reason counts. */
 void machine_end(struct machine *m, enum machine_end reason);
 /* Bytes of guest memory at gpa, or NULL if they are not all in RAM */
@@ -99,9 +113,12 @@ long long machine_now_ms(void);
 enum husk_status machine_load(struct machine *m);
 /* cpuid.c */
 enum husk_status machine_set_cpuid(struct machine *m);
-/* vcpu.c: the thread */
-void *vcpu_thread(void *machine);
-enum husk_status vcpu_set_boot_state(struct machine *m);
+/* vcpu.c */
+enum husk_status vcpu_create(struct vcpu *v, struct machine *m, uint32_t id);
+void vcpu_destroy(struct vcpu *v);
+enum husk_status vcpu_start(struct vcpu *v);
+void vcpu_join(struct vcpu *v);
+enum husk_status vcpu_set_boot_state(struct vcpu *v);
 /* report.c: what the guest was doing when it crashed; after machine_join() */
 void machine_report(struct machine *m);
 

@@ -23,28 +23,6 @@ static const struct {
 #undef X
 };
 
-/* One boot, from power-on to whatever ends it. A reset is a new machine. */
-static enum husk_status run_once(struct control *ctl, struct machine *m, int dev, bool first)
-{
-	enum husk_status status = machine_create(m, ctl->config, ctl->console, dev);
-
-	if (status)
-		return status;
-	if (first)
-		status = control_listen(ctl);
-	if (!status)
-		status = machine_start(m);
-	if (!status) {
-		if (first)
-			control_ready(ctl);
-		control_serve(ctl, m);
-		machine_join(m);
-	} else {
-		machine_destroy(m);
-	}
-	return status;
-}
-
 static enum husk_status last_word(struct control *ctl, struct machine *m)
 {
 	int end = atomic_load(&m->end);
@@ -59,28 +37,40 @@ static enum husk_status last_word(struct control *ctl, struct machine *m)
 	return ends[end].status;
 }
 
-/* Boot, and boot again at each reset. Closes dev. */
+/* Boot, and boot again at each reset, until something else ends the machine. */
+static enum husk_status run_machine(struct control *ctl, struct machine *m)
+{
+	enum husk_status status = machine_start(m);
+
+	if (!status)
+		control_ready(ctl);
+	while (!status) {
+		control_serve(ctl, m);
+		machine_join(m);
+		if (atomic_load(&m->end) != END_RESET || ctl->config->no_reboot)
+			return last_word(ctl, m);
+		status = machine_reset(m);
+		if (!status)
+			status = machine_start(m);
+	}
+	return status;
+}
+
 static enum husk_status run(struct control *ctl, int dev)
 {
 	static struct machine m;
-	enum husk_status status;
-	bool first = true, again;
+	enum husk_status status = machine_create(&m, ctl->config, ctl->console, dev);
 
-	do {
-		status = run_once(ctl, &m, dev, first);
-		if (status) {
-			close(dev);
-			return status;
-		}
-		again = atomic_load(&m.end) == END_RESET && !ctl->config->no_reboot;
-		if (!again) {
-			status = last_word(ctl, &m);
-			/* Before the VM is seen to be gone: then nothing of ours holds the module. */
-			close(dev);
-		}
+	if (!status) {
+		status = control_listen(ctl);
+		if (!status)
+			status = run_machine(ctl, &m);
+		/* Before the VM is seen to be gone: then nothing of ours holds the module. */
+		close(dev);
 		machine_destroy(&m);
-		first = false;
-	} while (again);
+	} else {
+		close(dev);
+	}
 	return status;
 }
 

@@ -39,11 +39,9 @@ uint32_t pm_read(struct pm *pm, unsigned int offset, unsigned int width)
 	uint32_t regs[3];
 	uint64_t bits;
 
-	pthread_mutex_lock(&pm->lock);
 	regs[0] = pm->status | (uint32_t)pm->enable << 16;
 	regs[1] = pm->control | CNT_SCI_EN;
 	regs[2] = offset + width > TIMER ? timer_now() : 0;
-	pthread_mutex_unlock(&pm->lock);
 
 	bits = regs[offset / 4] | (offset / 4 < 2 ? (uint64_t)regs[offset / 4 + 1] << 32 : 0);
 	return bits >> (offset % 4 * 8) & (0xffffffffU >> (32 - 8 * width));
@@ -72,31 +70,21 @@ bool pm_write(struct pm *pm, unsigned int offset, unsigned int width, uint32_t v
 
 	if (width < 2 || offset & 1)
 		return false;
-	pthread_mutex_lock(&pm->lock);
 	for (unsigned int i = 0; i < width; i += 2)
 		off |= write_register(pm, offset + i, value >> (8 * i));
 	update_irq(pm);
-	pthread_mutex_unlock(&pm->lock);
 	return off;
 }
 
 void pm_press_power_button(struct pm *pm)
 {
-	pthread_mutex_lock(&pm->lock);
 	pm->status |= STS_PWRBTN;
 	update_irq(pm);
-	pthread_mutex_unlock(&pm->lock);
 }
 
 void pm_init(struct pm *pm, void (*irq)(void *ctx, bool level), void *ctx)
 {
 	memset(pm, 0, sizeof(*pm));
-	pthread_mutex_init(&pm->lock, NULL);
 	pm->irq = irq;
 	pm->ctx = ctx;
-}
-
-void pm_fini(struct pm *pm)
-{
-	pthread_mutex_destroy(&pm->lock);
 }

@@ -63,7 +63,7 @@ static void report_system(const struct husk_system *sys)
 		(ull)sys->efer, (ull)sys->xcr0);
 }
 
-static void report_code(const struct machine *m, const struct husk_general *regs,
+static void report_code(const struct vcpu *v, const struct husk_general *regs,
 			const struct husk_system *sys)
 {
 	uint64_t gva = regs->rip + (sys->efer & 0x400 ? 0 : sys->cs.base);
@@ -72,7 +72,7 @@ static void report_code(const struct machine *m, const struct husk_general *regs
 
 	fprintf(stderr, "code:");
 	for (int i = 0; i < CODE_BYTES; i++) {
-		code = husk_vcpu_translate(m->vcpu, gva + i, &gpa) < 0 ? NULL : machine_ram(m, gpa, 1);
+		code = husk_vcpu_translate(v->fd, gva + i, &gpa) < 0 ? NULL : machine_ram(v->machine, gpa, 1);
 		if (!code)
 			break;
 		fprintf(stderr, " %02x", *code);
@@ -101,18 +101,19 @@ static void report_flight(const struct husk_stats *stats)
 
 void machine_report(struct machine *m)
 {
+	struct vcpu *v = &m->vcpu[atomic_load(&m->crashed)];
 	struct husk_general regs;
 	struct husk_system sys;
 
-	fprintf(stderr, "---- husk: VM %u \"%s\" ----\n", m->id, m->config->name);
-	report_cause(m->run);
-	if (!husk_vcpu_get(m->vcpu, HUSK_STATE_GENERAL, &regs) &&
-	    !husk_vcpu_get(m->vcpu, HUSK_STATE_SYSTEM, &sys)) {
+	fprintf(stderr, "---- husk: VM %u \"%s\", vCPU %u of %u ----\n", m->id, m->config->name, v->id, m->config->cpus);
+	report_cause(v->run);
+	if (!husk_vcpu_get(v->fd, HUSK_STATE_GENERAL, &regs) &&
+	    !husk_vcpu_get(v->fd, HUSK_STATE_SYSTEM, &sys)) {
 		report_general(&regs);
 		report_system(&sys);
-		report_code(m, &regs, &sys);
+		report_code(v, &regs, &sys);
 	}
-	report_flight(m->stats);
-	fprintf(stderr, "entries %llu, accesses to ports without a device %llu\n---- end ----\n",
-		(ull)m->stats->entries, (ull)m->unknown_ports);
+	report_flight(v->stats);
+	fprintf(stderr, "entries %llu, accesses where no device is: ports %llu, memory %llu\n---- end ----\n",
+		(ull)v->stats->entries, (ull)m->ports.unknown, (ull)m->memory.unknown);
 }

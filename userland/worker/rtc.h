@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The real-time clock and its memory (MC146818A), without interrupts. vCPU thread only. */
+/* The real-time clock and its memory (MC146818A), without interrupts. The machine's lock is held around every call. */
 #ifndef HUSK_WORKER_RTC_H
 #define HUSK_WORKER_RTC_H
 

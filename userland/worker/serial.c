@@ -143,7 +143,6 @@ uint8_t serial_read(struct serial *s, unsigned int reg)
 	bool dlab = s->lcr & UART_LCR_DLAB;
 	uint8_t value;
 
-	pthread_mutex_lock(&s->lock);
 	switch (reg) {
 	case UART_RX:	value = dlab ? s->dll : fifo_get(s);	break;
 	case UART_IER:	value = dlab ? s->dlm : s->ier;		break;
@@ -155,7 +154,6 @@ uint8_t serial_read(struct serial *s, unsigned int reg)
 	default:	value = s->scr;				break;
 	}
 	update_irq(s);
-	pthread_mutex_unlock(&s->lock);
 	return value;
 }
 
@@ -163,7 +161,6 @@ void serial_write(struct serial *s, unsigned int reg, uint8_t value)
 {
 	bool dlab = s->lcr & UART_LCR_DLAB;
 
-	pthread_mutex_lock(&s->lock);
 	switch (reg) {
 	case UART_TX:
 		if (dlab)
@@ -184,34 +181,25 @@ void serial_write(struct serial *s, unsigned int reg, uint8_t value)
 	default:	break;		/* LSR and MSR are read-only */
 	}
 	update_irq(s);
-	pthread_mutex_unlock(&s->lock);
 }
 
 size_t serial_receive(struct serial *s, const uint8_t *data, size_t n)
 {
 	size_t taken = 0;
 
-	pthread_mutex_lock(&s->lock);
 	if (!(s->mcr & UART_MCR_LOOP))
 		while (taken < n && fifo_put(s, data[taken]))
 			taken++;
 	s->refused = taken < n;
 	update_irq(s);
-	pthread_mutex_unlock(&s->lock);
 	return taken;
 }
 
 void serial_init(struct serial *s, const struct serial_ops *ops, void *ctx)
 {
 	memset(s, 0, sizeof(*s));
-	pthread_mutex_init(&s->lock, NULL);
 	s->ops = ops;
 	s->ctx = ctx;
 	s->lsr = LSR_IDLE;
 	s->dll = 12;		/* 9600 baud */
-}
-
-void serial_fini(struct serial *s)
-{
-	pthread_mutex_destroy(&s->lock);
 }

@@ -1,25 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A 16550A (National Semiconductor PC16550D). */
+/* A 16550A (National Semiconductor PC16550D). The machine's lock is held around every call. */
 #ifndef HUSK_WORKER_SERIAL_H
 #define HUSK_WORKER_SERIAL_H
 
-#include <pthread.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #define SERIAL_FIFO	16
 
-/* What the chip is wired to. Called with the chip's lock held. */
+/* What the chip is wired to */
 struct serial_ops {
 	void (*out)(void *ctx, uint8_t byte);	/* a byte was sent */
 	void (*irq)(void *ctx, bool level);	/* the interrupt line changed */
 	void (*hungry)(void *ctx);		/* there is room again for received bytes */
 };
 
-/* All but ops and ctx by lock: the guest's side is the vCPU's thread, the other the console's. */
 struct serial {
-	pthread_mutex_t lock;
 	const struct serial_ops *ops;
 	void *ctx;
 	uint8_t ier, fcr, lcr, mcr, lsr, scr, dll, dlm;
@@ -31,7 +28,6 @@ struct serial {
 };
 
 void serial_init(struct serial *s, const struct serial_ops *ops, void *ctx);
-void serial_fini(struct serial *s);
 /* Registers 0..7 */
 uint8_t serial_read(struct serial *s, unsigned int reg);
 void serial_write(struct serial *s, unsigned int reg, uint8_t value);

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The vCPU's thread: run, serve the exit, run again. */
+/* A vCPU and its thread: run, serve the exit, run again. */
 #include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "worker/ioports.h"
 #include "worker/machine.h"
 
 #define MSR_MTRR_DEF_TYPE	0x2ff
@@ -17,7 +20,7 @@
  * Memory types as a BIOS leaves them: RAM is write-back, the VGA window is
  * not. Without it, Linux takes the MTRRs and then the PAT as switched off.
  */
-static enum husk_status set_memory_types(struct machine *m)
+static enum husk_status set_memory_types(struct vcpu *v)
 {
 	struct husk_msrs msrs = {
 		.count = 4,
@@ -32,62 +35,80 @@ static enum husk_status set_memory_types(struct machine *m)
 
 	for (__u32 i = 0x268; i <= 0x26f; i++)	/* 768 KiB..1 MiB */
 		msrs.msr[msrs.count++] = (struct husk_msr){ .index = i, .value = MTRR_WB8 };
-	if (husk_vcpu_set(m->vcpu, HUSK_STATE_MSRS, &msrs) < 0)
+	if (husk_vcpu_set(v->fd, HUSK_STATE_MSRS, &msrs) < 0)
 		return fail(HUSK_STATUS_FAIL, "the kernel refused the guest's MTRRs: %s", strerror(errno));
 	return HUSK_STATUS_OK;
 }
 
-enum husk_status vcpu_set_boot_state(struct machine *m)
+enum husk_status vcpu_set_boot_state(struct vcpu *v)
 {
 	struct husk_general regs;
 	struct husk_system sys;
 
-	boot_registers(&m->config->boot, &regs, &sys);
-	if (husk_vcpu_set(m->vcpu, HUSK_STATE_SYSTEM, &sys) < 0 ||
-	    husk_vcpu_set(m->vcpu, HUSK_STATE_GENERAL, &regs) < 0)
+	boot_registers(&v->machine->config->boot, &regs, &sys);
+	if (husk_vcpu_set(v->fd, HUSK_STATE_SYSTEM, &sys) < 0 ||
+	    husk_vcpu_set(v->fd, HUSK_STATE_GENERAL, &regs) < 0)
 		return fail(HUSK_STATUS_FAIL, "the kernel refused the vCPU's state: %s", strerror(errno));
-	return set_memory_types(m);
+	return set_memory_types(v);
 }
 
-static void exit_none(struct machine *m)
+static void exit_none(struct vcpu *v)
 {
-	(void)m;
+	(void)v;
 }
 
-static void exit_pio(struct machine *m)
+static void exit_pio(struct vcpu *v)
 {
-	struct husk_run *run = m->run;
+	struct machine *m = v->machine;
+	struct husk_run *run = v->run;
 
-	ioport_access(m, run->pio.port, run->pio.width, run->pio.write, &run->pio.data);
+	pthread_mutex_lock(&m->lock);
+	if (run->pio.write)
+		bus_write(&m->ports, run->pio.port, run->pio.width, run->pio.data);
+	else
+		run->pio.data = bus_read(&m->ports, run->pio.port, run->pio.width);
+	pthread_mutex_unlock(&m->lock);
 }
 
-/* No device has memory of its own yet: a bus that nobody answers on. */
-static void exit_mmio(struct machine *m)
+static void exit_mmio(struct vcpu *v)
 {
-	if (!m->run->mmio.write)
-		m->run->mmio.data = ~0ULL;
+	struct machine *m = v->machine;
+	struct husk_run *run = v->run;
+
+	pthread_mutex_lock(&m->lock);
+	if (run->mmio.write)
+		bus_write(&m->memory, run->mmio.gpa, run->mmio.width, run->mmio.data);
+	else
+		run->mmio.data = bus_read(&m->memory, run->mmio.gpa, run->mmio.width);
+	pthread_mutex_unlock(&m->lock);
 }
 
-static void exit_crash(struct machine *m)
+static void exit_crash(struct vcpu *v)
 {
-	machine_end(m, END_CRASH);
+	int none = -1;
+
+	atomic_compare_exchange_strong(&v->machine->crashed, &none, v->id);
+	machine_end(v->machine, END_CRASH);
 }
 
-static void exit_stop(struct machine *m)
+static void exit_stop(struct vcpu *v)
 {
-	long long deadline = machine_now_ms() + m->run->stop.timeout_ms;
+	struct machine *m = v->machine;
+	long long deadline = machine_now_ms() + v->run->stop.timeout_ms;
 
-	pm_press_power_button(&m->pm);
+	pthread_mutex_lock(&m->lock);
+	pm_press_power_button(&m->chipset.pm);
+	pthread_mutex_unlock(&m->lock);
 	atomic_store(&m->stop_deadline, deadline);
 	console_wake(m->console);
 }
 
-static void exit_killed(struct machine *m)
+static void exit_killed(struct vcpu *v)
 {
-	machine_end(m, END_KILLED);
+	machine_end(v->machine, END_KILLED);
 }
 
-static void (*const exits[HUSK_EXIT_COUNT])(struct machine *m) = {
+static void (*const exits[HUSK_EXIT_COUNT])(struct vcpu *v) = {
 	[HUSK_EXIT_NONE] = exit_none,
 	[HUSK_EXIT_PIO] = exit_pio,
 	[HUSK_EXIT_MMIO] = exit_mmio,
@@ -98,16 +119,17 @@ static void (*const exits[HUSK_EXIT_COUNT])(struct machine *m) = {
 	[HUSK_EXIT_KILLED] = exit_killed,
 };
 
-void *vcpu_thread(void *machine)
+static void *vcpu_thread(void *vcpu)
 {
-	struct machine *m = machine;
+	struct vcpu *v = vcpu;
+	struct machine *m = v->machine;
 
 	while (atomic_load_explicit(&m->end, memory_order_relaxed) == END_NONE) {
-		if (!husk_vcpu_run(m->vcpu)) {
-			if (m->run->exit < HUSK_EXIT_COUNT)
-				exits[m->run->exit](m);
+		if (!husk_vcpu_run(v->fd)) {
+			if (v->run->exit < HUSK_EXIT_COUNT)
+				exits[v->run->exit](v);
 			else
-				exit_crash(m);
+				exit_crash(v);
 		} else if (errno == EIO) {
 			machine_end(m, END_KILLED);
 		} else if (errno != EINTR) {
@@ -116,4 +138,52 @@ void *vcpu_thread(void *machine)
 		}
 	}
 	return NULL;
+}
+
+enum husk_status vcpu_start(struct vcpu *v)
+{
+	char name[16];
+	int err;
+
+	v->run->immediate_exit = 0;
+	err = pthread_create(&v->thread, NULL, vcpu_thread, v);
+	if (err)
+		return fail(HUSK_STATUS_FAIL, "no thread for vCPU %u: %s", v->id, strerror(err));
+	v->started = true;
+	snprintf(name, sizeof(name), "vcpu%u", v->id);
+	pthread_setname_np(v->thread, name);
+	return HUSK_STATUS_OK;
+}
+
+/* The machine has ended. */
+void vcpu_join(struct vcpu *v)
+{
+	if (!v->started)
+		return;
+	*(volatile uint8_t *)&v->run->immediate_exit = 1;
+	pthread_kill(v->thread, SIGUSR1);
+	pthread_join(v->thread, NULL);
+	v->started = false;
+}
+
+enum husk_status vcpu_create(struct vcpu *v, struct machine *m, uint32_t id)
+{
+	v->machine = m;
+	v->id = id;
+	v->fd = husk_vm_create_vcpu(m->vm, id);
+	if (v->fd < 0)
+		return fail(HUSK_STATUS_FAIL, "no vCPU %u: %s", id, strerror(errno));
+	v->run = husk_vcpu_map_run(v->fd);
+	v->stats = husk_vcpu_map_stats(v->fd);
+	if (!v->run || !v->stats)
+		return fail(HUSK_STATUS_FAIL, "no run page: %s", strerror(errno));
+	return HUSK_STATUS_OK;
+}
+
+void vcpu_destroy(struct vcpu *v)
+{
+	husk_vcpu_unmap(v->stats);
+	husk_vcpu_unmap(v->run);
+	if (v->fd >= 0)
+		close(v->fd);
 }

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The old devices of a PC: their ports and interrupts. */
+#include "worker/machine.h"
+#include "worker/platform.h"
+
+static uint64_t com1_read(void *ctx, uint64_t offset, unsigned int width)
+{
+	struct machine *m = ctx;
+
+	(void)width;
+	return serial_read(&m->chipset.com1, offset);
+}
+
+static void com1_write(void *ctx, uint64_t offset, unsigned int width, uint64_t value)
+{
+	struct machine *m = ctx;
+
+	(void)width;
+	serial_write(&m->chipset.com1, offset, value);
+}
+
+static uint64_t rtc_port_read(void *ctx, uint64_t offset, unsigned int width)
+{
+	struct machine *m = ctx;
+
+	(void)width;
+	return rtc_read(&m->chipset.rtc, offset);
+}
+
+static void rtc_port_write(void *ctx, uint64_t offset, unsigned int width, uint64_t value)
+{
+	struct machine *m = ctx;
+
+	(void)width;
+	rtc_write(&m->chipset.rtc, offset, value);
+}
+
+static uint64_t pm_port_read(void *ctx, uint64_t offset, unsigned int width)
+{
+	struct machine *m = ctx;
+
+	return pm_read(&m->chipset.pm, offset, width);
+}
+
+static void pm_port_write(void *ctx, uint64_t offset, unsigned int width, uint64_t value)
+{
+	struct machine *m = ctx;
+
+	if (pm_write(&m->chipset.pm, offset, width, value))
+		machine_end(m, END_POWEROFF);
+}
+
+static uint64_t reset_port_read(void *ctx, uint64_t offset, unsigned int width)
+{
+	struct machine *m = ctx;
+
+	(void)offset;
+	(void)width;
+	return m->chipset.reset_control;
+}
+
+/* Bit 2 asks for a reset, bit 1 says which kind: there is only one here. */
+static void reset_port_write(void *ctx, uint64_t offset, unsigned int width, uint64_t value)
+{
+	struct machine *m = ctx;
+
+	(void)offset;
+	(void)width;
+	m->chipset.reset_control = value & 0x0a;
+	if (value & 4)
+		machine_end(m, END_RESET);
+}
+
+/* There is no keyboard controller, but its reset command is known everywhere. */
+static void i8042_write(void *ctx, uint64_t offset, unsigned int width, uint64_t value)
+{
+	(void)offset;
+	(void)width;
+	if (value == 0xfe)
+		machine_end(ctx, END_RESET);
+}
+
+static const struct bus_range ports[] = {
+	{ I8042_COMMAND, 1, true, NULL, i8042_write, NULL, NULL },
+	{ RTC_PORT, RTC_PORTS, true, rtc_port_read, rtc_port_write, NULL, "rtc" },
+	{ COM1_PORT, COM1_PORTS, true, com1_read, com1_write, NULL, "serial" },
+	{ PM_EVENT_PORT, PM_PORTS, false, pm_port_read, pm_port_write, NULL, "acpi-pm" },
+	{ RESET_PORT, 1, true, reset_port_read, reset_port_write, NULL, "reset" },
+};
+_Static_assert(sizeof(ports) == sizeof(((struct chipset *)0)->ports), "one for each");
+
+static void com1_out(void *ctx, uint8_t byte)
+{
+	struct machine *m = ctx;
+
+	console_put(m->console, byte);
+}
+
+static void com1_irq(void *ctx, bool level)
+{
+	struct machine *m = ctx;
+
+	husk_vm_irq_line(m->vm, COM1_IRQ, level);
+}
+
+static void com1_hungry(void *ctx)
+{
+	struct machine *m = ctx;
+
+	console_wake(m->console);
+}
+
+static void pm_irq(void *ctx, bool level)
+{
+	struct machine *m = ctx;
+
+	husk_vm_irq_line(m->vm, PM_IRQ, level);
+}
+
+static const struct serial_ops com1_ops = {
+	.out = com1_out, .irq = com1_irq, .hungry = com1_hungry,
+};
+
+void chipset_reset(struct machine *m)
+{
+	serial_init(&m->chipset.com1, &com1_ops, m);
+	pm_init(&m->chipset.pm, pm_irq, m);
+	rtc_init(&m->chipset.rtc);
+	m->chipset.reset_control = 0;
+}
+
+void chipset_init(struct machine *m)
+{
+	for (unsigned int i = 0; i < sizeof(ports) / sizeof(ports[0]); i++) {
+		m->chipset.ports[i] = ports[i];
+		m->chipset.ports[i].ctx = m;
+		bus_add(&m->ports, &m->chipset.ports[i]);
+	}
+	chipset_reset(m);
+}
