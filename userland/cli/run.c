@@ -14,23 +14,14 @@
 
 #include "cli.h"
 #include "lib/libhusk.h"
+#include "lib/run_options.h"
 
-static const char run_usage[] =
+static const char run_head[] =
 	"usage: husk run --kernel FILE [OPTIONS]\n"
 	"\n"
-	"Boots a Linux kernel in a new VM; the terminal is its serial console.\n"
-	"\n"
-	"  --kernel FILE    the kernel, a bzImage (vmlinuz)\n"
-	"  --initrd FILE    the initial RAM file system\n"
-	"  --cmdline TEXT   the kernel's command line (console=ttyS0)\n"
-	"  --memory SIZE    with K, M or G; without, in MiB (256M)\n"
-	"  --cpus N         number of vCPUs, up to 64 (1)\n"
-	"  --name NAME      (vm-PID)\n"
-	"  --detach         return when the guest runs, print the name;\n"
-	"                   'husk console NAME' connects\n"
-	"  --no-reboot      a reset by the guest ends the VM, with status 7\n"
-	"  --kvm-anchor     on VT-x: hold an empty KVM VM, with which the CPU stays\n"
-	"                   in VMX operation between two stays in the guest\n"
+	"Boots a guest in a new VM; the terminal is its serial console.\n";
+
+static const char run_tail[] =
 	"\n"
 	"On a terminal: Ctrl-] d leaves the VM running, Ctrl-] q ends it, Ctrl-] ? helps.\n"
 	"SIGTERM, SIGINT and SIGHUP end the VM. 'husk help' lists the exit statuses.\n";
@@ -39,23 +30,50 @@ enum { OPT_HELP = 'h', OPT_DETACH = 1000, OPT_PASS };
 
 /* Options marked OPT_PASS are the worker's. */
 static const struct option options[] = {
-	{ "kernel", required_argument, NULL, OPT_PASS },
-	{ "initrd", required_argument, NULL, OPT_PASS },
-	{ "cmdline", required_argument, NULL, OPT_PASS },
-	{ "memory", required_argument, NULL, OPT_PASS },
-	{ "cpus", required_argument, NULL, OPT_PASS },
-	{ "name", required_argument, NULL, OPT_PASS },
-	{ "no-reboot", no_argument, NULL, OPT_PASS },
-	{ "kvm-anchor", no_argument, NULL, OPT_PASS },
+#define SECTION(title)
+#define OPTION(id, name, argument, text) { name, argument ? required_argument : no_argument, NULL, OPT_PASS },
+	HUSK_RUN_OPTIONS(SECTION, OPTION)
+#undef OPTION
+#undef SECTION
 	{ "detach", no_argument, NULL, OPT_DETACH },
 	{ "help", no_argument, NULL, OPT_HELP },
 	{ }
 };
 
+static void help_option(const char *name, const char *argument, const char *text)
+{
+	enum { TEXT = 22 };
+	int n = printf("  --%s%s%s", name, argument ? " " : "", argument ? argument : "");
+
+	/* a long name has a line of its own */
+	if (n >= TEXT - 1) {
+		putchar('\n');
+		n = 0;
+	}
+	for (const char *end; ; text = end + 1, n = 0) {
+		end = strchr(text, '\n');
+		printf("%*s%.*s\n", TEXT - n, "", (int)(end ? end - text : (long)strlen(text)), text);
+		if (!end)
+			return;
+	}
+}
+
+static void help(void)
+{
+	fputs(run_head, stdout);
+#define SECTION(title) printf("\n%s:\n", title);
+#define OPTION(id, name, argument, text) help_option(name, argument, text);
+	HUSK_RUN_OPTIONS(SECTION, OPTION)
+#undef OPTION
+#undef SECTION
+	help_option("detach", NULL, "return when the guest runs, print the name;\n'husk console NAME' connects");
+	usage(run_tail, true);
+}
+
 struct worker_args {
-	char *argv[64];
+	char *argv[256];
 	int argc;
-	bool detach, kernel;
+	bool detach;
 };
 
 static void add_arg(struct worker_args *args, const char *name, const char *value)
@@ -78,12 +96,12 @@ static void parse(struct worker_args *args, int argc, char **argv)
 	while ((opt = getopt_long(argc, argv, "h", options, &index)) != -1)
 		switch (opt) {
 		case OPT_HELP:
-			usage(run_usage, true);
+			help();
+			break;
 		case OPT_DETACH:
 			args->detach = true;
 			break;
 		case OPT_PASS:
-			args->kernel |= !strcmp(options[index].name, "kernel");
 			add_arg(args, options[index].name, optarg);
 			break;
 		default:
@@ -91,8 +109,6 @@ static void parse(struct worker_args *args, int argc, char **argv)
 		}
 	if (optind < argc)
 		die(HUSK_STATUS_USAGE, "\"%s\" is no option: 'husk run --help' lists them", argv[optind]);
-	if (!args->kernel)
-		die(HUSK_STATUS_USAGE, "--kernel FILE is missing: 'husk run --help' tells more");
 }
 
 /* husk-vm beside ourselves, or in ../libexec/husk */

@@ -14,14 +14,14 @@
 #include "worker/config.h"
 
 #define MIB		(1ULL << 20)
-#define MEMORY_DEFAULT	"256M"
+#define MEMORY_DEFAULT	(256 * MIB)
 #define MEMORY_MIN	(16 * MIB)
 #define TSC_OPTION	"tsc_early_khz="
 #define CMDLINE_DEFAULT	"console=ttyS0"
 
 uint64_t config_size(const char *text)
 {
-	static const char units[] = "KMG";
+	static const char units[] = "KMGT";
 	uint64_t value, shift = 20;
 	const char *unit;
 	char *end;
@@ -41,7 +41,7 @@ uint64_t config_size(const char *text)
 	return value << shift;
 }
 
-static enum husk_status check_memory(struct config *c, const char *text)
+enum husk_status option_memory(struct config *c, const char *text)
 {
 	struct sysinfo host;
 	uint64_t most;
@@ -61,7 +61,7 @@ static enum husk_status check_memory(struct config *c, const char *text)
 	return HUSK_STATUS_OK;
 }
 
-static enum husk_status check_cpus(struct config *c, const char *text)
+enum husk_status option_cpus(struct config *c, const char *text)
 {
 	unsigned long value;
 	char *end;
@@ -91,12 +91,11 @@ static enum husk_status open_image(struct image *image, const char *what)
 
 static enum husk_status check_kernel(struct config *c)
 {
-	enum husk_status status = open_image(&c->kernel, "kernel");
 	const char *why;
 	ssize_t n;
 
-	if (status)
-		return status;
+	if (!c->kernel.path)
+		return fail(HUSK_STATUS_USAGE, "--kernel FILE is missing: 'husk run --help' tells more");
 	n = pread(c->kernel.fd, c->head, sizeof(c->head), 0);
 	if (n < 0)
 		return fail(HUSK_STATUS_INPUT, "--kernel %s: %s", c->kernel.path, strerror(errno));
@@ -128,53 +127,97 @@ static enum husk_status check_name(struct config *c)
 	return fail(HUSK_STATUS_FAIL, "no folder for the control socket: %s", strerror(errno));
 }
 
-enum { OPT_KERNEL = 1, OPT_INITRD, OPT_CMDLINE, OPT_MEMORY, OPT_CPUS, OPT_NAME, OPT_NO_REBOOT, OPT_KVM_ANCHOR, OPT_LIFELINE };
+enum husk_status option_kernel(struct config *c, const char *text)
+{
+	c->kernel.path = text;
+	return open_image(&c->kernel, "kernel");
+}
+
+enum husk_status option_initrd(struct config *c, const char *text)
+{
+	c->initrd.path = text;
+	return open_image(&c->initrd, "initrd");
+}
+
+enum husk_status option_cmdline(struct config *c, const char *text)
+{
+	c->cmdline = text;
+	return HUSK_STATUS_OK;
+}
+
+enum husk_status option_name(struct config *c, const char *text)
+{
+	c->name = text;
+	return HUSK_STATUS_OK;
+}
+
+enum husk_status option_no_reboot(struct config *c, const char *text)
+{
+	(void)text;
+	c->no_reboot = true;
+	return HUSK_STATUS_OK;
+}
+
+enum husk_status option_kvm_anchor(struct config *c, const char *text)
+{
+	(void)text;
+	c->kvm_anchor = true;
+	return HUSK_STATUS_OK;
+}
+
+/* The terminal of 'husk run', a descriptor: that command's own option */
+static enum husk_status option_lifeline(struct config *c, const char *text)
+{
+	c->lifeline = atoi(text);
+	return HUSK_STATUS_OK;
+}
+
+static const struct {
+	const char *name;
+	bool argument;
+	enum husk_status (*set)(struct config *c, const char *text);
+} options[] = {
+#define SECTION(title)
+#define OPTION(id, name, argument, text) { name, argument ? 1 : 0, option_##id },
+	HUSK_RUN_OPTIONS(SECTION, OPTION)
+#undef OPTION
+#undef SECTION
+	{ "lifeline", true, option_lifeline },
+};
+#define OPTIONS	(sizeof(options) / sizeof(options[0]))
+
+/* husk has looked at the options: they are known, and their errors are one line each */
+static enum husk_status parse(struct config *c, int argc, char **argv)
+{
+	struct option table[OPTIONS + 1] = {};
+	enum husk_status status = HUSK_STATUS_OK;
+	int index;
+
+	for (unsigned int i = 0; i < OPTIONS; i++)
+		table[i] = (struct option){ options[i].name, options[i].argument, NULL, 'o' };
+	opterr = 0;
+	while (!status && (index = -1, getopt_long(argc, argv, "", table, &index)) != -1) {
+		if (index < 0)
+			return fail(HUSK_STATUS_USAGE, "husk-vm is started by 'husk run'");
+		status = options[index].set(c, optarg);
+	}
+	if (!status && optind < argc)
+		return fail(HUSK_STATUS_USAGE, "husk-vm is started by 'husk run'");
+	return status;
+}
 
 enum husk_status config_init(struct config *c, int argc, char **argv)
 {
-	static const struct option options[] = {
-		{ "kernel", required_argument, NULL, OPT_KERNEL },
-		{ "initrd", required_argument, NULL, OPT_INITRD },
-		{ "cmdline", required_argument, NULL, OPT_CMDLINE },
-		{ "memory", required_argument, NULL, OPT_MEMORY },
-		{ "cpus", required_argument, NULL, OPT_CPUS },
-		{ "name", required_argument, NULL, OPT_NAME },
-		{ "no-reboot", no_argument, NULL, OPT_NO_REBOOT },
-		{ "kvm-anchor", no_argument, NULL, OPT_KVM_ANCHOR },
-		{ "lifeline", required_argument, NULL, OPT_LIFELINE },
-		{ }
-	};
-	const char *memory = MEMORY_DEFAULT, *cpus = "1";
 	enum husk_status status;
-	int opt;
 
 	memset(c, 0, sizeof(*c));
 	c->kernel.fd = c->initrd.fd = c->lifeline = -1;
 	c->cmdline = CMDLINE_DEFAULT;
-	opterr = 0;	/* husk has looked at the options: ours is the one line */
-	while ((opt = getopt_long(argc, argv, "", options, NULL)) != -1)
-		switch (opt) {
-		case OPT_KERNEL:	c->kernel.path = optarg;	break;
-		case OPT_INITRD:	c->initrd.path = optarg;	break;
-		case OPT_CMDLINE:	c->cmdline = optarg;		break;
-		case OPT_MEMORY:	memory = optarg;		break;
-		case OPT_CPUS:		cpus = optarg;			break;
-		case OPT_NAME:		c->name = optarg;		break;
-		case OPT_NO_REBOOT:	c->no_reboot = true;		break;
-		case OPT_KVM_ANCHOR:	c->kvm_anchor = true;		break;
-		case OPT_LIFELINE:	c->lifeline = atoi(optarg);	break;
-		default:
-			return fail(HUSK_STATUS_USAGE, "husk-vm is started by 'husk run'");
-		}
-	if (optind < argc || !c->kernel.path)
-		return fail(HUSK_STATUS_USAGE, "husk-vm is started by 'husk run'");
-	status = check_memory(c, memory);
-	if (!status)
-		status = check_cpus(c, cpus);
+	c->memory = MEMORY_DEFAULT;
+	c->cpus = 1;
+	status = parse(c, argc, argv);
 	if (!status)
 		status = check_kernel(c);
-	if (!status && c->initrd.path)
-		status = open_image(&c->initrd, "initrd");
 	return status ? status : check_name(c);
 }
 

@@ -3,6 +3,7 @@
 #ifndef HUSK_WORKER_CONFIG_H
 #define HUSK_WORKER_CONFIG_H
 
+#include "lib/run_options.h"
 #include "worker/machine.h"
 
 /* Parse and check; on failure one line is printed. Files stay open for config_fini(). */
@@ -12,5 +13,16 @@ enum husk_status config_check_host(struct config *config, int dev);
 void config_fini(struct config *config);
 /* Bytes from "512K", "256M", "2G"; a bare number is MiB. 0: no size. Pure. */
 uint64_t config_size(const char *text);
+
+/*
+ * One function for each option, in the file of its subject: takes the option's argument
+ * (NULL if it has none), which lives as long as the process. Called in the order of the
+ * command line; what depends on other options is checked when all are known.
+ */
+#define SECTION(title)
+#define OPTION(id, name, argument, text) enum husk_status option_##id(struct config *config, const char *text_);
+HUSK_RUN_OPTIONS(SECTION, OPTION)
+#undef OPTION
+#undef SECTION
 
 #endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The options of 'husk run' in one place: the command makes its help of them and hands
+ * them to the worker, which has a function option_ID() for each.
+ *
+ * SECTION("title")
+ * OPTION(id, "name", "ARGUMENT" or NULL, "help, a line or several")
+ */
+#ifndef HUSK_RUN_OPTIONS_H
+#define HUSK_RUN_OPTIONS_H
+
+#define HUSK_RUN_OPTIONS(SECTION, OPTION) \
+	SECTION("What to boot") \
+	OPTION(kernel, "kernel", "FILE", "a kernel: bzImage (vmlinuz)") \
+	OPTION(initrd, "initrd", "FILE", "the initial RAM file system") \
+	OPTION(cmdline, "cmdline", "TEXT", "the kernel's command line (console=ttyS0)") \
+	SECTION("Size and name") \
+	OPTION(memory, "memory", "SIZE", "with K, M, G or T; without, in MiB (256M)") \
+	OPTION(cpus, "cpus", "N", "number of vCPUs, up to 64 (1)") \
+	OPTION(name, "name", "NAME", "(vm-PID)") \
+	SECTION("Behaviour") \
+	OPTION(no_reboot, "no-reboot", NULL, "a reset by the guest ends the VM, with status 7") \
+	OPTION(kvm_anchor, "kvm-anchor", NULL, "on VT-x: hold an empty KVM VM, with which the CPU stays\n" \
+						"in VMX operation between two stays in the guest")
+
+#endif
