@@ -17,6 +17,11 @@ as_root() {
 	if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
 }
 
+apt_mirror() {	# the machine's own Debian mirror
+	apt-get indextargets --format '$(CREATED_BY) $(ORIGIN) $(SUITE) $(REPO_URI)' |
+		awk '$1 == "Packages" && $2 == "Debian" && $3 !~ /-/ { print $4; exit }'
+}
+
 # suite of a stock kernel, and the folder that its module is built in
 kernel_suite() {
 	case $1 in

@@ -33,12 +33,16 @@ bochs_rom() {
 }
 
 machine_start() {
-	local rom tty=file,dev=/dev/fd/3
+	local rom second= tty=file,dev=/dev/fd/3
 	local append="console=ttyS0,115200 lab.out=/dev/ttyS1 lab.status=/dev/ttyS2 lab.log=/dev/ttyS2 lab.tar=/dev/ttyS3"
 	# FSRM: the kernel would copy by rep movsb, which is slow there. APERF and MPERF are
 	# offered and missing. A reset would boot again: a triple fault ends it.
 	# A search for leaks takes minutes.
 	append+=" clearcpuid=fsrm,aperfmperf cryptomgr.notests no_timer_check nokaslr reboot=t kmemleak=off $LAB_APPEND"
+	if [ "$LAB_DISK" ]; then
+		second="ata0-slave: type=disk, path=\"$LAB_DISK\", mode=volatile, journal=\"$LAB_DIR/journal\""
+		append+=" lab.modules=ata_piix,sd_mod lab.disk=/dev/sdb"
+	fi
 	rom=$(bochs_rom)
 	"$LAB_D/bochs-disk" disk "$LAB_VMLINUX" "$LAB_INITRD" "$LAB_MEMORY" "$append" "$LAB_DIR/disk" || exit
 	[ "$LAB_MODE" != shell ] || tty=term,dev=/dev/tty
@@ -53,6 +57,7 @@ machine_start() {
 		optromimage1: file="$rom", address=0xd0000
 		ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
 		ata0-master: type=disk, path="$LAB_DIR/disk", mode=flat
+		$second
 		plugin_ctrl: speaker=0, parallel=0, gameport=0, iodebug=0, biosdev=0
 		sound: waveoutdrv=dummy, waveindrv=dummy, midioutdrv=dummy
 		boot: disk

@@ -55,6 +55,11 @@ machine_start() {
 		press_keys "$self" &
 		opt+=(-chardev "file,id=keys,path=/dev/null,input-path=$LAB_DIR/keys" -mon chardev=keys)
 	fi
+	if [ "$LAB_DISK" ]; then
+		opt+=(-drive "file=$LAB_DISK,format=raw,if=none,snapshot=on,id=disk" -device virtio-blk-pci,drive=disk)
+		append+=" lab.disk=/dev/vda"
+		append=${append/lab.modules=/lab.modules=virtio_blk,}
+	fi
 	[ -z "$LAB_ICOUNT" ] || opt+=(-icount "shift=0,sleep=off" -seed 1 -rtc clock=vm)
 	exec qemu-system-x86_64 "${opt[@]}" -append "console=ttyS0 cryptomgr.notests no_timer_check $append $LAB_APPEND"
 }
