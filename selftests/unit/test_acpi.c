@@ -75,18 +75,21 @@ static void test_madt(const uint8_t *madt, unsigned int vcpus)
 static void test_tables(unsigned int vcpus)
 {
 	size_t total = acpi_build(out, sizeof(out), BASE, vcpus);
-	const uint8_t *xsdt, *fadt, *madt, *facs;
+	const uint8_t *xsdt, *fadt, *madt, *mcfg, *facs;
 
 	check("RSDP", total && !memcmp(out, "RSD PTR ", 8) && out[15] == 2 && sum_is_zero(out, 20) &&
 	      sum_is_zero(out, 36), "signature or checksum");
 	xsdt = table(get(out + 24, 8), total, "XSDT");
 	if (!xsdt)
 		return;
-	check("XSDT length", get(xsdt + 4, 4) == 36 + 2 * 8, "wrong");
+	check("XSDT length", get(xsdt + 4, 4) == 36 + 3 * 8, "wrong");
 	fadt = table(get(xsdt + 36, 8), total, "FACP");
 	madt = table(get(xsdt + 44, 8), total, "APIC");
-	if (!fadt || !madt)
+	mcfg = table(get(xsdt + 52, 8), total, "MCFG");
+	if (!fadt || !madt || !mcfg)
 		return;
+	check("MCFG entry", get(mcfg + 4, 4) == 60 && get(mcfg + 44, 8) == PCI_ECAM_BASE && !mcfg[54] && !mcfg[55],
+	      "wrong length, address or buses");
 	test_madt(madt, vcpus);
 	check("FADT pointers", get(fadt + 40, 4) == get(fadt + 140, 8) &&
 	      table(get(fadt + 140, 8), total, "DSDT"), "X_DSDT");
@@ -119,11 +122,11 @@ static void test_room(void)
 static void test_iasl(void)
 {
 	static const char command[] =
-		"cd %s && iasl -d dsdt.dat fadt.dat madt.dat >log 2>&1 && iasl dsdt.dsl >>log 2>&1 && "
+		"cd %s && iasl -d dsdt.dat fadt.dat madt.dat mcfg.dat >log 2>&1 && iasl dsdt.dsl >>log 2>&1 && "
 		"grep -q '0 Errors, 0 Warnings' log && ! grep -qiE 'invalid|error -' log";
-	static const char * const names[] = { "fadt", "madt", "dsdt" };
+	static const char * const names[] = { "fadt", "madt", "mcfg", "dsdt" };
 	char dir[] = "/tmp/husk-acpi-XXXXXX", line[400];
-	const uint8_t *xsdt, *tables[3];
+	const uint8_t *xsdt, *tables[4];
 
 	if (system("command -v iasl >/dev/null 2>&1")) {
 		printf("# iasl is not installed (package acpica-tools): not disassembled\n");
@@ -137,8 +140,9 @@ static void test_iasl(void)
 	xsdt = out + get(out + 24, 8) - BASE;
 	tables[0] = out + get(xsdt + 36, 8) - BASE;
 	tables[1] = out + get(xsdt + 44, 8) - BASE;
-	tables[2] = out + get(tables[0] + 140, 8) - BASE;
-	for (int i = 0; i < 3; i++) {
+	tables[2] = out + get(xsdt + 52, 8) - BASE;
+	tables[3] = out + get(tables[0] + 140, 8) - BASE;
+	for (int i = 0; i < 4; i++) {
 		FILE *f;
 
 		snprintf(line, sizeof(line), "%s/%s.dat", dir, names[i]);

@@ -177,7 +177,7 @@ static void test_write(void)
 	good_header();
 	boot_parse(head, sizeof(head), FILE_SIZE, &kernel);
 	boot_write(ram, &setup);
-	check("zero page", zero->hdr.header == 0x53726448 && zero->e820_entries == 4 &&
+	check("zero page", zero->hdr.header == 0x53726448 && zero->e820_entries == 5 &&
 	      zero->hdr.ramdisk_image == 0x8000000 && zero->acpi_rsdp_addr == BOOT_BIOS &&
 	      !strcmp((char *)ram + zero->hdr.cmd_line_ptr, "console=ttyS0"), NULL);
 	pd = (uint64_t *)(ram + BOOT_TABLES + 0x2000);

@@ -90,6 +90,16 @@ struct acpi_madt {
 	uint32_t flags;		/* 1: a pair of 8259 is there */
 } PACKED;
 
+/* PCI Firmware 3.0, 4.1.2 */
+struct acpi_mcfg {
+	struct acpi_header header;
+	uint64_t reserved;
+	uint64_t base;
+	uint16_t segment;
+	uint8_t first_bus, last_bus;
+	uint32_t reserved1;
+} PACKED;
+
 struct madt_lapic {
 	uint8_t type, length, uid, apic_id;
 	uint32_t flags;
@@ -162,18 +172,18 @@ static void finish(void *table, size_t length, const char *signature, uint8_t re
 	h->checksum = checksum(table, length);
 }
 
+/* dsdt.asl, compiled */
+extern const uint8_t _binary_dsdt_aml_start[], _binary_dsdt_aml_end[];
+
 static struct acpi_header *build_dsdt(struct builder *b)
 {
-	struct acpi_header *dsdt = reserve(b, sizeof(*dsdt), 16);
-	size_t n;
+	size_t n = _binary_dsdt_aml_end - _binary_dsdt_aml_start;
+	struct acpi_header *dsdt = reserve(b, n, 16);
 
 	if (!dsdt)
 		return NULL;
-	n = acpi_dsdt(b->out + b->len, b->room - b->len);
-	if (!n)
-		return NULL;
-	b->len += n;
-	finish(dsdt, sizeof(*dsdt) + n, "DSDT", 2);
+	memcpy(dsdt, _binary_dsdt_aml_start, n);
+	finish(dsdt, n, "DSDT", 2);
 	return dsdt;
 }
 
@@ -274,15 +284,30 @@ static struct acpi_madt *build_madt(struct builder *b, unsigned int vcpus)
 	return madt;
 }
 
-static struct acpi_header *build_xsdt(struct builder *b, uint64_t fadt, uint64_t madt)
+static struct acpi_mcfg *build_mcfg(struct builder *b)
 {
-	uint64_t entries[2] = { fadt, madt };
-	struct acpi_header *xsdt = reserve(b, sizeof(*xsdt) + sizeof(entries), 16);
+	struct acpi_mcfg *mcfg = reserve(b, sizeof(*mcfg), 16);
+
+	if (!mcfg)
+		return NULL;
+	mcfg->base = PCI_ECAM_BASE;
+	mcfg->last_bus = PCI_ECAM_SIZE / 0x100000 - 1;
+	finish(mcfg, sizeof(*mcfg), "MCFG", 1);
+	return mcfg;
+}
+
+static struct acpi_header *build_xsdt(struct builder *b, const void *const *tables, size_t count)
+{
+	struct acpi_header *xsdt = reserve(b, sizeof(*xsdt) + count * sizeof(uint64_t), 16);
 
 	if (!xsdt)
 		return NULL;
-	memcpy(xsdt + 1, entries, sizeof(entries));
-	finish(xsdt, sizeof(*xsdt) + sizeof(entries), "XSDT", 1);
+	for (size_t i = 0; i < count; i++) {
+		uint64_t address = address_of(b, tables[i]);
+
+		memcpy((uint8_t *)(xsdt + 1) + i * sizeof(address), &address, sizeof(address));
+	}
+	finish(xsdt, sizeof(*xsdt) + count * sizeof(uint64_t), "XSDT", 1);
 	return xsdt;
 }
 
@@ -303,16 +328,16 @@ size_t acpi_build(uint8_t *out, size_t room, uint64_t base, unsigned int vcpus)
 	struct acpi_rsdp *rsdp = reserve(&b, sizeof(*rsdp), 16);
 	struct acpi_facs *facs = build_facs(&b);
 	struct acpi_header *dsdt = build_dsdt(&b), *xsdt;
-	struct acpi_fadt *fadt;
-	struct acpi_madt *madt;
+	const void *tables[3];
 
 	if (!rsdp || !facs || !dsdt)
 		return 0;
-	fadt = build_fadt(&b, address_of(&b, facs), address_of(&b, dsdt));
-	madt = build_madt(&b, vcpus);
-	if (!fadt || !madt)
+	tables[0] = build_fadt(&b, address_of(&b, facs), address_of(&b, dsdt));
+	tables[1] = build_madt(&b, vcpus);
+	tables[2] = build_mcfg(&b);
+	if (!tables[0] || !tables[1] || !tables[2])
 		return 0;
-	xsdt = build_xsdt(&b, address_of(&b, fadt), address_of(&b, madt));
+	xsdt = build_xsdt(&b, tables, 3);
 	if (!xsdt)
 		return 0;
 	fill_rsdp(rsdp, address_of(&b, xsdt));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The ACPI tables: RSDP, XSDT, FADT, FACS, MADT, DSDT. Only what exists is
+ * The ACPI tables: RSDP, XSDT, FADT, FACS, MADT, MCFG, DSDT (dsdt.asl). Only what exists is
  * described. Pure: bytes out.
  */
 #ifndef HUSK_WORKER_ACPI_H
@@ -15,8 +15,5 @@
  * 0 if they do not fit into room.
  */
 size_t acpi_build(uint8_t *out, size_t room, uint64_t base, unsigned int vcpus);
-
-/* dsdt.c: the AML of the DSDT, without the table's header; bytes written, 0 if no room */
-size_t acpi_dsdt(uint8_t *out, size_t room);
 
 #endif

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "worker/boot.h"
+#include "worker/platform.h"
 
 #define HDR_OFFSET	0x1f1
 #define HDR_MAGIC	0x53726448	/* "HdrS" */
@@ -79,6 +80,7 @@ int boot_e820(uint64_t low, uint64_t high, struct boot_e820 map[BOOT_E820_MAX])
 	map[n++] = (struct boot_e820){ BOOT_EBDA, 0xa0000 - BOOT_EBDA, BOOT_E820_RESERVED };
 	map[n++] = (struct boot_e820){ BOOT_BIOS, BOOT_BIOS_END - BOOT_BIOS, BOOT_E820_RESERVED };
 	map[n++] = (struct boot_e820){ BOOT_BIOS_END, low - BOOT_BIOS_END, BOOT_E820_RAM };
+	map[n++] = (struct boot_e820){ PCI_ECAM_BASE, PCI_ECAM_SIZE, BOOT_E820_RESERVED };
 	if (high)
 		map[n++] = (struct boot_e820){ RAM_HIGH_BASE, high, BOOT_E820_RAM };
 	return n;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The old devices of a PC: their ports and interrupts. */
+/* The devices that every machine has: their ports and interrupts. */
 #include "worker/machine.h"
 #include "worker/platform.h"
 
@@ -117,6 +117,13 @@ static void pm_irq(void *ctx, bool level)
 	husk_vm_irq_line(m->vm, PM_IRQ, level);
 }
 
+static void pci_irq(void *ctx, unsigned int gsi, bool level)
+{
+	struct machine *m = ctx;
+
+	husk_vm_irq_line(m->vm, gsi, level);
+}
+
 static const struct serial_ops com1_ops = {
 	.out = com1_out, .irq = com1_irq, .hungry = com1_hungry,
 };
@@ -127,6 +134,7 @@ void chipset_reset(struct machine *m)
 	pm_init(&m->chipset.pm, pm_irq, m);
 	rtc_init(&m->chipset.rtc);
 	m->chipset.reset_control = 0;
+	pci_reset(&m->chipset.pci);
 }
 
 void chipset_init(struct machine *m)
@@ -136,5 +144,8 @@ void chipset_init(struct machine *m)
 		m->chipset.ports[i].ctx = m;
 		bus_add(&m->ports, &m->chipset.ports[i]);
 	}
+	/* after the reset port, which is among those of PCI */
+	pci_init(&m->chipset.pci, &(struct pci_wires){ &m->ports, &m->memory, pci_irq, m });
+	q35_init(&m->chipset.q35, &m->chipset.pci);
 	chipset_reset(m);
 }

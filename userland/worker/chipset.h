@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The old devices of a PC that are not PCI: serial port, real-time clock, power management, reset. */
+/* The devices that every machine has: serial port, real-time clock, power management, reset, the board's PCI. */
 #ifndef HUSK_WORKER_CHIPSET_H
 #define HUSK_WORKER_CHIPSET_H
 
 #include "worker/bus.h"
+#include "worker/pci.h"
 #include "worker/pm.h"
+#include "worker/q35.h"
 #include "worker/rtc.h"
 #include "worker/serial.h"
 
@@ -15,6 +17,8 @@ struct chipset {
 	struct pm pm;
 	struct rtc rtc;
 	uint8_t reset_control;
+	struct pci pci;
+	struct q35 q35;
 	struct bus_range ports[5];
 };
 

@@ -53,6 +53,7 @@ enum husk_status machine_load(struct machine *m)
 		return status;
 	if (!acpi_build(m->ram + BOOT_BIOS, BOOT_BIOS_END - BOOT_BIOS, BOOT_BIOS, c->cpus))
 		return fail(HUSK_STATUS_FAIL, "the ACPI tables do not fit");
+	pci_assign(&m->chipset.pci);
 	boot_write(m->ram, &setup);
 	return HUSK_STATUS_OK;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Ports and interrupts of the machine that a guest sees; the ACPI tables tell the guest. */
+/* Ports and interrupts of the machine that a guest sees; the ACPI tables tell the guest. Numbers only: dsdt.asl includes it. */
 #ifndef HUSK_WORKER_PLATFORM_H
 #define HUSK_WORKER_PLATFORM_H
 
@@ -18,8 +18,24 @@
 #define RESET_PORT	0xcf9
 #define RESET_VALUE	0x06	/* hard reset, do it */
 
-#define PCI_PORT	0xcf8
-#define PCI_PORTS	8
+/*
+ * PCI. BARs are put into the first window; the second one is for a firmware that
+ * begins at the top. The memory-mapped config space is between the two. iasl wants
+ * plain numbers, so each window is written with its last address and its size.
+ */
+#define PCI_CONFIG_PORT	0xcf8
+#define PCI_CONFIG_PORTS 8
+#define PCI_PORTS_BASE	0xc000
+#define PCI_PORTS_END	0x10000
+#define PCI_MEMORY_BASE	0xc0000000
+#define PCI_MEMORY_LAST	0xdfffffff
+#define PCI_MEMORY_SIZE	0x20000000
+#define PCI_ECAM_BASE	0xe0000000
+#define PCI_ECAM_SIZE	0x100000
+#define PCI_HIGH_BASE	0xe1000000
+#define PCI_HIGH_LAST	0xfebfffff
+#define PCI_HIGH_SIZE	0x1dc00000
+#define PCI_GSI		16		/* of the bus's INTA; INTB..D follow */
 
 /* ACPI 6.4, 4.8.3: event block (status, enable), control block, timer */
 #define PM_EVENT_PORT	0x600
