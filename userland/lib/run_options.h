@@ -11,9 +11,11 @@
 
 #define HUSK_RUN_OPTIONS(SECTION, OPTION) \
 	SECTION("What to boot") \
-	OPTION(kernel, "kernel", "FILE", "a kernel: bzImage (vmlinuz)") \
+	OPTION(kernel, "kernel", "FILE", "a kernel: bzImage (vmlinuz), multiboot, or ELF with a\n" \
+						"PVH entry point (vmlinux)") \
 	OPTION(initrd, "initrd", "FILE", "the initial RAM file system") \
-	OPTION(cmdline, "cmdline", "TEXT", "the kernel's command line (console=ttyS0)") \
+	OPTION(cmdline, "cmdline", "TEXT", "the kernel's command line (Linux: console=ttyS0)") \
+	OPTION(module, "module", "FILE[,ARGS]", "a file for a multiboot or PVH kernel; repeatable") \
 	SECTION("Size and name") \
 	OPTION(memory, "memory", "SIZE", "with K, M, G or T; without, in MiB (256M)") \
 	OPTION(cpus, "cpus", "N", "number of vCPUs, up to 64 (1)") \

@@ -1,74 +1,33 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Booting a Linux bzImage by the 64-bit protocol. */
-#include <asm/bootparam.h>
+/* What the loaders share: the choice between them, the memory map, 32-bit entry, modules. */
 #include <string.h>
 
 #include "worker/boot.h"
 #include "worker/platform.h"
 
-#define HDR_OFFSET	0x1f1
-#define HDR_MAGIC	0x53726448	/* "HdrS" */
-#define ENTRY_64	0x200
-#define MIB		(1ULL << 20)
+#define PAGE	4096ULL
+#define CS_32	0x10		/* as Linux's 32-bit boot protocol wants them */
+#define DS_32	0x18
 
-#define BOOT_CS		0x10
-#define BOOT_DS		0x18
+/* The first that knows a file is its loader. Xen is a multiboot and a PVH image, and wants modules. */
+static const struct loader * const loaders[] = { &loader_bzimage, &loader_multiboot, &loader_pvh };
 
 /* File type by its first bytes, for a message that helps. */
-static const char *not_a_kernel(const uint8_t *head, size_t len)
+static const char *not_a_kernel(const struct boot_request *rq)
 {
-	if (len >= 4 && !memcmp(head, "\177ELF", 4))
-		return "it is an ELF file (vmlinux?); give the bzImage (vmlinuz)";
-	if (len >= 2 && head[0] == 0x1f && head[1] == 0x8b)
-		return "it is a gzip file (an initrd?); give the bzImage (vmlinuz)";
-	return "it is not a Linux kernel image (bzImage, vmlinuz)";
+	if (rq->head_len >= 4 && !memcmp(rq->head, "\177ELF", 4))
+		return "it is an ELF file without a multiboot header or a PVH note; of a Linux kernel give the bzImage (vmlinuz)";
+	if (rq->head_len >= 2 && rq->head[0] == 0x1f && rq->head[1] == 0x8b)
+		return "it is a gzip file (an initrd?); give a bzImage (vmlinuz), or unpack it";
+	return "it is not a kernel image (bzImage, multiboot, PVH)";
 }
 
-static void read_header(const uint8_t *head, size_t len, struct setup_header *hdr)
+const struct loader *boot_loader(const struct boot_request *rq, const char **why)
 {
-	size_t hdr_len = 0x202 + head[0x201] - HDR_OFFSET;
-
-	memset(hdr, 0, sizeof(*hdr));
-	if (hdr_len > sizeof(*hdr))
-		hdr_len = sizeof(*hdr);
-	if (hdr_len > len - HDR_OFFSET)
-		hdr_len = len - HDR_OFFSET;
-	memcpy(hdr, head + HDR_OFFSET, hdr_len);
-}
-
-const char *boot_parse(const uint8_t *head, size_t head_len, uint64_t file_size,
-		       struct boot_kernel *kernel)
-{
-	struct setup_header hdr;
-	uint64_t image;
-
-	if (head_len < 0x206)
-		return not_a_kernel(head, head_len);
-	read_header(head, head_len, &hdr);
-	if (hdr.boot_flag != 0xaa55 || hdr.header != HDR_MAGIC)
-		return not_a_kernel(head, head_len);
-	if (hdr.version < 0x020c)
-		return "its boot protocol is older than 2.12 (Linux 3.8); take a newer kernel";
-	if (!(hdr.xloadflags & XLF_KERNEL_64))
-		return "it has no 64-bit entry point; take an x86-64 (amd64) kernel";
-
-	kernel->version = hdr.version;
-	kernel->setup_size = ((hdr.setup_sects ? hdr.setup_sects : 4) + 1) * 512ULL;
-	if (kernel->setup_size >= file_size)
-		return "it is truncated: the file ends inside the setup code";
-	kernel->image_size = file_size - kernel->setup_size;
-	image = hdr.syssize * 16ULL;
-	/* The boot sector's checksum and a signature may follow syssize, nothing may be missing. */
-	if (!image || image > kernel->image_size + 15)
-		return "it is truncated: the file is shorter than its header says";
-	if (hdr.pref_address < MIB || hdr.pref_address >= RAM_LOW_MAX || hdr.pref_address & 0xfff)
-		return "its header has an impossible load address";
-	kernel->load = hdr.pref_address;
-	kernel->run_size = hdr.init_size > kernel->image_size ? hdr.init_size : kernel->image_size;
-	kernel->initrd_max = hdr.initrd_addr_max ? hdr.initrd_addr_max : 0x37ffffff;
-	kernel->cmdline_max = hdr.cmdline_size;
-	if (kernel->cmdline_max > BOOT_CMDLINE_MAX - 1)
-		kernel->cmdline_max = BOOT_CMDLINE_MAX - 1;
+	for (unsigned int i = 0; i < sizeof(loaders) / sizeof(loaders[0]); i++)
+		if (loaders[i]->probe(rq))
+			return loaders[i];
+	*why = not_a_kernel(rq);
 	return NULL;
 }
 
@@ -86,97 +45,44 @@ int boot_e820(uint64_t low, uint64_t high, struct boot_e820 map[BOOT_E820_MAX])
 	return n;
 }
 
-const char *boot_place_initrd(const struct boot_kernel *kernel, uint64_t low, uint64_t size,
-			      uint64_t *addr)
+void boot_protected_mode(uint8_t *gdt, uint64_t gdt_base, uint32_t entry, struct boot_state *state)
 {
-	uint64_t floor = (kernel->load + kernel->run_size + 0xfff) & ~0xfffULL;
-	uint64_t top = kernel->initrd_max + 1 < low ? kernel->initrd_max + 1 : low;
+	static const struct husk_segment code = { .limit = ~0U, .selector = CS_32, .attr = 0xc9b };
+	static const struct husk_segment data = { .limit = ~0U, .selector = DS_32, .attr = 0xc93 };
+	static const uint64_t descriptors[BOOT_GDT_SIZE / 8] = {
+		[CS_32 / 8] = 0x00cf9b000000ffffULL,
+		[DS_32 / 8] = 0x00cf93000000ffffULL,
+	};
+	struct husk_system *sys = &state->system;
 
-	*addr = 0;
-	if (floor > low)
-		return "too little memory for this kernel";
-	if (!size)
-		return NULL;
-	if (size > top || top - size < floor)
-		return "too little memory for this kernel and this initrd";
-	*addr = (top - size) & ~0xfffULL;
-	return *addr < floor ? "too little memory for this kernel and this initrd" : NULL;
-}
-
-/* The first 4 GiB one to one, in 2 MiB pages: every CPU with long mode has those. */
-static void write_tables(uint8_t *ram)
-{
-	uint64_t *pml4 = (uint64_t *)(ram + BOOT_TABLES);
-	uint64_t *pdpt = pml4 + 512;
-	uint64_t *pd = pdpt + 512;
-
-	memset(pml4, 0, 6 * 4096);
-	pml4[0] = (BOOT_TABLES + 0x1000) | 3;
-	for (uint64_t i = 0; i < 4; i++)
-		pdpt[i] = (BOOT_TABLES + 0x2000 + i * 0x1000) | 3;
-	for (uint64_t i = 0; i < 4 * 512; i++)
-		pd[i] = i << 21 | 0x83;
-}
-
-static void write_gdt(uint8_t *ram)
-{
-	uint64_t *gdt = (uint64_t *)(ram + BOOT_GDT);
-
-	gdt[0] = 0;
-	gdt[1] = 0;
-	gdt[BOOT_CS / 8] = 0x00af9b000000ffffULL;
-	gdt[BOOT_DS / 8] = 0x00cf93000000ffffULL;
-}
-
-void boot_write(uint8_t *ram, const struct boot_setup *setup)
-{
-	struct boot_params *zero = (struct boot_params *)(ram + BOOT_PARAMS);
-	struct boot_e820 map[BOOT_E820_MAX];
-
-	memset(zero, 0, sizeof(*zero));
-	read_header(setup->head, setup->head_len, &zero->hdr);
-	zero->hdr.type_of_loader = 0xff;	/* no number assigned */
-	zero->hdr.loadflags |= LOADED_HIGH;
-	zero->hdr.loadflags &= ~CAN_USE_HEAP;
-	zero->hdr.vid_mode = 0xffff;
-	zero->hdr.ramdisk_image = setup->initrd;
-	zero->hdr.ramdisk_size = setup->initrd_size;
-	zero->hdr.cmd_line_ptr = BOOT_CMDLINE;
-	zero->hdr.code32_start = setup->kernel->load;
-	zero->acpi_rsdp_addr = setup->rsdp;
-
-	zero->e820_entries = boot_e820(setup->low, setup->high, map);
-	for (int i = 0; i < zero->e820_entries; i++)
-		zero->e820_table[i] = (struct boot_e820_entry){
-			map[i].addr, map[i].size, map[i].type,
-		};
-	memcpy(ram + BOOT_CMDLINE, setup->cmdline, strlen(setup->cmdline) + 1);
-	write_gdt(ram);
-	write_tables(ram);
-}
-
-void boot_registers(const struct boot_kernel *kernel, struct husk_general *regs,
-		    struct husk_system *sys)
-{
-	static const struct husk_segment data = { .limit = ~0U, .selector = BOOT_DS, .attr = 0xc93 };
-	static const struct husk_segment code = { .limit = ~0U, .selector = BOOT_CS, .attr = 0xa9b };
-
-	memset(regs, 0, sizeof(*regs));
-	regs->rip = kernel->load + ENTRY_64;
-	regs->rflags = 2;
-	regs->gpr[6] = BOOT_PARAMS;	/* rsi */
-
-	memset(sys, 0, sizeof(*sys));
+	memcpy(gdt, descriptors, sizeof(descriptors));
+	memset(state, 0, sizeof(*state));
+	state->general.rip = entry;
+	state->general.rflags = 2;
 	sys->cs = code;
 	sys->ds = sys->es = sys->ss = sys->fs = sys->gs = data;
 	sys->tr = (struct husk_segment){ .limit = 0x67, .attr = 0x8b };
 	sys->ldtr = (struct husk_segment){ .limit = 0xffff, .attr = 0x82 };
-	sys->gdtr = (struct husk_table){ .base = BOOT_GDT, .limit = 4 * 8 - 1 };
-	sys->cr0 = 0x80000031;		/* PG, NE, ET, PE */
-	sys->cr3 = BOOT_TABLES;
-	sys->cr4 = 0x20;		/* PAE */
-	sys->efer = 0x500;		/* LMA, LME */
+	sys->gdtr = (struct husk_table){ .base = gdt_base, .limit = BOOT_GDT_SIZE - 1 };
+	sys->cr0 = 0x31;		/* NE, ET, PE */
 	sys->dr6 = 0xffff0ff0;
 	sys->dr7 = 0x400;
 	sys->xcr0 = 1;
+}
+
+const char *boot_place_modules(const struct boot_request *rq, uint64_t at, uint32_t addr[BOOT_MODULES])
+{
+	const char *why = NULL;
+
+	for (unsigned int i = 0; i < rq->modules && !why; i++) {
+		const struct image *image = &rq->module[i].image;
+
+		at = (at + PAGE - 1) & ~(PAGE - 1);
+		if (at > rq->low || image->size > rq->low - at)
+			return "too little memory for the kernel and its modules; give more by --memory";
+		addr[i] = at;
+		why = image_read(image, 0, rq->ram + at, image->size);
+		at += image->size;
+	}
+	return why;
 }

@@ -2,12 +2,10 @@
 /* From a command line to a checked struct config. */
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
@@ -74,39 +72,48 @@ enum husk_status option_cpus(struct config *c, const char *text)
 	return HUSK_STATUS_OK;
 }
 
-static enum husk_status open_image(struct image *image, const char *what)
+/* The modules behind the kernel: of a format that takes some, the initrd is the first */
+static enum husk_status check_modules(struct config *c)
 {
-	struct stat st;
-
-	image->fd = open(image->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (image->fd < 0 || fstat(image->fd, &st) < 0)
-		return fail(HUSK_STATUS_INPUT, "--%s %s: %s", what, image->path, strerror(errno));
-	if (!S_ISREG(st.st_mode))
-		return fail(HUSK_STATUS_INPUT, "--%s %s: not a regular file", what, image->path);
-	if (!st.st_size)
-		return fail(HUSK_STATUS_INPUT, "--%s %s: the file is empty", what, image->path);
-	image->size = st.st_size;
+	if (!c->loader->takes_modules && c->modules)
+		return fail(HUSK_STATUS_USAGE, "--module: a %s takes none; --initrd may be meant", c->loader->name);
+	if (c->loader->takes_modules && c->boot.initrd) {
+		if (c->modules == BOOT_MODULES)
+			return fail(HUSK_STATUS_USAGE, "--module: at most %d, the initrd included", BOOT_MODULES);
+		memmove(c->module + 1, c->module, c->modules++ * sizeof(c->module[0]));
+		c->module[0] = (struct boot_module){ c->initrd, "" };
+		c->boot.initrd = NULL;
+		c->initrd.fd = -1;
+	}
+	c->boot.modules = c->modules;
 	return HUSK_STATUS_OK;
 }
 
 static enum husk_status check_kernel(struct config *c)
 {
+	size_t n = c->kernel.size < BOOT_HEAD ? c->kernel.size : BOOT_HEAD;
 	const char *why;
-	ssize_t n;
 
 	if (!c->kernel.path)
 		return fail(HUSK_STATUS_USAGE, "--kernel FILE is missing: 'husk run --help' tells more");
-	n = pread(c->kernel.fd, c->head, sizeof(c->head), 0);
-	if (n < 0)
-		return fail(HUSK_STATUS_INPUT, "--kernel %s: %s", c->kernel.path, strerror(errno));
-	c->head_len = n;
-	why = boot_parse(c->head, c->head_len, c->kernel.size, &c->boot);
+	why = image_read(&c->kernel, 0, c->head, n);
+	c->boot = (struct boot_request){
+		.kernel = &c->kernel, .head = c->head, .head_len = n, .module = c->module,
+		.initrd = c->initrd.path ? &c->initrd : NULL,
+	};
+	if (!why)
+		c->loader = boot_loader(&c->boot, &why);
+	if (!why)
+		why = c->loader->check(&c->boot, &c->kernel_info);
 	if (why)
 		return fail(HUSK_STATUS_INPUT, "--kernel %s: %s", c->kernel.path, why);
-	if (strlen(c->cmdline) > c->boot.cmdline_max)
+	if (!c->cmdline)
+		c->cmdline = c->kernel_info.is_linux ? CMDLINE_DEFAULT : "";
+	if (strlen(c->cmdline) > c->kernel_info.cmdline_max)
 		return fail(HUSK_STATUS_INPUT, "--cmdline: %zu characters; this kernel takes %u",
-			    strlen(c->cmdline), c->boot.cmdline_max);
-	return HUSK_STATUS_OK;
+			    strlen(c->cmdline), c->kernel_info.cmdline_max);
+	c->boot.cmdline = c->cmdline;
+	return check_modules(c);
 }
 
 static enum husk_status check_name(struct config *c)
@@ -129,14 +136,27 @@ static enum husk_status check_name(struct config *c)
 
 enum husk_status option_kernel(struct config *c, const char *text)
 {
-	c->kernel.path = text;
-	return open_image(&c->kernel, "kernel");
+	return image_open(&c->kernel, "kernel", text);
 }
 
 enum husk_status option_initrd(struct config *c, const char *text)
 {
-	c->initrd.path = text;
-	return open_image(&c->initrd, "initrd");
+	return image_open(&c->initrd, "initrd", text);
+}
+
+enum husk_status option_module(struct config *c, const char *text)
+{
+	struct boot_module *module;
+	const char *comma = strchr(text, ',');
+	char *path = comma ? strndup(text, comma - text) : strdup(text);
+
+	if (!path)
+		return fail(HUSK_STATUS_FAIL, "out of memory");
+	if (c->modules == BOOT_MODULES)
+		return fail(HUSK_STATUS_USAGE, "--module: at most %d", BOOT_MODULES);
+	module = &c->module[c->modules++];
+	module->args = comma ? comma + 1 : "";
+	return image_open(&module->image, "module", path);
 }
 
 enum husk_status option_cmdline(struct config *c, const char *text)
@@ -212,7 +232,8 @@ enum husk_status config_init(struct config *c, int argc, char **argv)
 
 	memset(c, 0, sizeof(*c));
 	c->kernel.fd = c->initrd.fd = c->lifeline = -1;
-	c->cmdline = CMDLINE_DEFAULT;
+	for (int i = 0; i < BOOT_MODULES; i++)
+		c->module[i].image.fd = -1;
 	c->memory = MEMORY_DEFAULT;
 	c->cpus = 1;
 	status = parse(c, argc, argv);
@@ -230,10 +251,10 @@ static void add_tsc_frequency(struct config *c, __u32 khz)
 {
 	static char line[BOOT_CMDLINE_MAX];
 
-	if (!khz || strstr(c->cmdline, TSC_OPTION))
+	if (!khz || !c->kernel_info.is_linux || strstr(c->cmdline, TSC_OPTION))
 		return;
-	if (snprintf(line, sizeof(line), TSC_OPTION "%u %s", khz, c->cmdline) <= (int)c->boot.cmdline_max)
-		c->cmdline = line;
+	if (snprintf(line, sizeof(line), TSC_OPTION "%u %s", khz, c->cmdline) <= (int)c->kernel_info.cmdline_max)
+		c->boot.cmdline = line;
 }
 
 enum husk_status config_check_host(struct config *c, int dev)
@@ -257,8 +278,8 @@ enum husk_status config_check_host(struct config *c, int dev)
 
 void config_fini(struct config *c)
 {
-	if (c->kernel.fd >= 0)
-		close(c->kernel.fd);
-	if (c->initrd.fd >= 0)
-		close(c->initrd.fd);
+	image_close(&c->kernel);
+	image_close(&c->initrd);
+	for (unsigned int i = 0; i < c->modules; i++)
+		image_close(&c->module[i].image);
 }

@@ -2,7 +2,6 @@
 /* Making and taking down a VM. */
 #include <errno.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,18 +12,6 @@
 #include "worker/machine.h"
 
 #define HUGE	(2ULL << 20)
-
-enum husk_status fail(enum husk_status status, const char *fmt, ...)
-{
-	va_list ap;
-
-	fputs("husk: ", stderr);
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fputc('\n', stderr);
-	return status;
-}
 
 long long machine_now_ms(void)
 {
@@ -162,8 +149,6 @@ enum husk_status machine_start(struct machine *m)
 	struct sigaction kick = { .sa_handler = on_kick };
 	enum husk_status status = machine_load(m);
 
-	if (!status)
-		status = vcpu_set_boot_state(&m->vcpu[0]);
 	sigaction(SIGUSR1, &kick, NULL);
 	for (unsigned int i = 0; i < m->config->cpus && !status; i++)
 		status = vcpu_start(&m->vcpu[i]);

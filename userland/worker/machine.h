@@ -13,24 +13,21 @@
 #include "worker/bus.h"
 #include "worker/chipset.h"
 #include "worker/console.h"
+#include "worker/fail.h"
 #include "worker/loop.h"
 
 #define MACHINE_CPUS	64
-
-/* A file given by the user; stays open, so that a reset reads it again. */
-struct image {
-	const char *path;
-	int fd;			/* -1: none */
-	uint64_t size;
-};
 
 /* What the user asked for; immutable once the first machine is made. */
 struct config {
 	struct image kernel, initrd;
 	uint8_t head[BOOT_HEAD];	/* of the kernel's file */
-	size_t head_len;
-	struct boot_kernel boot;
-	const char *cmdline;
+	struct boot_module module[BOOT_MODULES];
+	unsigned int modules;
+	const struct loader *loader;
+	struct boot_kernel kernel_info;
+	struct boot_request boot;	/* but for the memory, which each machine has its own of */
+	const char *cmdline;		/* NULL: not given */
 	const char *name;
 	char control[HUSK_CONTROL_LEN];
 	uint64_t memory;
@@ -89,10 +86,6 @@ struct machine {
 	struct chipset chipset;
 };
 
-/* Print "husk: MESSAGE" on stderr, answer status. */
-enum husk_status fail(enum husk_status status, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
 /* Make the VM and its devices. On failure everything is undone and one line printed. */
 enum husk_status machine_create(struct machine *m, const struct config *config,
 				struct console *console, int dev);
@@ -109,7 +102,7 @@ void machine_end(struct machine *m, enum machine_end reason);
 uint8_t *machine_ram(const struct machine *m, uint64_t gpa, uint64_t length);
 long long machine_now_ms(void);
 
-/* load.c: kernel, initrd, tables into the RAM of a machine */
+/* load.c: kernel, initrd, tables into the RAM of a machine; the first vCPU's registers */
 enum husk_status machine_load(struct machine *m);
 /* cpuid.c */
 enum husk_status machine_set_cpuid(struct machine *m);
@@ -118,7 +111,7 @@ enum husk_status vcpu_create(struct vcpu *v, struct machine *m, uint32_t id);
 void vcpu_destroy(struct vcpu *v);
 enum husk_status vcpu_start(struct vcpu *v);
 void vcpu_join(struct vcpu *v);
-enum husk_status vcpu_set_boot_state(struct vcpu *v);
+enum husk_status vcpu_set_boot_state(struct vcpu *v, const struct boot_state *state);
 /* report.c: what the guest was doing when it crashed; after machine_join() */
 void machine_report(struct machine *m);
 

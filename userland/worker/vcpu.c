@@ -40,14 +40,10 @@ static enum husk_status set_memory_types(struct vcpu *v)
 	return HUSK_STATUS_OK;
 }
 
-enum husk_status vcpu_set_boot_state(struct vcpu *v)
+enum husk_status vcpu_set_boot_state(struct vcpu *v, const struct boot_state *state)
 {
-	struct husk_general regs;
-	struct husk_system sys;
-
-	boot_registers(&v->machine->config->boot, &regs, &sys);
-	if (husk_vcpu_set(v->fd, HUSK_STATE_SYSTEM, &sys) < 0 ||
-	    husk_vcpu_set(v->fd, HUSK_STATE_GENERAL, &regs) < 0)
+	if (husk_vcpu_set(v->fd, HUSK_STATE_SYSTEM, &state->system) < 0 ||
+	    husk_vcpu_set(v->fd, HUSK_STATE_GENERAL, &state->general) < 0)
 		return fail(HUSK_STATUS_FAIL, "the kernel refused the vCPU's state: %s", strerror(errno));
 	return set_memory_types(v);
 }
