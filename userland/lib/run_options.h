@@ -20,6 +20,13 @@
 	OPTION(memory, "memory", "SIZE", "with K, M, G or T; without, in MiB (256M)") \
 	OPTION(cpus, "cpus", "N", "number of vCPUs, up to 64 (1)") \
 	OPTION(name, "name", "NAME", "(vm-PID)") \
+	SECTION("For test kernels") \
+	OPTION(debug_exit, "debug-exit", NULL, "a value v written to port 0xf4 ends the VM;\n" \
+						"the status is then (v << 1) | 1") \
+	OPTION(testdev, "testdev", NULL, "ports 0xe0..0xe3 keep what is written; 0xe4 takes the\n" \
+						"page at that address from the guest and gives it again;\n" \
+						"0x2000 + n is interrupt line n; memory behind exits at\n" \
+						"0xff000000, 64K") \
 	SECTION("Behaviour") \
 	OPTION(no_reboot, "no-reboot", NULL, "a reset by the guest ends the VM, with status 7") \
 	OPTION(kvm_anchor, "kvm-anchor", NULL, "on VT-x: hold an empty KVM VM, with which the CPU stays\n" \

@@ -115,6 +115,7 @@ enum husk_status machine_create(struct machine *m, const struct config *config,
 	if (loop_init(&m->loop, &m->lock) < 0)
 		return fail(HUSK_STATUS_FAIL, "no epoll instance: %s", strerror(errno));
 	chipset_init(m);
+	testdev_init(m);
 
 	status = map_ram(m);
 	if (!status)
@@ -168,6 +169,7 @@ enum husk_status machine_reset(struct machine *m)
 {
 	pthread_mutex_lock(&m->lock);
 	chipset_reset(m);
+	testdev_reset(m);
 	pthread_mutex_unlock(&m->lock);
 	if (husk_vm_reset(m->vm) < 0)
 		return fail(HUSK_STATUS_FAIL, "the kernel does not reset the VM: %s", strerror(errno));

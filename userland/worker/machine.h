@@ -15,6 +15,7 @@
 #include "worker/console.h"
 #include "worker/fail.h"
 #include "worker/loop.h"
+#include "worker/testdev.h"
 
 #define MACHINE_CPUS	64
 
@@ -34,6 +35,7 @@ struct config {
 	unsigned int cpus;
 	bool no_reboot;
 	bool kvm_anchor;
+	bool debug_exit, testdev;
 	int lifeline;			/* -1: none */
 };
 
@@ -43,6 +45,7 @@ struct config {
 	X(POWEROFF,	OK,	"") \
 	X(RESET,	RESET,	"the guest asked for a reset") \
 	X(CRASH,	CRASH,	"the guest crashed") \
+	X(EXIT,		OK,	"") \
 	X(KILLED,	ENDED,	"the VM was killed") \
 	X(STOPPED,	ENDED,	"the guest did not power off in time and was ended") \
 	X(QUIT,		ENDED,	"") \
@@ -77,6 +80,7 @@ struct machine {
 
 	atomic_int end;			/* enum machine_end; set once a boot */
 	atomic_int error;		/* errno behind END_FAIL */
+	atomic_int exit_status;		/* behind END_EXIT: 0..255 */
 	atomic_int crashed;		/* id of the vCPU behind END_CRASH */
 	atomic_llong stop_deadline;	/* CLOCK_MONOTONIC ms by which a stopping guest must be off; 0: none */
 
@@ -84,6 +88,7 @@ struct machine {
 	struct loop loop;
 	struct bus ports, memory;
 	struct chipset chipset;
+	struct testdev testdev;
 };
 
 /* Make the VM and its devices. On failure everything is undone and one line printed. */

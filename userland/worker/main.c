@@ -34,7 +34,7 @@ static enum husk_status last_word(struct control *ctl, struct machine *m)
 		fail(HUSK_STATUS_FAIL, "%s: %s", ends[end].what, strerror(atomic_load(&m->error)));
 	else if (*ends[end].what)
 		fail(HUSK_STATUS_FAIL, "%s: %s", m->config->name, ends[end].what);
-	return ends[end].status;
+	return end == END_EXIT ? (enum husk_status)atomic_load(&m->exit_status) : ends[end].status;
 }
 
 /* Boot, and boot again at each reset, until something else ends the machine. */
