@@ -79,7 +79,7 @@ void husk_lapic_moved(struct husk_vcpu *vcpu);
 /* Latched by other vCPUs; taken by the vCPU's thread */
 bool husk_lapic_take_nmi(struct husk_vcpu *vcpu);
 bool husk_lapic_take_init(struct husk_vcpu *vcpu);
-int husk_lapic_take_sipi(struct husk_vcpu *vcpu);	/* vector or -1 */
+int husk_lapic_take_sipi(struct husk_vcpu *vcpu);	/* vector or -1. After husk_lapic_take_init() */
 /* the guest TSC was moved: re-arm a pending deadline */
 void husk_lapic_tsc_changed(struct husk_vcpu *vcpu);
 

@@ -268,7 +268,7 @@ bool husk_lapic_accept(struct husk_lapic *l, const struct lapic_msg *msg, bool o
 		return true;
 	case APIC_SIPI:
 		WRITE_ONCE(l->sipi_vector, msg->vector);
-		smp_mb__before_atomic();	/* pairs with the test_and_clear_bit in husk_lapic_take_sipi() */
+		smp_mb__before_atomic();	/* pairs with the try_cmpxchg in husk_lapic_take_sipi() */
 		set_bit(LAPIC_EV_SIPI, &l->events);
 		lapic_request(l, HUSK_REQ_INIT, own);
 		return true;
@@ -458,9 +458,15 @@ bool husk_lapic_take_init(struct husk_vcpu *vcpu)
 	return test_and_clear_bit(LAPIC_EV_INIT, &vcpu->lapic->events);
 }
 
+/* Not one that came after another INIT: that is taken first, and would forget it. */
 int husk_lapic_take_sipi(struct husk_vcpu *vcpu)
 {
-	if (!test_and_clear_bit(LAPIC_EV_SIPI, &vcpu->lapic->events))
-		return -1;
-	return READ_ONCE(vcpu->lapic->sipi_vector);
+	struct husk_lapic *l = vcpu->lapic;
+	unsigned long events = READ_ONCE(l->events);
+
+	do {
+		if ((events & (BIT(LAPIC_EV_INIT) | BIT(LAPIC_EV_SIPI))) != BIT(LAPIC_EV_SIPI))
+			return -1;
+	} while (!try_cmpxchg(&l->events, &events, events & ~BIT(LAPIC_EV_SIPI)));
+	return READ_ONCE(l->sipi_vector);
 }

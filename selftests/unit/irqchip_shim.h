@@ -59,6 +59,8 @@ static unsigned int tsc_khz = 2500000;
 #define smp_load_acquire(p)	(*(p))
 #define xchg(p, v)		__atomic_exchange_n(p, v, __ATOMIC_SEQ_CST)
 #define container_of(p, t, m)	((t *)((char *)(p) - offsetof(t, m)))
+#define preempt_disable()	do { } while (0)
+#define preempt_enable()	do { } while (0)
 #define GFP_KERNEL_ACCOUNT	0
 #define kzalloc(size, flags)	calloc(1, size)
 #define kfree(p)		free(p)
@@ -94,6 +96,9 @@ static inline bool test_and_clear_bit(unsigned int n, unsigned long *map)
 	clear_bit(n, map);
 	return was;
 }
+
+#define try_cmpxchg(p, old, new) \
+	__atomic_compare_exchange_n(p, old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
 
 #define __set_bit		set_bit
 #define __clear_bit		clear_bit

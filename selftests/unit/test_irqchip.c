@@ -257,6 +257,10 @@ static void test_ipi(void)
 	apic_store(0, LAPIC_ICR, 0x4699);
 	apic_store(0, LAPIC_ICR, 0x4500);
 	CHECK("init_forgets_sipi", husk_lapic_take_sipi(&cpu[1]) == -1 && husk_lapic_take_init(&cpu[1]));
+	apic_store(0, LAPIC_ICR, 0x4500);
+	apic_store(0, LAPIC_ICR, 0x4699);
+	CHECK("sipi_after_init", husk_lapic_take_sipi(&cpu[1]) == -1 && husk_lapic_take_init(&cpu[1]) &&
+	      husk_lapic_take_sipi(&cpu[1]) == 0x99);
 	apic_store(0, LAPIC_ICR, 0xc4400);
 	CHECK("nmi_others", husk_lapic_take_nmi(&cpu[2]) && husk_lapic_take_nmi(&cpu[1]) && !husk_lapic_take_nmi(&cpu[0]));
 	for (c = 0; c < CPUS; c++)
