@@ -142,7 +142,10 @@ int husk_irq_msi(struct husk_vm *vm, u64 address, u32 data)
 		return 0;
 	/* The redirection hint asks for one of several destinations. */
 	msg.lowest = msg.mode == APIC_LOWEST || (msg.mode == APIC_FIXED && (address & BIT(3)));
+	/* Who sends the same vector meanwhile relies on this one: it is not to wait for a preempted thread. */
+	preempt_disable();
 	husk_lapic_send(vm, NULL, &msg);
+	preempt_enable();
 	return 0;
 }
 
