@@ -150,6 +150,8 @@ enum husk_status machine_start(struct machine *m)
 	struct sigaction kick = { .sa_handler = on_kick };
 	enum husk_status status = machine_load(m);
 
+	for (unsigned int i = 1; i < m->config->cpus && !status; i++)
+		status = vcpu_set_boot_state(&m->vcpu[i], NULL);
 	sigaction(SIGUSR1, &kick, NULL);
 	for (unsigned int i = 0; i < m->config->cpus && !status; i++)
 		status = vcpu_start(&m->vcpu[i]);

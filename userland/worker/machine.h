@@ -116,6 +116,7 @@ enum husk_status vcpu_create(struct vcpu *v, struct machine *m, uint32_t id);
 void vcpu_destroy(struct vcpu *v);
 enum husk_status vcpu_start(struct vcpu *v);
 void vcpu_join(struct vcpu *v);
+/* NULL: one that waits for SIPI */
 enum husk_status vcpu_set_boot_state(struct vcpu *v, const struct boot_state *state);
 /* report.c: what the guest was doing when it crashed; after machine_join() */
 void machine_report(struct machine *m);

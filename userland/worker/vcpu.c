@@ -42,8 +42,8 @@ static enum husk_status set_memory_types(struct vcpu *v)
 
 enum husk_status vcpu_set_boot_state(struct vcpu *v, const struct boot_state *state)
 {
-	if (husk_vcpu_set(v->fd, HUSK_STATE_SYSTEM, &state->system) < 0 ||
-	    husk_vcpu_set(v->fd, HUSK_STATE_GENERAL, &state->general) < 0)
+	if (state && (husk_vcpu_set(v->fd, HUSK_STATE_SYSTEM, &state->system) < 0 ||
+		      husk_vcpu_set(v->fd, HUSK_STATE_GENERAL, &state->general) < 0))
 		return fail(HUSK_STATUS_FAIL, "the kernel refused the vCPU's state: %s", strerror(errno));
 	return set_memory_types(v);
 }
