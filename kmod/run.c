@@ -320,6 +320,9 @@ static int husk_serve_init(struct husk_vcpu *vcpu)
 		vcpu->regs.rip = 0;
 		husk_dirty(vcpu, HUSK_SYS_CR);
 		vcpu->mp_state = HUSK_MP_RUNNABLE;
+		/* What waits for SIPI takes nothing else (SDM 3C 27.7.2): no NMI meets a CPU that has no IDT yet. */
+		husk_lapic_take_nmi(vcpu);
+		vcpu->nmi_pending = false;
 	}
 	return 0;
 }
