@@ -249,6 +249,7 @@ struct husk_vm {
 
 	bool paused;			/* READ_ONCE/WRITE_ONCE; with HUSK_REQ_PAUSE */
 	bool dead;			/* likewise; never cleared */
+	bool resetting;			/* likewise; set under lock: RUN answers EBUSY */
 	bool started, crashed;		/* an event said so; xchg */
 	u32 stop_timeout_ms;		/* of the last stop request */
 };

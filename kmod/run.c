@@ -343,7 +343,7 @@ static void husk_load_pdptes(struct husk_vcpu *vcpu)
 
 /*
  * 0: go on; 1: return to the worker, vcpu->run is filled in; -EINTR: a signal; -EIO: dead;
- * -ENOMEM. Not inlined: the fast loop would pay for its registers.
+ * -EBUSY: reset; -ENOMEM. Not inlined: the fast loop would pay for its registers.
  */
 static noinline int husk_serve_requests(struct husk_vcpu *vcpu)
 {
@@ -376,6 +376,10 @@ static noinline int husk_serve_requests(struct husk_vcpu *vcpu)
 	}
 	clear_bit(HUSK_REQ_PAUSE, &vcpu->requests);
 	smp_mb__after_atomic();
+	if (READ_ONCE(vm->resetting)) {
+		set_bit(HUSK_REQ_PAUSE, &vcpu->requests);
+		return -EBUSY;
+	}
 	if (READ_ONCE(vm->paused)) {
 		ret = rcuwait_wait_event(&vcpu->wait, !READ_ONCE(vm->paused) || READ_ONCE(vm->dead) ||
 					 test_bit(HUSK_REQ_STOP, &vcpu->requests), TASK_INTERRUPTIBLE);
@@ -560,8 +564,8 @@ static int husk_run_guest(struct husk_vcpu *vcpu)
  *
  * Return: 0 with vcpu->run filled in; -EINTR a signal, or other work of the
  * thread's on its way to user mode, is pending: call again; -EINVAL bad
- * registers in the run page; -ENOMEM for a log: call again; -EIO the VM is
- * dead and that was reported before.
+ * registers in the run page; -ENOMEM for a log: call again; -EBUSY the VM is
+ * being reset; -EIO the VM is dead and that was reported before.
  */
 int husk_vcpu_run(struct husk_vcpu *vcpu)
 {

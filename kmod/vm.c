@@ -81,25 +81,54 @@ static long husk_vm_signal_msi(void *object, void *p)
 	return husk_irq_msi(object, arg->address, arg->data);
 }
 
-static long husk_vm_reset(void *object, void *p)
+/* Does any vCPU run, or is its state being looked at? None that is seen idle here enters the guest while vm->resetting. */
+static bool husk_vm_busy(struct husk_vm *vm)
 {
-	struct husk_vm *vm = object;
-	struct husk_reset *arg = p;
 	struct husk_vcpu *vcpu;
 	int i;
 
-	if (arg->reserved)
-		return -EINVAL;
-	vm->tsc_base = -(s64)rdtsc();
 	husk_for_each_vcpu(i, vcpu, vm) {
 		if (!mutex_trylock(&vcpu->mutex))
-			return -EBUSY;
+			return true;
+		set_bit(HUSK_REQ_PAUSE, &vcpu->requests);	/* look at vm->resetting */
+		mutex_unlock(&vcpu->mutex);
+	}
+	return false;
+}
+
+/* 64 mutexes are more than lockdep lets a task hold: one after the other. */
+static int husk_vm_reset_all(struct husk_vm *vm)
+{
+	struct husk_vcpu *vcpu;
+	int i;
+
+	if (husk_vm_busy(vm))
+		return -EBUSY;
+	vm->tsc_base = -(s64)rdtsc();
+	husk_for_each_vcpu(i, vcpu, vm) {
+		if (mutex_lock_killable(&vcpu->mutex))
+			return -EINTR;
 		husk_vcpu_power_on(vcpu);
 		mutex_unlock(&vcpu->mutex);
 	}
 	husk_irqchip_reset(vm);
-	husk_event_send(vm, HUSK_LIFE_RESET, 0);
 	return 0;
+}
+
+static long husk_vm_reset(void *object, void *p)
+{
+	struct husk_vm *vm = object;
+	struct husk_reset *arg = p;
+	int ret;
+
+	if (arg->reserved)
+		return -EINVAL;
+	WRITE_ONCE(vm->resetting, true);
+	ret = husk_vm_reset_all(vm);
+	WRITE_ONCE(vm->resetting, false);
+	if (!ret)
+		husk_event_send(vm, HUSK_LIFE_RESET, 0);
+	return ret;
 }
 
 static const struct husk_ioctl husk_vm_ioctls[] = {

@@ -360,7 +360,9 @@ struct husk_msi {
  * Memory slots and CPUID stay, and so does what is in memory. Inputs of the
  * interrupt controllers keep their levels. The guest's TSC begins at 0.
  *
- * Errors: EBUSY while a vCPU runs: vCPUs below it are reset then, so stop all first.
+ * While it lasts HUSK_VCPU_RUN answers EBUSY.
+ *
+ * Errors: EBUSY while a vCPU runs or its state is got or set: nothing is reset then, so stop all first.
  */
 struct husk_reset {
 	__u32 size;
@@ -583,7 +585,8 @@ HUSK_ASSERT_SIZE(husk_translate, 32);
  * Why HUSK_VCPU_RUN came back with 0. X(constant, "name", what)
  * It returns -1 with EINTR for a signal or other work that the thread has to do
  * in user mode (call again), EIO when the VM is dead, ENOMEM when there is no
- * memory for a log of written pages (likewise).
+ * memory for a log of written pages (likewise), EBUSY while another thread runs
+ * this vCPU, gets or sets its state, or resets the VM.
  */
 #define HUSK_EXITS(X) \
 	X(NONE,		"none",		"immediate_exit was set, or nothing to report") \
