@@ -30,7 +30,7 @@
 #include "cpuid_table.h"
 
 #define HUSK_MAX_VCPUS	64
-#define HUSK_GSI_COUNT	24
+#define HUSK_GSI_COUNT	4096	/* and limit of routes */
 
 struct husk_vcpu;
 struct husk_vm;

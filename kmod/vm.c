@@ -69,7 +69,23 @@ static long husk_vm_irq_line(void *object, void *p)
 
 	if (arg->gsi >= HUSK_GSI_COUNT || arg->level > 1)
 		return -EINVAL;
-	return husk_irq_line(object, arg->gsi, arg->level);
+	return husk_irq_set(object, arg->gsi, HUSK_IRQ_USER, arg->level);
+}
+
+static long husk_vm_set_routes(void *object, void *p)
+{
+	struct husk_routes *arg = p;
+	struct husk_route *route;
+	int ret;
+
+	if (arg->reserved || arg->count > HUSK_GSI_COUNT)
+		return -EINVAL;
+	route = vmemdup_user(u64_to_user_ptr(arg->routes), arg->count * sizeof(*route));
+	if (IS_ERR(route))
+		return PTR_ERR(route);
+	ret = husk_routes_set(object, route, arg->count);
+	kvfree(route);
+	return ret;
 }
 
 static long husk_vm_signal_msi(void *object, void *p)
@@ -139,6 +155,7 @@ static const struct husk_ioctl husk_vm_ioctls[] = {
 	HUSK_IOCTL(HUSK_VM_IRQ_LINE, husk_irq_line, 0, 16, HUSK_LOCK_NONE, .fn = husk_vm_irq_line),
 	HUSK_IOCTL(HUSK_VM_SIGNAL_MSI, husk_msi, 0, 24, HUSK_LOCK_NONE, .fn = husk_vm_signal_msi),
 	HUSK_IOCTL(HUSK_VM_RESET, husk_reset, 0, 16, HUSK_LOCK_VM, .fn = husk_vm_reset),
+	HUSK_IOCTL(HUSK_VM_SET_ROUTES, husk_routes, 0, 24, HUSK_LOCK_VM, .fn = husk_vm_set_routes),
 	HUSK_IOCTL(HUSK_VM_HARVEST, husk_harvest, 0, 48, HUSK_LOCK_VM, .fn = husk_vm_harvest, .out = true),
 };
 

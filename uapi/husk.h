@@ -137,7 +137,7 @@ enum husk_mode {
  * @modes_usable: out, the CPU has it and the module may use it
  * @state_classes: out, bit HUSK_STATE_x: classes of HUSK_VCPU_GET_STATE
  * @guest_phys_bits: out, width of a guest physical address
- * @gsi_count: out, number of global system interrupts of a VM
+ * @gsi_count: out, limit of global system interrupts (GSIs), and of routes, in a VM
  * @tsc_khz: out, the host's TSC frequency in kHz
  * @xcr0: out, XCR0 bits a guest may set (0: no XSAVE)
  * @xsave_size: out, bytes of the XSAVE area in state class FPU
@@ -324,9 +324,10 @@ struct husk_create_vcpu {
  * struct husk_irq_line - HUSK_VM_IRQ_LINE: set the level of an interrupt input
  * @size: sizeof(struct husk_irq_line)
  * @flags: 0
- * @gsi: 0 .. gsi_count-1; 0..15 are the ISA interrupts, wired to the 8259 pair
- *	and to the IOAPIC (0 to pin 2)
- * @level: 0 or 1
+ * @gsi: 0 .. gsi_count-1; ENOENT if it has no route. See HUSK_VM_SET_ROUTES
+ * @level: 0 or 1. A route to an MSI sends it for 1 and ignores 0
+ *
+ * An input is asserted while anyone asserts it: this command, the 8254.
  */
 struct husk_irq_line {
 	__u32 size;
@@ -351,14 +352,69 @@ struct husk_msi {
 	__u32 reserved;
 };
 
+/* Where a GSI goes. X(constant, "name", what) */
+#define HUSK_ROUTE_KINDS(X) \
+	X(PIC_MASTER,	"pic-master",	"input 0..7, but 2, of the 8259 at 20h") \
+	X(PIC_SLAVE,	"pic-slave",	"input 0..7 of the 8259 at a0h") \
+	X(IOAPIC,	"ioapic",	"pin 0..23") \
+	X(MSI,		"msi",		"a message")
+
+enum husk_route_kind {
+#define X(id, name, what) HUSK_ROUTE_##id,
+	HUSK_ROUTE_KINDS(X)
+#undef X
+	HUSK_ROUTE_KIND_COUNT
+};
+
+/**
+ * struct husk_route - one route of a GSI
+ * @gsi: 0 .. gsi_count-1
+ * @kind: HUSK_ROUTE_x
+ * @pin: of a chip; 0 for an MSI
+ * @data: of an MSI; else 0
+ * @address: likewise; the two are what HUSK_VM_SIGNAL_MSI takes
+ * @reserved: 0
+ */
+struct husk_route {
+	__u32 gsi;
+	__u32 kind;
+	__u32 pin;
+	__u32 data;
+	__u64 address;
+	__u64 reserved;
+};
+
+/**
+ * struct husk_routes - HUSK_VM_SET_ROUTES: replace all routes of the VM
+ * @size: sizeof(struct husk_routes)
+ * @flags: 0
+ * @count: 0 .. gsi_count
+ * @reserved: 0
+ * @routes: address of an array of struct husk_route, in any order
+ *
+ * A GSI may go to one input of each chip, or to one MSI (EINVAL otherwise). A VM
+ * begins with: GSI 0..15, but 2, to the same input of the 8259 pair; GSI 0 to pin
+ * 2 of the IOAPIC, 1 and 3..23 to the pin of that number. A level that was set
+ * before the call stays where it was set. The 8254 is GSI 0.
+ *
+ * Errors: EINVAL, EFAULT, ENOMEM; then the routes stay as they were.
+ */
+struct husk_routes {
+	__u32 size;
+	__u32 flags;
+	__u32 count;
+	__u32 reserved;
+	__aligned_u64 routes;
+};
+
 /**
  * struct husk_reset - HUSK_VM_RESET: vCPUs and interrupt hardware to power-on state
  * @size: sizeof(struct husk_reset)
  * @flags: 0
  * @reserved: 0
  *
- * Memory slots and CPUID stay, and so does what is in memory. Inputs of the
- * interrupt controllers keep their levels. The guest's TSC begins at 0.
+ * Memory slots, CPUID and routes stay, and so does what is in memory. Inputs of
+ * the interrupt controllers keep their levels. The guest's TSC begins at 0.
  *
  * While it lasts HUSK_VCPU_RUN answers EBUSY.
  *
@@ -532,6 +588,8 @@ HUSK_ASSERT_SIZE(husk_harvest, 48);
 HUSK_ASSERT_SIZE(husk_create_vcpu, 16);
 HUSK_ASSERT_SIZE(husk_irq_line, 16);
 HUSK_ASSERT_SIZE(husk_msi, 24);
+HUSK_ASSERT_SIZE(husk_route, 32);
+HUSK_ASSERT_SIZE(husk_routes, 24);
 HUSK_ASSERT_SIZE(husk_reset, 16);
 HUSK_ASSERT_SIZE(husk_general, 144);
 HUSK_ASSERT_SIZE(husk_system, 264);
@@ -559,6 +617,7 @@ HUSK_ASSERT_SIZE(husk_translate, 32);
 	X(VM_SIGNAL_MSI,	0x14, VM,   husk_msi,		24, 0) \
 	X(VM_HARVEST,		0x15, VM,   husk_harvest,	48, 0) \
 	X(VM_RESET,		0x16, VM,   husk_reset,		16, 0) \
+	X(VM_SET_ROUTES,	0x17, VM,   husk_routes,	24, 0) \
 	X(VCPU_GET_STATE,	0x20, VCPU, husk_state,		32, 0) \
 	X(VCPU_SET_STATE,	0x21, VCPU, husk_state,		32, 0) \
 	X(VCPU_TRANSLATE,	0x22, VCPU, husk_translate,	32, 0)
@@ -574,6 +633,7 @@ HUSK_ASSERT_SIZE(husk_translate, 32);
 #define HUSK_VM_SIGNAL_MSI	_IO(HUSK_IOC_MAGIC, 0x14)
 #define HUSK_VM_HARVEST		_IO(HUSK_IOC_MAGIC, 0x15)
 #define HUSK_VM_RESET		_IO(HUSK_IOC_MAGIC, 0x16)
+#define HUSK_VM_SET_ROUTES	_IO(HUSK_IOC_MAGIC, 0x17)
 #define HUSK_VCPU_GET_STATE	_IO(HUSK_IOC_MAGIC, 0x20)
 #define HUSK_VCPU_SET_STATE	_IO(HUSK_IOC_MAGIC, 0x21)
 #define HUSK_VCPU_TRANSLATE	_IO(HUSK_IOC_MAGIC, 0x22)

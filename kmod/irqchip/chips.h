@@ -187,13 +187,14 @@ u32 husk_lapic_writable(const struct husk_lapic *l, u32 reg);
 struct husk_ioapic {
 	raw_spinlock_t lock;		/* protects all of it */
 	u32 lines;			/* levels of the inputs: asserted or not */
+	u8 source[IOAPIC_PINS];		/* who asserts them: bits HUSK_IRQ_x */
 	u8 select;
 	u8 id;
 	u64 entry[IOAPIC_PINS];		/* redirection table */
 };
 
 void husk_ioapic_reset(struct husk_vm *vm);
-void husk_ioapic_set_line(struct husk_vm *vm, u32 pin, bool level);
+void husk_ioapic_set_line(struct husk_vm *vm, u32 pin, enum husk_irq_source source, bool level);
 void husk_ioapic_eoi(struct husk_vm *vm, u8 vector);
 bool husk_ioapic_mmio(struct husk_vm *vm, u64 gpa, u8 width, bool write, u64 *data);
 
@@ -222,13 +223,33 @@ void husk_pit_timer_write(struct husk_vm *vm, u16 port, u8 value);
 struct husk_irqchip {
 	u32 nr_ids;			/* APIC ids in use are below; by vm->lock, READ_ONCE by senders */
 	u64 tsc_to_ns, ns_to_tsc;	/* immutable */
-	raw_spinlock_t pic_lock;	/* protects pic */
+	struct husk_routes_table __rcu *routes;	/* by vm->lock */
+	raw_spinlock_t pic_lock;	/* protects pic and pic_source */
 	struct husk_pic pic;
+	u8 pic_source[16];		/* who asserts its inputs: bits HUSK_IRQ_x */
 	struct husk_ioapic ioapic;
 	struct husk_pit_timer pit;
 };
 
-/* irqchip.c: the 8259 pair's vector, and its INTA cycle */
+/* Of the bits of an input: does anyone assert it after this? */
+static inline bool irq_source_set(u8 *sources, enum husk_irq_source source, bool level)
+{
+	if (level)
+		*sources |= BIT(source);
+	else
+		*sources &= ~BIT(source);
+	return *sources;
+}
+
+/* routes.c */
+void husk_routes_init(struct husk_vm *vm);
+void husk_routes_fini(struct husk_vm *vm);
+
+/* irqchip.c: may it be sent (husk_irq_msi)? */
+bool husk_msi_valid(u64 address, u32 data);
+/* irq 0..15, not the cascade. Any context */
+void husk_irqchip_pic_line(struct husk_vm *vm, u32 irq, enum husk_irq_source source, bool level);
+/* the 8259 pair's vector, and its INTA cycle */
 u8 husk_irqchip_pic_vector(struct husk_vm *vm);
 u8 husk_irqchip_pic_ack(struct husk_vm *vm);
 

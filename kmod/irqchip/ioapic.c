@@ -61,11 +61,12 @@ static void ioapic_service(struct husk_vm *vm, u32 pin)
  * husk_ioapic_set_line - the level of an input
  * @vm: the VM
  * @pin: 0..23
+ * @source: whose level it is
  * @level: asserted
  *
  * Any context.
  */
-void husk_ioapic_set_line(struct husk_vm *vm, u32 pin, bool level)
+void husk_ioapic_set_line(struct husk_vm *vm, u32 pin, enum husk_irq_source source, bool level)
 {
 	struct husk_ioapic *io = ioapic_of(vm);
 	unsigned long flags;
@@ -73,7 +74,7 @@ void husk_ioapic_set_line(struct husk_vm *vm, u32 pin, bool level)
 
 	raw_spin_lock_irqsave(&io->lock, flags);
 	was = io->lines & BIT(pin);
-	if (level) {
+	if (irq_source_set(&io->source[pin], source, level)) {
 		io->lines |= BIT(pin);
 		if (!was || (io->entry[pin] & RTE_LEVEL))
 			ioapic_service(vm, pin);

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The VM's interrupt hardware as a whole: routes of the interrupt inputs,
- * messages, and which port or address is whose.
+ * The VM's interrupt hardware as a whole: the 8259 pair's wires, messages, and
+ * which port or address is whose.
  */
-#include <linux/nospec.h>
 #include <linux/slab.h>
 #include <asm/tsc.h>
 
@@ -22,7 +21,7 @@ static void irqchip_pic_wire(struct husk_vm *vm, bool was)
 		husk_lapic_set_lint0(vm, output);
 }
 
-static void irqchip_pic_line(struct husk_vm *vm, u32 irq, bool level)
+void husk_irqchip_pic_line(struct husk_vm *vm, u32 irq, enum husk_irq_source source, bool level)
 {
 	struct husk_irqchip *chip = vm->irqchip;
 	unsigned long flags;
@@ -30,7 +29,7 @@ static void irqchip_pic_line(struct husk_vm *vm, u32 irq, bool level)
 
 	raw_spin_lock_irqsave(&chip->pic_lock, flags);
 	was = chip->pic.output;
-	husk_pic_set_line(&chip->pic, irq, level);
+	husk_pic_set_line(&chip->pic, irq, irq_source_set(&chip->pic_source[irq], source, level));
 	irqchip_pic_wire(vm, was);
 	raw_spin_unlock_irqrestore(&chip->pic_lock, flags);
 }
@@ -90,29 +89,14 @@ static void irqchip_pic_write(struct husk_vm *vm, u16 port, u8 value)
 	raw_spin_unlock_irqrestore(&chip->pic_lock, flags);
 }
 
-/* ---- interrupt inputs and messages ---- */
+/* ---- messages ---- */
 
-/**
- * husk_irq_line - set the level of a global system interrupt
- * @vm: the VM
- * @gsi: 0..15: input of the 8259 pair and pin of the IOAPIC, where 0 is at pin
- *	2 (as the MADT's override says); 16..23: IOAPIC only. 2 is the cascade
- *	and has no input.
- * @level: asserted if not 0
- *
- * Any context.
- *
- * Return: 0 or -EINVAL.
- */
-int husk_irq_line(struct husk_vm *vm, u32 gsi, int level)
+/* An address of interrupts, and a delivery mode that a message can have */
+bool husk_msi_valid(u64 address, u32 data)
 {
-	if (gsi >= HUSK_GSI_COUNT || gsi == PIC_CASCADE)
-		return -EINVAL;
-	gsi = array_index_nospec(gsi, HUSK_GSI_COUNT);
-	if (gsi < 16)
-		irqchip_pic_line(vm, gsi, level);
-	husk_ioapic_set_line(vm, gsi ? gsi : 2, level);
-	return 0;
+	u8 mode = data >> 8 & 7;
+
+	return address >> 20 == 0xfee && mode != APIC_RESERVED3 && mode != APIC_SIPI;
 }
 
 /**
@@ -136,7 +120,7 @@ int husk_irq_msi(struct husk_vm *vm, u64 address, u32 data)
 		.level = data & BIT(15),
 	};
 
-	if (address >> 20 != 0xfee || msg.mode == APIC_RESERVED3 || msg.mode == APIC_SIPI)
+	if (!husk_msi_valid(address, data))
 		return -EINVAL;
 	if (msg.level && !(data & BIT(14)))	/* de-assert: nothing to do */
 		return 0;
@@ -217,6 +201,7 @@ int husk_irqchip_create(struct husk_vm *vm)
 	raw_spin_lock_init(&chip->pic_lock);
 	raw_spin_lock_init(&chip->ioapic.lock);
 	vm->irqchip = chip;
+	husk_routes_init(vm);
 	husk_pit_timer_init(vm);
 	husk_irqchip_reset(vm);
 	return 0;
@@ -232,6 +217,7 @@ void husk_irqchip_destroy(struct husk_vm *vm)
 	if (!vm->irqchip)
 		return;
 	husk_irqchip_quiesce(vm);
+	husk_routes_fini(vm);
 	kfree(vm->irqchip);
 	vm->irqchip = NULL;
 }

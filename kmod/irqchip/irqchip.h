@@ -22,8 +22,21 @@ void husk_irqchip_destroy(struct husk_vm *vm);
 void husk_irqchip_quiesce(struct husk_vm *vm);
 /* Back to power-on state (a guest reset). */
 void husk_irqchip_reset(struct husk_vm *vm);
-/* Any context, any CPU. 0 or -EINVAL */
-int husk_irq_line(struct husk_vm *vm, u32 gsi, int level);
+
+/* Who may assert an interrupt input: it is asserted while one of them does */
+enum husk_irq_source {
+	HUSK_IRQ_USER,		/* HUSK_VM_IRQ_LINE */
+	HUSK_IRQ_PIT,		/* the 8254 */
+	HUSK_IRQ_IRQFD,		/* an irqfd's pulse */
+	HUSK_IRQ_RESAMPLE,	/* an irqfd that waits for the EOI */
+};
+
+/* Raise or lower a GSI. Any context, any CPU. 0, or -ENOENT: it has no route */
+int husk_irq_set(struct husk_vm *vm, u32 gsi, enum husk_irq_source source, bool level);
+/* Replace all routes; vm->lock is held. 0, -EINVAL, -ENOMEM */
+int husk_routes_set(struct husk_vm *vm, const struct husk_route *route, u32 count);
+/* Does the GSI go to one of these inputs (a bit each) of a chip? Under RCU */
+bool husk_routes_reach(struct husk_vm *vm, u32 gsi, enum husk_route_kind chip, u32 inputs);
 /* Deliver a message. 0, or -EINVAL for a reserved delivery mode */
 int husk_irq_msi(struct husk_vm *vm, u64 address, u32 data);
 

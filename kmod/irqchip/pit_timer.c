@@ -44,8 +44,8 @@ static bool pit_timer_advance(struct husk_pit_timer *t, u64 tick)
 /* OUT of channel 0 rose. Not locked: the line has locks of its own. */
 static void pit_timer_pulse(struct husk_pit_timer *t)
 {
-	husk_irq_line(t->vm, 0, 1);
-	husk_irq_line(t->vm, 0, 0);
+	husk_irq_set(t->vm, 0, HUSK_IRQ_PIT, true);
+	husk_irq_set(t->vm, 0, HUSK_IRQ_PIT, false);
 }
 
 static enum hrtimer_restart pit_timer_expired(struct hrtimer *hrtimer)

@@ -82,6 +82,7 @@ void abi_close(struct fds *fds)
 /* ---- the table's commands, each with an argument that succeeds ---- */
 
 static struct husk_cpuid_entry leaves[HUSK_CPUID_MAX];
+static struct husk_route route = { .gsi = 100, .kind = HUSK_ROUTE_IOAPIC, .pin = 3 };
 static unsigned char buffer[65536], backing[4096] __attribute__((aligned(4096)));
 
 static void fill_GET_CAPS(struct husk_caps *arg) { (void)arg; }
@@ -94,6 +95,7 @@ static void fill_VM_CREATE_VCPU(struct husk_create_vcpu *arg) { arg->id = 0; }
 static void fill_VM_IRQ_LINE(struct husk_irq_line *arg) { arg->gsi = 4; }
 static void fill_VM_SIGNAL_MSI(struct husk_msi *arg) { arg->address = 0xfee00000; arg->data = 0x40; }
 static void fill_VM_RESET(struct husk_reset *arg) { (void)arg; }
+static void fill_VM_SET_ROUTES(struct husk_routes *arg) { arg->count = 1; arg->routes = (uintptr_t)&route; }
 static void fill_VCPU_TRANSLATE(struct husk_translate *arg) { arg->gva = 0x1000; }
 
 static void fill_VCPU_GET_STATE(struct husk_state *arg)
@@ -134,6 +136,7 @@ struct command {
 #define RESERVED_VM_CREATE_VCPU	{ offsetof(struct husk_create_vcpu, reserved) }
 #define RESERVED_VM_IRQ_LINE	{ 0 }
 #define RESERVED_VM_SIGNAL_MSI	{ offsetof(struct husk_msi, reserved) }
+#define RESERVED_VM_SET_ROUTES	{ offsetof(struct husk_routes, reserved) }
 #define RESERVED_VM_RESET	{ offsetof(struct husk_reset, reserved) }
 #define RESERVED_VCPU_GET_STATE	{ offsetof(struct husk_state, reserved) }
 #define RESERVED_VCPU_SET_STATE	{ offsetof(struct husk_state, reserved) }

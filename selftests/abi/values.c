@@ -216,8 +216,16 @@ static void irq_values(void)
 {
 	struct husk_irq_line line = { .size = sizeof(line), .gsi = 24 };
 	struct husk_msi msi = { .size = sizeof(msi), .address = 0xfee00000 };
+	struct husk_caps caps = { .size = sizeof(caps) };
 	struct fds f = abi_open(true);
 
+	EXPECT(abi_call(f.fd[DEV], HUSK_GET_CAPS, &caps), 0);
+	EXPECT(abi_call(f.fd[VM], HUSK_VM_IRQ_LINE, &line), -ENOENT);
+	line.gsi = 2;
+	EXPECT(abi_call(f.fd[VM], HUSK_VM_IRQ_LINE, &line), -ENOENT);
+	line.gsi = caps.gsi_count - 1;
+	EXPECT(abi_call(f.fd[VM], HUSK_VM_IRQ_LINE, &line), -ENOENT);
+	line.gsi = caps.gsi_count;
 	EXPECT(abi_call(f.fd[VM], HUSK_VM_IRQ_LINE, &line), -EINVAL);
 	line.gsi = ~0U;
 	EXPECT(abi_call(f.fd[VM], HUSK_VM_IRQ_LINE, &line), -EINVAL);
@@ -226,6 +234,40 @@ static void irq_values(void)
 	EXPECT(abi_call(f.fd[VM], HUSK_VM_IRQ_LINE, &line), -EINVAL);
 	msi.data = 3 << 8;		/* reserved delivery mode, SDM 3A 11.11.2 */
 	EXPECT(abi_call(f.fd[VM], HUSK_VM_SIGNAL_MSI, &msi), -EINVAL);
+	abi_close(&f);
+}
+
+static int routes(struct fds *f, const struct husk_route *route, __u32 count)
+{
+	struct husk_routes arg = { .size = sizeof(arg), .count = count, .routes = (uintptr_t)route };
+
+	return abi_call(f->fd[VM], HUSK_VM_SET_ROUTES, &arg);
+}
+
+static void routes_values(void)
+{
+	struct husk_caps caps = { .size = sizeof(caps) };
+	struct husk_irq_line line = { .size = sizeof(line), .gsi = 9 };
+	struct husk_route *route, one = { .gsi = 9, .kind = HUSK_ROUTE_KIND_COUNT };
+	struct fds f = abi_open(true);
+
+	EXPECT(abi_call(f.fd[DEV], HUSK_GET_CAPS, &caps), 0);
+	route = calloc(caps.gsi_count + 1, sizeof(*route));
+	for (__u32 i = 0; i <= caps.gsi_count; i++)
+		route[i] = (struct husk_route) { .gsi = i, .kind = HUSK_ROUTE_MSI, .address = 0xfee00000, .data = 0x40 };
+	EXPECT(routes(&f, route, caps.gsi_count + 1), -EINVAL);
+	EXPECT(routes(&f, route + 1, caps.gsi_count), -EINVAL);		/* the last GSI is one too many */
+	EXPECT(routes(&f, route, ~0U), -EINVAL);
+	EXPECT(routes(&f, &one, 1), -EINVAL);
+	EXPECT(routes(&f, (void *)0x1000, 1), -EFAULT);
+	EXPECT(abi_call(f.fd[VM], HUSK_VM_IRQ_LINE, &line), 0);		/* as it was */
+	EXPECT(routes(&f, NULL, 0), 0);
+	EXPECT(abi_call(f.fd[VM], HUSK_VM_IRQ_LINE, &line), -ENOENT);
+	for (int i = 0; i < 50; i++) {
+		EXPECT(routes(&f, route, i % 2 ? caps.gsi_count : 10), 0);
+		EXPECT(abi_call(f.fd[VM], HUSK_VM_IRQ_LINE, &line), 0);
+	}
+	free(route);
 	abi_close(&f);
 }
 
@@ -316,6 +358,7 @@ void values_run(void)
 	abi_group("abi_values_vcpu", vcpu_values);
 	abi_group("abi_values_cpuid", cpuid_values);
 	abi_group("abi_values_irq", irq_values);
+	abi_group("abi_values_routes", routes_values);
 	abi_group("abi_values_state", state_values);
 	abi_group("abi_values_fd", fd_values);
 }

@@ -14,6 +14,7 @@
 #include "../../kmod/irqchip/pit.c"
 #include "../../kmod/irqchip/pit_timer.c"
 #include "../../kmod/irqchip/irqchip.c"
+#include "../../kmod/irqchip/routes.c"
 
 #define CPUS		3
 #define APIC		HUSK_APIC_DEFAULT_BASE
@@ -90,6 +91,11 @@ static void route(u32 pin, u32 low, u32 dest)
 {
 	io_store(0x11 + 2 * pin, dest << 24);
 	io_store(0x10 + 2 * pin, low);
+}
+
+static int line(u32 gsi, int level)
+{
+	return husk_irq_set(&vm, gsi, HUSK_IRQ_USER, level);
 }
 
 static void out(u16 port, u8 value)
@@ -324,33 +330,33 @@ static void test_ioapic(void)
 	setup(false);
 	CHECK("io_version", io_load(1) == 0x170020);
 	route(9, 0x8061, 2);
-	husk_irq_line(&vm, 9, 1);
+	line(9, 1);
 	CHECK("level", io_load(0x10 + 18) == 0xc061 && ack(2) == 0x61 && apic_load(2, LAPIC_TMR + 3) == 2);
 	eoi(2);
 	CHECK("level_again", ack(2) == 0x61);
-	husk_irq_line(&vm, 9, 0);
+	line(9, 0);
 	eoi(2);
 	CHECK("level_gone", ack(2) < 0 && io_load(0x10 + 18) == 0x8061);
-	husk_irq_line(&vm, 9, 1);
+	line(9, 1);
 	ack(2);
-	husk_irq_line(&vm, 9, 0);
+	line(9, 0);
 	store(0, HUSK_IOAPIC_BASE + 0x40, 0x61);
 	CHECK("eoi_register", io_load(0x10 + 18) == 0x8061);
 	eoi(2);
 	route(5, 0x10061, 2);
-	husk_irq_line(&vm, 5, 1);
+	line(5, 1);
 	route(5, 0x61, 2);
 	CHECK("masked_edge_lost", ack(2) < 0);
-	husk_irq_line(&vm, 5, 0);
-	husk_irq_line(&vm, 5, 1);
+	line(5, 0);
+	line(5, 1);
 	CHECK("edge", ack(2) == 0x61 && apic_load(2, LAPIC_TMR + 3) == 0);
 	eoi(2);
-	CHECK("gsi_bounds", husk_irq_line(&vm, 2, 1) == -EINVAL && husk_irq_line(&vm, 24, 1) == -EINVAL);
+	CHECK("gsi_bounds", line(2, 1) == -ENOENT && line(24, 1) == -ENOENT && line(~0U, 1) == -ENOENT);
 	route(23, 0x0400, 1);
-	husk_irq_line(&vm, 23, 1);
+	line(23, 1);
 	CHECK("io_nmi", husk_lapic_take_nmi(&cpu[1]));
-	husk_irq_line(&vm, 23, 0);
-	husk_irq_line(&vm, 5, 0);
+	line(23, 0);
+	line(5, 0);
 }
 
 static void test_msi(void)
@@ -366,6 +372,61 @@ static void test_msi(void)
 	      !husk_irq_msi(&vm, 0xfee01000, 0xc073) && take(1, 0x73));
 }
 
+static int set_routes(u32 count, const struct husk_route *route)
+{
+	return husk_routes_set(&vm, route, count);
+}
+
+#define TO_PIN(n, chip, input)	{ .gsi = n, .kind = HUSK_ROUTE_##chip, .pin = input }
+#define TO_MSI(n, where, what)	{ .gsi = n, .kind = HUSK_ROUTE_MSI, .address = where, .data = what }
+
+static void test_routes(void)
+{
+	static const struct husk_route good[] = {
+		TO_MSI(4095, 0xfee01000, 0x74), TO_PIN(30, IOAPIC, 5), TO_PIN(7, IOAPIC, 23),
+		TO_PIN(30, PIC_SLAVE, 3), TO_PIN(30, PIC_MASTER, 5), TO_MSI(0, 0xfee02000, 0x75),
+	};
+	static const struct husk_route bad[][2] = {
+		{ TO_PIN(4096, IOAPIC, 0) }, { TO_PIN(1, IOAPIC, 24) }, { TO_PIN(1, PIC_MASTER, 8) },
+		{ TO_PIN(1, PIC_SLAVE, 8) }, { TO_PIN(1, PIC_MASTER, 2) }, { TO_MSI(1, 0xfed00000, 0x40) },
+		{ TO_MSI(1, 0xfee00000, 0x340) }, { { .gsi = 1, .kind = HUSK_ROUTE_KIND_COUNT } },
+		{ { .gsi = 1, .kind = HUSK_ROUTE_IOAPIC, .address = 1 } }, { { .gsi = 1, .kind = HUSK_ROUTE_IOAPIC, .data = 1 } },
+		{ { .gsi = 1, .kind = HUSK_ROUTE_IOAPIC, .reserved = 1 } },
+		{ { .gsi = 1, .kind = HUSK_ROUTE_MSI, .pin = 1, .address = 0xfee00000 } },
+		{ TO_PIN(1, IOAPIC, 1), TO_PIN(1, IOAPIC, 2) }, { TO_MSI(1, 0xfee00000, 0x40), TO_PIN(1, PIC_MASTER, 2) },
+		{ TO_MSI(1, 0xfee00000, 0x40), TO_PIN(1, IOAPIC, 3) }, { TO_MSI(1, 0xfee00000, 0x40), TO_MSI(1, 0xfee00000, 0x41) },
+	};
+	u32 n, refused = 0;
+
+	setup(false);
+	route(5, 0x8061, 2);
+	for (n = 0; n < ARRAY_SIZE(bad); n++)
+		refused += set_routes(1 + (bad[n][1].gsi != 0), bad[n]) == -EINVAL;
+	CHECK("routes_refused", refused == ARRAY_SIZE(bad) && !line(5, 1) && ack(2) == 0x61);
+	line(5, 0);
+	eoi(2);
+	CHECK("routes_set", !set_routes(ARRAY_SIZE(good), good));
+	CHECK("routes_gone", line(5, 1) == -ENOENT && line(31, 1) == -ENOENT && ack(2) < 0);
+	CHECK("route_msi", !line(4095, 1) && take(1, 0x74) && !line(4095, 0) && ack(1) < 0);
+	CHECK("route_msi_of_0", !line(0, 1) && take(2, 0x75));
+	CHECK("route_chips", !line(30, 1) && ack(2) == 0x61 && vm.irqchip->pic.chip[0].lines == 0x20 &&
+	      vm.irqchip->pic.chip[1].lines == 0x08);
+	CHECK("routes_reach", husk_routes_reach(&vm, 30, HUSK_ROUTE_IOAPIC, 1 << 5) &&
+	      husk_routes_reach(&vm, 30, HUSK_ROUTE_PIC_SLAVE, 0xff) && !husk_routes_reach(&vm, 30, HUSK_ROUTE_IOAPIC, ~(1U << 5)) &&
+	      !husk_routes_reach(&vm, 7, HUSK_ROUTE_IOAPIC, 1 << 5) && !husk_routes_reach(&vm, 29, HUSK_ROUTE_IOAPIC, ~0U));
+	/* Two who assert it */
+	husk_irq_set(&vm, 30, HUSK_IRQ_RESAMPLE, true);
+	line(30, 0);
+	eoi(2);
+	CHECK("sources", ack(2) == 0x61);
+	husk_irq_set(&vm, 30, HUSK_IRQ_RESAMPLE, false);
+	eoi(2);
+	CHECK("sources_gone", ack(2) < 0 && !vm.irqchip->pic.chip[0].lines);
+	CHECK("routes_none", !set_routes(0, NULL) && line(4095, 1) == -ENOENT);
+	husk_routes_fini(&vm);
+	husk_routes_init(&vm);
+}
+
 static void test_virtual_wire(void)
 {
 	static const u8 init[][2] = { { 0x20, 0x11 }, { 0x21, 0x20 }, { 0x21, 4 }, { 0x21, 1 },
@@ -376,25 +437,25 @@ static void test_virtual_wire(void)
 	for (n = 0; n < ARRAY_SIZE(init); n++)
 		out(init[n][0], init[n][1]);
 	apic_store(0, 0x35, 0x10700);
-	husk_irq_line(&vm, 4, 1);
+	line(4, 1);
 	CHECK("lint0_masked", husk_irq_pending(&cpu[0]) < 0);
 	asked(0);
 	apic_store(0, 0x35, 0x700);
 	CHECK("lint0_extint", asked(0) && husk_irq_pending(&cpu[0]) == 0x24 && ack(0) == 0x24 && ack(0) < 0);
-	husk_irq_line(&vm, 4, 0);
+	line(4, 0);
 	out(0x20, 0x20);
 	CHECK("lint0_quiet", !cpu[0].lapic->attention);
 	apic_store(0, 0x35, 0x44);
-	husk_irq_line(&vm, 4, 1);
+	line(4, 1);
 	CHECK("lint0_fixed", take(0, 0x44));
 	out(0x20, 0x0c);
 	CHECK("poll", in(0x20) == 0x84);
 	out(0x20, 0x20);
-	husk_irq_line(&vm, 4, 0);
+	line(4, 0);
 	apic_store(0, 0x35, 0x10000);
-	husk_irq_line(&vm, 4, 1);
+	line(4, 1);
 	CHECK("intr_pin", ack(0) < 0 && wrmsr(0, MSR_APIC_BASE, 0xfee00100) && ack(0) == 0x24);
-	husk_irq_line(&vm, 4, 0);
+	line(4, 0);
 }
 
 /* ---- timers ---- */
@@ -700,7 +761,7 @@ static void hostile_access(int c, u32 r)
 		husk_irqchip_pio(&cpu[c], port[(r >> 8) % 11], 1 << (r >> 20) % 3, r & 64, &data);
 		break;
 	case 9:
-		husk_irq_line(&vm, r >> 8 & 31, value & 1);
+		line(r >> 8 & 31, value & 1);
 		break;
 	default:
 		husk_irq_msi(&vm, APIC | (value & 0xfffff), value >> 32);
@@ -812,6 +873,7 @@ int main(void)
 	test_x2apic();
 	test_ioapic();
 	test_msi();
+	test_routes();
 	test_virtual_wire();
 	test_deadline();
 	test_one_shot();

@@ -15,6 +15,7 @@
 #include "../../kmod/irqchip/pit.c"
 #include "../../kmod/irqchip/pit_timer.c"
 #include "../../kmod/irqchip/irqchip.c"
+#include "../../kmod/irqchip/routes.c"
 
 #define MSR_APIC_BASE	0x1b
 #define X2(reg)		(0x800 + (reg))

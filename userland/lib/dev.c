@@ -102,6 +102,13 @@ int husk_vm_signal_msi(int vm, __u64 address, __u32 data)
 	return ioctl(vm, HUSK_VM_SIGNAL_MSI, &arg);
 }
 
+int husk_vm_set_routes(int vm, const struct husk_route *route, __u32 count)
+{
+	struct husk_routes arg = { .size = sizeof(arg), .count = count, .routes = (uintptr_t)route };
+
+	return ioctl(vm, HUSK_VM_SET_ROUTES, &arg);
+}
+
 int husk_vm_reset(int vm)
 {
 	struct husk_reset arg = { .size = sizeof(arg) };

@@ -26,6 +26,7 @@ int husk_vm_set_cpuid(int vm, const struct husk_cpuid_entry *entry, __u32 count)
 int husk_vm_create_vcpu(int vm, __u32 id);
 int husk_vm_irq_line(int vm, __u32 gsi, __u32 level);
 int husk_vm_signal_msi(int vm, __u64 address, __u32 data);
+int husk_vm_set_routes(int vm, const struct husk_route *route, __u32 count);
 int husk_vm_reset(int vm);
 
 /* Map the run page, read-write, and the statistics page, read-only; NULL with errno. */
