@@ -20,6 +20,9 @@
 	OPTION(memory, "memory", "SIZE", "with K, M, G or T; without, in MiB (256M)") \
 	OPTION(cpus, "cpus", "N", "number of vCPUs, up to 64 (1)") \
 	OPTION(name, "name", "NAME", "(vm-PID)") \
+	SECTION("Devices, on the PCI bus in this order; options may be given several times") \
+	OPTION(disk, "disk", "FILE[,format=raw|qcow2][,readonly][,serial=TEXT]", \
+	       "a file or a block device as a disk (raw)") \
 	SECTION("For test kernels") \
 	OPTION(debug_exit, "debug-exit", NULL, "a value v written to port 0xf4 ends the VM;\n" \
 						"the status is then (v << 1) | 1") \

@@ -89,6 +89,15 @@ static enum husk_status check_modules(struct config *c)
 	return HUSK_STATUS_OK;
 }
 
+enum husk_status config_add_device(struct config *c, enum husk_status (*create)(struct machine *m, void *options),
+				   void *options)
+{
+	if (c->devices == MACHINE_VIRTIO)
+		return fail(HUSK_STATUS_USAGE, "more than %d devices", MACHINE_VIRTIO);
+	c->device[c->devices++] = (struct device_config){ create, options };
+	return HUSK_STATUS_OK;
+}
+
 static enum husk_status check_kernel(struct config *c)
 {
 	size_t n = c->kernel.size < BOOT_HEAD ? c->kernel.size : BOOT_HEAD;

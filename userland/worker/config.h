@@ -11,6 +11,9 @@ enum husk_status config_init(struct config *config, int argc, char **argv);
 /* What only the device knows: does the memory fit into guest addresses, how fast is the TSC? */
 enum husk_status config_check_host(struct config *config, int dev);
 void config_fini(struct config *config);
+/* A device, for machine_create() to make; for the functions option_ID(). options live as long as the process. */
+enum husk_status config_add_device(struct config *config, enum husk_status (*create)(struct machine *m, void *options),
+				   void *options);
 /* Bytes from "512K", "256M", "2G"; a bare number is MiB. 0: no size. Pure. */
 uint64_t config_size(const char *text);
 

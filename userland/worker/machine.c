@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "worker/machine.h"
+#include "worker/virtio/virtio.h"
 
 #define HUGE	(2ULL << 20)
 
@@ -23,12 +24,7 @@ long long machine_now_ms(void)
 
 uint8_t *machine_ram(const struct machine *m, uint64_t gpa, uint64_t length)
 {
-	if (gpa < m->low && length <= m->low - gpa)
-		return m->ram + gpa;
-	if (gpa >= RAM_HIGH_BASE && gpa - RAM_HIGH_BASE < m->high &&
-	    length <= m->high - (gpa - RAM_HIGH_BASE))
-		return m->ram + m->low + (gpa - RAM_HIGH_BASE);
-	return NULL;
+	return pvio_map(&m->guest, gpa, length);
 }
 
 /*
@@ -71,6 +67,7 @@ static enum husk_status map_ram(struct machine *m)
 	madvise(ram, size, MADV_DONTDUMP);
 	madvise(ram, size, MADV_HUGEPAGE);
 	m->ram = ram;
+	m->guest = (struct pvio_memory){ ram, m->low, RAM_HIGH_BASE, m->high };
 	return HUSK_STATUS_OK;
 }
 
@@ -98,6 +95,16 @@ static enum husk_status create_vcpus(struct machine *m)
 	return status;
 }
 
+static enum husk_status create_devices(struct machine *m)
+{
+	const struct config *c = m->config;
+	enum husk_status status = HUSK_STATUS_OK;
+
+	for (unsigned int i = 0; i < c->devices && !status; i++)
+		status = c->device[i].create(m, c->device[i].options);
+	return status;
+}
+
 enum husk_status machine_create(struct machine *m, const struct config *config,
 				struct console *console, int dev)
 {
@@ -122,6 +129,8 @@ enum husk_status machine_create(struct machine *m, const struct config *config,
 		status = create_vm(m);
 	if (!status)
 		status = create_vcpus(m);
+	if (!status)
+		status = create_devices(m);
 	if (status)
 		machine_destroy(m);
 	return status;
@@ -129,6 +138,10 @@ enum husk_status machine_create(struct machine *m, const struct config *config,
 
 void machine_destroy(struct machine *m)
 {
+	pthread_mutex_lock(&m->lock);
+	while (m->virtio_count)
+		virtio_destroy(m->virtio[--m->virtio_count]);
+	pthread_mutex_unlock(&m->lock);
 	for (int i = 0; i < MACHINE_CPUS; i++)
 		vcpu_destroy(&m->vcpu[i]);
 	if (m->vm >= 0)

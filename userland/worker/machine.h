@@ -16,8 +16,19 @@
 #include "worker/fail.h"
 #include "worker/loop.h"
 #include "worker/testdev.h"
+#include "worker/virtio/pvio_port.h"
 
 #define MACHINE_CPUS	64
+#define MACHINE_VIRTIO	30	/* slots of the PCI bus that are free */
+
+struct machine;
+struct virtio;
+
+/* A device of the command line: @options are those of its kind, checked */
+struct device_config {
+	enum husk_status (*create)(struct machine *m, void *options);
+	void *options;
+};
 
 /* What the user asked for; immutable once the first machine is made. */
 struct config {
@@ -37,6 +48,8 @@ struct config {
 	bool kvm_anchor;
 	bool debug_exit, testdev;
 	int lifeline;			/* -1: none */
+	struct device_config device[MACHINE_VIRTIO];
+	unsigned int devices;
 };
 
 /* Why a machine ended. X(constant, status of husk-vm, "what to say", "" for nothing) */
@@ -89,6 +102,9 @@ struct machine {
 	struct bus ports, memory;
 	struct chipset chipset;
 	struct testdev testdev;
+	struct pvio_memory guest;	/* immutable: @ram, as the rings reach it */
+	struct virtio *virtio[MACHINE_VIRTIO];
+	unsigned int virtio_count;
 };
 
 /* Make the VM and its devices. On failure everything is undone and one line printed. */

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Where a virtual disk's bytes are: a raw file or block device (disk_raw.c), or what
+ * qemu-nbd makes of a qcow2 file (disk_nbd.c). The machine's lock is held around every call.
+ */
+#ifndef HUSK_WORKER_DISK_H
+#define HUSK_WORKER_DISK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/uio.h>
+
+#include "lib/status.h"
+#include "worker/loop.h"
+
+#define DISK_SECTOR	512
+#define DISK_REQUESTS	256		/* in flight, at most: the queue's size */
+#define DISK_ZERO_MAX	(16U << 20)	/* bytes of a DISK_ZERO */
+#define DISK_TRIM_MAX	(1U << 30)	/* bytes of a DISK_TRIM */
+
+enum disk_op { DISK_READ, DISK_WRITE, DISK_FLUSH, DISK_TRIM, DISK_ZERO };
+
+/**
+ * struct disk_request - one request; the caller's, until @done
+ * @offset, @length: bytes of the disk; checked by the caller
+ * @iov, @iovs: memory of READ and WRITE, @length in all; disks change it
+ * @through: WRITE, ZERO: on stable storage when done
+ * @unmap: ZERO: space may be given back
+ * @error: an errno, when done
+ * @slot: the disk's own
+ */
+struct disk_request {
+	enum disk_op op;
+	uint64_t offset, length;
+	struct iovec *iov;
+	unsigned int iovs;
+	bool through, unmap;
+	int error;
+	unsigned int slot;
+};
+
+struct disk;
+
+/**
+ * struct disk_ops - a kind of disk
+ * @submit: take a request; there are never more than DISK_REQUESTS
+ * @commit: those submitted are all, for now
+ * @drain: wait for what is in flight
+ */
+struct disk_ops {
+	const char *name;
+	void (*submit)(struct disk *disk, struct disk_request *request);
+	void (*commit)(struct disk *disk);
+	void (*drain)(struct disk *disk);
+	void (*close)(struct disk *disk);
+};
+
+/* What the user said */
+struct disk_options {
+	const char *path;
+	const char *format;
+	const char *serial;
+	bool readonly;
+};
+
+struct disk {
+	const struct disk_ops *ops;
+	const struct disk_options *options;
+	struct loop *loop;
+	uint64_t size;			/* in bytes, whole sectors */
+	uint32_t block, physical;	/* sizes of a logical and a physical block */
+	unsigned int in_flight;
+	/* of the device: a request is done; and after some of these, for its interrupt */
+	void (*done)(void *ctx, struct disk_request *request);
+	void (*reaped)(void *ctx);
+	void *ctx;
+	long long quiet_until;		/* disk_complain(): ms */
+	unsigned int unsaid;
+};
+
+/* Open it; on failure one line is printed. done, reaped and ctx are the caller's to set before */
+enum husk_status disk_open_raw(struct disk **disk, const struct disk_options *options, struct loop *loop);
+enum husk_status disk_open_qcow2(struct disk **disk, const struct disk_options *options, struct loop *loop);
+
+/* A request failed: a line in the log, unless there was one a short while ago */
+void disk_complain(struct disk *disk, const struct disk_request *request);
+/* For a kind of disk: the request is done, with this errno */
+void disk_done(struct disk *disk, struct disk_request *request, int error);
+/* Take so many bytes from the front of a request's memory */
+void disk_advance(struct disk_request *request, uint64_t bytes);
+
+#endif
