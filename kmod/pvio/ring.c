@@ -157,16 +157,30 @@ void pvio_ring_unget(struct pvio_ring *ring, unsigned int count)
 	ring->last_avail -= count;
 }
 
-void pvio_ring_put(struct pvio_ring *ring, u16 head, u32 written)
+void pvio_ring_fill(struct pvio_ring *ring, unsigned int index, u16 head, u32 written)
 {
-	u8 *elem = ring->used_part + PART_ENTRIES + sizeof(struct pvio_used_elem) * (ring->used & (ring->size - 1));
+	unsigned int at = (ring->used + index) & (ring->size - 1);
+	u8 *elem = ring->used_part + PART_ENTRIES + sizeof(struct pvio_used_elem) * at;
 
 	if (!ring->running)
 		return;
 	pvio_store32(elem, head);
 	pvio_store32(elem + 4, written);
-	pvio_wmb();	/* the driver sees the entry when it sees the index */
-	pvio_store16(ring->used_part + PART_IDX, ++ring->used);
+}
+
+void pvio_ring_publish(struct pvio_ring *ring, unsigned int count)
+{
+	if (!ring->running)
+		return;
+	pvio_wmb();	/* the driver sees the entries when it sees the index */
+	ring->used += count;
+	pvio_store16(ring->used_part + PART_IDX, ring->used);
+}
+
+void pvio_ring_put(struct pvio_ring *ring, u16 head, u32 written)
+{
+	pvio_ring_fill(ring, 0, head, written);
+	pvio_ring_publish(ring, 1);
 }
 
 /* 2.7.7.2: did the index pass what the driver waits for? */

@@ -72,6 +72,9 @@ enum pvio_next pvio_ring_next(struct pvio_ring *ring, struct pvio_chain *chain);
 void pvio_ring_unget(struct pvio_ring *ring, unsigned int count);
 /* Give a chain back, with so many bytes written into it */
 void pvio_ring_put(struct pvio_ring *ring, u16 head, u32 written);
+/* The same for several that the driver has to see at once: fill in 0..count-1, then publish count */
+void pvio_ring_fill(struct pvio_ring *ring, unsigned int index, u16 head, u32 written);
+void pvio_ring_publish(struct pvio_ring *ring, unsigned int count);
 /* Does the driver want an interrupt for what was given back since the last call? */
 bool pvio_ring_should_notify(struct pvio_ring *ring);
 /* Ask the driver for kicks, or not to. True: there is a chain already, for which no kick may come */

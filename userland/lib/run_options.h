@@ -23,6 +23,10 @@
 	SECTION("Devices, on the PCI bus in this order; options may be given several times") \
 	OPTION(disk, "disk", "FILE[,format=raw|qcow2][,readonly][,serial=TEXT]", \
 	       "a file or a block device as a disk (raw)") \
+	OPTION(net, "net", "tap=INTERFACE[,mac=MAC] | user[,mac=MAC][,hostfwd=tcp|udp:HOST:GUEST]...", \
+	       "a network card: on a tap interface of the host, or\n" \
+	       "without rights, by passt, which forwards the ports") \
+	OPTION(rng, "rng", NULL, "a source of randomness: the host's") \
 	SECTION("For test kernels") \
 	OPTION(debug_exit, "debug-exit", NULL, "a value v written to port 0xf4 ends the VM;\n" \
 						"the status is then (v << 1) | 1") \

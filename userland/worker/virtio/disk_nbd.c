@@ -10,18 +10,17 @@
  */
 #include <endian.h>
 #include <errno.h>
-#include <signal.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <poll.h>
 
 #include "worker/machine.h"
+#include "worker/virtio/child.h"
 #include "worker/virtio/disk.h"
 
 #define INIT_MAGIC	0x4e42444d41474943ULL	/* NBDMAGIC */
@@ -341,36 +340,17 @@ static int make_listener(int *fd)
 	return listener;
 }
 
-/* The child: the listening socket is descriptor 3, as systemd hands them over (sd_listen_fds(3)). */
-static void exec_qemu_nbd(const struct disk_options *o, int listener)
-{
-	char pid[16];
-	sigset_t none;
-
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	if (listener != 3 && dup2(listener, 3) < 0)
-		_exit(127);
-	close_range(4, ~0U, 0);
-	snprintf(pid, sizeof(pid), "%d", getpid());
-	setenv("LISTEN_PID", pid, 1);
-	setenv("LISTEN_FDS", "1", 1);
-	execlp("qemu-nbd", "qemu-nbd", "--format=qcow2", "--discard=unmap", "--cache=writeback", "--shared=1",
-	       o->readonly ? "--read-only" : "--detect-zeroes=off", "--", o->path, NULL);
-	fail(HUSK_STATUS_HOST, "qcow2 needs qemu-nbd (package qemu-utils): %s", strerror(errno));
-	_exit(127);
-}
-
 static enum husk_status connect_nbd(struct nbd *n, const struct disk_options *o)
 {
+	const char *const argv[] = {
+		"qemu-nbd", "--format=qcow2", "--discard=unmap", "--cache=writeback", "--shared=1",
+		o->readonly ? "--read-only" : "--detect-zeroes=off", "--", o->path, NULL,
+	};
 	int listener = make_listener(&n->watch.fd);
 
 	if (listener < 0)
 		return fail(HUSK_STATUS_FAIL, "--disk %s: no socket for qemu-nbd: %s", o->path, strerror(errno));
-	n->pid = fork();
-	if (!n->pid)
-		exec_qemu_nbd(o, listener);
+	n->pid = child_start(argv, listener, true, "qcow2 needs qemu-nbd (package qemu-utils)");
 	close(listener);
 	if (n->pid < 0)
 		return fail(HUSK_STATUS_FAIL, "--disk %s: no process for qemu-nbd: %s", o->path, strerror(errno));

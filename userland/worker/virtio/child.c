@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Programs that a device has beside the worker. */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "worker/machine.h"
+#include "worker/virtio/child.h"
+
+/* Signals that the worker takes by a descriptor are not blocked there. */
+static void become(const char *const argv[], int fd, bool listening, const char *what)
+{
+	char pid[16];
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (dup2(fd, CHILD_FD) < 0)
+		_exit(127);
+	close_range(CHILD_FD + 1, ~0U, 0);
+	if (listening) {
+		snprintf(pid, sizeof(pid), "%d", getpid());
+		setenv("LISTEN_PID", pid, 1);
+		setenv("LISTEN_FDS", "1", 1);
+	}
+	execvp(argv[0], (char *const *)argv);
+	fail(HUSK_STATUS_HOST, "%s: %s", what, strerror(errno));
+	_exit(127);
+}
+
+pid_t child_start(const char *const argv[], int fd, bool listening, const char *what)
+{
+	/* dup2() of a number onto itself would leave it close-on-exec */
+	int other = fd == CHILD_FD ? dup(fd) : fd;
+	pid_t pid = fork();
+
+	if (!pid)
+		become(argv, other, listening, what);
+	if (other != fd)
+		close(other);
+	return pid;
+}

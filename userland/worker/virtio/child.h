@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Programs that a device has beside the worker. */
+#ifndef HUSK_WORKER_CHILD_H
+#define HUSK_WORKER_CHILD_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#define CHILD_FD	3	/* the descriptor that the child is given, as that number */
+
+/*
+ * Start a program of PATH, which inherits standard streams and fd only, and gets no
+ * privileges that we don't have. listening: it is told of fd as systemd does it
+ * (sd_listen_fds(3)). what: for the message if there is no such program. -1 with errno
+ */
+pid_t child_start(const char *const argv[], int fd, bool listening, const char *what);
+
+#endif

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0
+/* --net tap=IFNAME[,mac=MAC] and --net user[,hostfwd=tcp|udp:HOST:GUEST]... */
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "worker/config.h"
+#include "worker/virtio/net.h"
+#include "worker/virtio/option.h"
+
+static const char *set_mac(void *to, const char *value)
+{
+	struct net_options *o = to;
+	unsigned int b[6];
+	char end;
+
+	if (sscanf(value, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &end) != 6 ||
+	    strlen(value) != 17 || b[0] & 1)
+		return "not the address of one interface, such as 52:54:00:12:34:56";
+	for (int i = 0; i < 6; i++)
+		o->mac[i] = b[i];
+	o->has_mac = true;
+	return NULL;
+}
+
+static const char *set_hostfwd(void *to, const char *value)
+{
+	struct net_options *o = to;
+	char *list = !strncmp(value, "udp:", 4) ? o->udp : o->tcp;
+	unsigned int host, guest;
+	size_t len = strlen(list);
+	char end;
+
+	if ((list == o->tcp && strncmp(value, "tcp:", 4)) || sscanf(value + 4, "%5u:%5u%c", &host, &guest, &end) != 2 ||
+	    !host || host > 65535 || !guest || guest > 65535)
+		return "give tcp:HOST-PORT:GUEST-PORT, or udp:";
+	if (snprintf(list + len, NET_FORWARD - len, "%s%u:%u", len ? "," : "", host, guest) >= (int)(NET_FORWARD - len))
+		return "too many of them";
+	return NULL;
+}
+
+static enum husk_status check(const struct net_options *o, const char *text)
+{
+	if (o->interface && (!*o->interface || strlen(o->interface) >= IFNAMSIZ || strchr(o->interface, '/')))
+		return fail(HUSK_STATUS_USAGE, "--net %s: not the name of an interface", text);
+	if (o->interface && (o->tcp[0] || o->udp[0]))
+		return fail(HUSK_STATUS_USAGE, "--net %s: hostfwd is for --net user", text);
+	return HUSK_STATUS_OK;
+}
+
+enum husk_status option_net(struct config *config, const char *text)
+{
+	static const struct option_key keys[] = {
+		{ "mac", false, set_mac },
+		{ "hostfwd", false, set_hostfwd },
+		{ },
+	};
+	struct net_options *o = calloc(1, sizeof(*o));
+	enum husk_status status;
+	const char *kind;
+
+	if (!o)
+		return fail(HUSK_STATUS_FAIL, "out of memory");
+	status = option_parse("net", text, &kind, keys, o);
+	if (status)
+		return status;
+	if (!strncmp(kind, "tap=", 4))
+		o->interface = kind + 4;
+	else if (strcmp(kind, "user"))
+		return fail(HUSK_STATUS_USAGE, "--net %s: give tap=INTERFACE or user", text);
+	status = check(o, text);
+	return status ? status : config_add_device(config, net_create, o);
+}
