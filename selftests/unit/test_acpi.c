@@ -74,7 +74,7 @@ static void test_madt(const uint8_t *madt, unsigned int vcpus)
 
 static void test_tables(unsigned int vcpus)
 {
-	size_t total = acpi_build(out, sizeof(out), BASE, vcpus);
+	size_t total = acpi_build(out, sizeof(out), BASE, vcpus, PCI_ECAM_BASE, NULL);
 	const uint8_t *xsdt, *fadt, *madt, *mcfg, *facs;
 
 	check("RSDP", total && !memcmp(out, "RSD PTR ", 8) && out[15] == 2 && sum_is_zero(out, 20) &&
@@ -103,11 +103,11 @@ static void test_tables(unsigned int vcpus)
 
 static void test_room(void)
 {
-	size_t total = acpi_build(out, sizeof(out), BASE, 64);
+	size_t total = acpi_build(out, sizeof(out), BASE, 64, PCI_ECAM_BASE, NULL);
 
 	for (size_t room = 0; room < total; room++) {
 		uint8_t *tight = aligned_alloc(64, (room + 64) & ~63UL);
-		int fits = acpi_build(tight, room, BASE, 64) != 0;
+		int fits = acpi_build(tight, room, BASE, 64, PCI_ECAM_BASE, NULL) != 0;
 
 		free(tight);
 		if (fits) {
@@ -115,7 +115,7 @@ static void test_room(void)
 			return;
 		}
 	}
-	check("too little room", acpi_build(out, total, BASE, 64) == total, "exact room refused");
+	check("too little room", acpi_build(out, total, BASE, 64, PCI_ECAM_BASE, NULL) == total, "exact room refused");
 }
 
 /* Disassemble and compile again, in a scratch folder: 0 errors, 0 warnings. */
@@ -136,7 +136,7 @@ static void test_iasl(void)
 		check("iasl", 0, "no scratch folder");
 		return;
 	}
-	acpi_build(out, sizeof(out), BASE, 1);
+	acpi_build(out, sizeof(out), BASE, 1, PCI_ECAM_BASE, NULL);
 	xsdt = out + get(out + 24, 8) - BASE;
 	tables[0] = out + get(xsdt + 36, 8) - BASE;
 	tables[1] = out + get(xsdt + 44, 8) - BASE;

@@ -38,7 +38,7 @@ int husk_get_cpuid(int dev, struct husk_cpuid_entry *entry, __u32 *count)
 	return ret;
 }
 
-int husk_vm_create(int dev, const char *name, const char *control, __u32 *id)
+int husk_vm_create(int dev, const char *name, const char *control, const __u8 *uuid, __u32 *id)
 {
 	struct husk_create_vm arg = { .size = sizeof(arg) };
 	int vm;
@@ -50,6 +50,8 @@ int husk_vm_create(int dev, const char *name, const char *control, __u32 *id)
 	strcpy(arg.name, name);
 	if (control)
 		strcpy(arg.control, control);
+	if (uuid)
+		memcpy(arg.uuid, uuid, sizeof(arg.uuid));
 	vm = ioctl(dev, HUSK_CREATE_VM, &arg);
 	if (vm >= 0 && id)
 		*id = arg.id;

@@ -17,8 +17,8 @@ int husk_open(void);
 int husk_get_caps(int dev, struct husk_caps *caps);
 /* *count: room at entry, number of entries after; E2BIG sets it to the number needed. */
 int husk_get_cpuid(int dev, struct husk_cpuid_entry *entry, __u32 *count);
-/* control may be NULL. id may be NULL. Answers the VM fd. */
-int husk_vm_create(int dev, const char *name, const char *control, __u32 *id);
+/* control may be NULL. id may be NULL. uuid: NULL for one that the kernel makes. Answers the VM fd. */
+int husk_vm_create(int dev, const char *name, const char *control, const __u8 *uuid, __u32 *id);
 
 int husk_vm_set_memory(int vm, __u32 slot, __u64 gpa, void *hva, __u64 length, __u32 flags);
 int husk_vm_set_cpuid(int vm, const struct husk_cpuid_entry *entry, __u32 count);

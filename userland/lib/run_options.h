@@ -16,10 +16,16 @@
 	OPTION(initrd, "initrd", "FILE", "the initial RAM file system") \
 	OPTION(cmdline, "cmdline", "TEXT", "the kernel's command line (Linux: console=ttyS0)") \
 	OPTION(module, "module", "FILE[,ARGS]", "a file for a multiboot or PVH kernel; repeatable") \
+	OPTION(firmware, "firmware", "seabios|ovmf|FILE", "boot by a firmware instead") \
+	OPTION(fw_cfg, "fw-cfg", "NAME=TEXT|@FILE", "a file for the firmware, such as\n" \
+						"opt/org.example/setting=on; repeatable") \
+	OPTION(firmware_log, "firmware-log", "FILE", "what the firmware says on port 0x402") \
 	SECTION("Size and name") \
 	OPTION(memory, "memory", "SIZE", "with K, M, G or T; without, in MiB (256M)") \
 	OPTION(cpus, "cpus", "N", "number of vCPUs, up to 64 (1)") \
 	OPTION(name, "name", "NAME", "(vm-PID)") \
+	OPTION(uuid, "uuid", "UUID", "of the VM, for the guest as well (random)") \
+	OPTION(serial_number, "serial-number", "TEXT", "of the system, for the guest (none)") \
 	SECTION("Devices, on the PCI bus in this order; options may be given several times") \
 	OPTION(disk, "disk", "FILE[,format=raw|qcow2][,readonly][,serial=TEXT]", \
 	       "a file or a block device as a disk (raw)") \

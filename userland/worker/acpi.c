@@ -19,6 +19,8 @@ struct acpi_rsdp {
 	uint8_t reserved[3];
 } PACKED;
 
+_Static_assert(sizeof(struct acpi_rsdp) == ACPI_RSDP_SIZE, "RSDP of ACPI 2");
+
 struct acpi_header {
 	char signature[4];
 	uint32_t length;
@@ -127,6 +129,7 @@ struct builder {
 	uint8_t *out;
 	uint64_t base;
 	size_t room, len;
+	struct acpi_fixups *fixups;
 };
 
 static uint8_t checksum(const void *data, size_t n)
@@ -155,8 +158,31 @@ static uint64_t address_of(const struct builder *b, const void *table)
 	return b->base + ((const uint8_t *)table - b->out);
 }
 
+/* A checksum over the bytes from start on, which at is one of */
+static void set_checksum(struct builder *b, uint8_t *at, void *start, size_t length)
+{
+	struct acpi_fixups *f = b->fixups;
+
+	*at = 0;
+	*at = checksum(start, length);
+	f->checksum[f->checksums].at = at - b->out;
+	f->checksum[f->checksums].start = (uint8_t *)start - b->out;
+	f->checksum[f->checksums++].length = length;
+}
+
+/* A pointer of 4 or 8 bytes to a table */
+static void set_pointer(struct builder *b, void *at, size_t size, const void *table)
+{
+	struct acpi_fixups *f = b->fixups;
+	uint64_t address = address_of(b, table);
+
+	memcpy(at, &address, size);
+	f->pointer[f->pointers].at = (uint8_t *)at - b->out;
+	f->pointer[f->pointers++].size = size;
+}
+
 /* Fill in the header of a table whose content is complete. */
-static void finish(void *table, size_t length, const char *signature, uint8_t revision)
+static void finish(struct builder *b, void *table, size_t length, const char *signature, uint8_t revision)
 {
 	struct acpi_header *h = table;
 
@@ -168,8 +194,7 @@ static void finish(void *table, size_t length, const char *signature, uint8_t re
 	h->oem_revision = 1;
 	memcpy(h->creator, "HUSK", 4);
 	h->creator_revision = 1;
-	h->checksum = 0;
-	h->checksum = checksum(table, length);
+	set_checksum(b, &h->checksum, table, length);
 }
 
 /* dsdt.asl, compiled */
@@ -183,7 +208,7 @@ static struct acpi_header *build_dsdt(struct builder *b)
 	if (!dsdt)
 		return NULL;
 	memcpy(dsdt, _binary_dsdt_aml_start, n);
-	finish(dsdt, n, "DSDT", 2);
+	finish(b, dsdt, n, "DSDT", 2);
 	return dsdt;
 }
 
@@ -194,15 +219,15 @@ static struct acpi_address port(uint16_t number, uint8_t bytes)
 	};
 }
 
-static struct acpi_fadt *build_fadt(struct builder *b, uint64_t facs, uint64_t dsdt)
+static struct acpi_fadt *build_fadt(struct builder *b, const void *facs, const void *dsdt)
 {
 	struct acpi_fadt *fadt = reserve(b, sizeof(*fadt), 16);
 
 	if (!fadt)
 		return NULL;
-	fadt->facs = facs;
-	fadt->dsdt = dsdt;
-	fadt->x_dsdt = dsdt;
+	set_pointer(b, &fadt->facs, sizeof(fadt->facs), facs);
+	set_pointer(b, &fadt->dsdt, sizeof(fadt->dsdt), dsdt);
+	set_pointer(b, &fadt->x_dsdt, sizeof(fadt->x_dsdt), dsdt);
 	fadt->sci_irq = PM_IRQ;
 	/* No SMI command: the machine is in ACPI mode always. */
 	fadt->pm1a_event = PM_EVENT_PORT;
@@ -224,7 +249,7 @@ static struct acpi_fadt *build_fadt(struct builder *b, uint64_t facs, uint64_t d
 	fadt->reset_value = RESET_VALUE;
 	fadt->minor = 4;
 	memcpy(fadt->hypervisor, "HUSK    ", 8);
-	finish(fadt, sizeof(*fadt), "FACP", 6);
+	finish(b, fadt, sizeof(*fadt), "FACP", 6);
 	return fadt;
 }
 
@@ -280,19 +305,19 @@ static struct acpi_madt *build_madt(struct builder *b, unsigned int vcpus)
 	if (!nmi)
 		return NULL;
 	*nmi = (struct madt_lapic_nmi){ 4, sizeof(*nmi), 0xff, 0, 1 };
-	finish(madt, b->out + b->len - (uint8_t *)madt, "APIC", 5);
+	finish(b, madt, b->out + b->len - (uint8_t *)madt, "APIC", 5);
 	return madt;
 }
 
-static struct acpi_mcfg *build_mcfg(struct builder *b)
+static struct acpi_mcfg *build_mcfg(struct builder *b, uint64_t ecam)
 {
 	struct acpi_mcfg *mcfg = reserve(b, sizeof(*mcfg), 16);
 
 	if (!mcfg)
 		return NULL;
-	mcfg->base = PCI_ECAM_BASE;
+	mcfg->base = ecam;
 	mcfg->last_bus = PCI_ECAM_SIZE / 0x100000 - 1;
-	finish(mcfg, sizeof(*mcfg), "MCFG", 1);
+	finish(b, mcfg, sizeof(*mcfg), "MCFG", 1);
 	return mcfg;
 }
 
@@ -302,44 +327,45 @@ static struct acpi_header *build_xsdt(struct builder *b, const void *const *tabl
 
 	if (!xsdt)
 		return NULL;
-	for (size_t i = 0; i < count; i++) {
-		uint64_t address = address_of(b, tables[i]);
-
-		memcpy((uint8_t *)(xsdt + 1) + i * sizeof(address), &address, sizeof(address));
-	}
-	finish(xsdt, sizeof(*xsdt) + count * sizeof(uint64_t), "XSDT", 1);
+	for (size_t i = 0; i < count; i++)
+		set_pointer(b, (uint8_t *)(xsdt + 1) + i * sizeof(uint64_t), sizeof(uint64_t), tables[i]);
+	finish(b, xsdt, sizeof(*xsdt) + count * sizeof(uint64_t), "XSDT", 1);
 	return xsdt;
 }
 
-static void fill_rsdp(struct acpi_rsdp *rsdp, uint64_t xsdt)
+static void fill_rsdp(struct builder *b, struct acpi_rsdp *rsdp, const void *xsdt)
 {
 	memcpy(rsdp->signature, "RSD PTR ", 8);
 	memcpy(rsdp->oem_id, "HUSK  ", 6);
 	rsdp->revision = 2;
 	rsdp->length = sizeof(*rsdp);
-	rsdp->xsdt = xsdt;
-	rsdp->checksum = checksum(rsdp, 20);	/* of the ACPI 1.0 part */
-	rsdp->extended_checksum = checksum(rsdp, sizeof(*rsdp));
+	set_pointer(b, &rsdp->xsdt, sizeof(rsdp->xsdt), xsdt);
+	set_checksum(b, &rsdp->checksum, rsdp, 20);	/* the ACPI 1.0 part */
+	set_checksum(b, &rsdp->extended_checksum, rsdp, sizeof(*rsdp));
 }
 
-size_t acpi_build(uint8_t *out, size_t room, uint64_t base, unsigned int vcpus)
+size_t acpi_build(uint8_t *out, size_t room, uint64_t base, unsigned int vcpus, uint64_t ecam,
+		  struct acpi_fixups *fixups)
 {
-	struct builder b = { .out = out, .base = base, .room = room };
+	struct acpi_fixups ignored;
+	struct builder b = { .out = out, .base = base, .room = room, .fixups = fixups ? fixups : &ignored };
 	struct acpi_rsdp *rsdp = reserve(&b, sizeof(*rsdp), 16);
 	struct acpi_facs *facs = build_facs(&b);
-	struct acpi_header *dsdt = build_dsdt(&b), *xsdt;
+	struct acpi_header *dsdt, *xsdt;
 	const void *tables[3];
 
+	b.fixups->pointers = b.fixups->checksums = 0;
+	dsdt = build_dsdt(&b);
 	if (!rsdp || !facs || !dsdt)
 		return 0;
-	tables[0] = build_fadt(&b, address_of(&b, facs), address_of(&b, dsdt));
+	tables[0] = build_fadt(&b, facs, dsdt);
 	tables[1] = build_madt(&b, vcpus);
-	tables[2] = build_mcfg(&b);
+	tables[2] = build_mcfg(&b, ecam);
 	if (!tables[0] || !tables[1] || !tables[2])
 		return 0;
 	xsdt = build_xsdt(&b, tables, 3);
 	if (!xsdt)
 		return 0;
-	fill_rsdp(rsdp, address_of(&b, xsdt));
+	fill_rsdp(&b, rsdp, xsdt);
 	return b.len;
 }

@@ -71,6 +71,27 @@ static void reset_port_write(void *ctx, uint64_t offset, unsigned int width, uin
 		machine_end(m, END_RESET);
 }
 
+/* System control port A: bit 0 resets, bit 1 is the A20 gate, which stays open. */
+static uint64_t port_a_read(void *ctx, uint64_t offset, unsigned int width)
+{
+	struct machine *m = ctx;
+
+	(void)offset;
+	(void)width;
+	return m->chipset.port_a;
+}
+
+static void port_a_write(void *ctx, uint64_t offset, unsigned int width, uint64_t value)
+{
+	struct machine *m = ctx;
+
+	(void)offset;
+	(void)width;
+	m->chipset.port_a = value & ~1;
+	if (value & 1)
+		machine_end(m, END_RESET);
+}
+
 /* There is no keyboard controller, but its reset command is known everywhere. */
 static void i8042_write(void *ctx, uint64_t offset, unsigned int width, uint64_t value)
 {
@@ -82,6 +103,7 @@ static void i8042_write(void *ctx, uint64_t offset, unsigned int width, uint64_t
 
 static const struct bus_range ports[] = {
 	{ I8042_COMMAND, 1, true, NULL, i8042_write, NULL, NULL },
+	{ CONTROL_A_PORT, 1, true, port_a_read, port_a_write, NULL, NULL },
 	{ RTC_PORT, RTC_PORTS, true, rtc_port_read, rtc_port_write, NULL, "rtc" },
 	{ COM1_PORT, COM1_PORTS, true, com1_read, com1_write, NULL, "serial" },
 	{ PM_EVENT_PORT, PM_PORTS, false, pm_port_read, pm_port_write, NULL, "acpi-pm" },
@@ -134,6 +156,7 @@ void chipset_reset(struct machine *m)
 	pm_init(&m->chipset.pm, pm_irq, m);
 	rtc_init(&m->chipset.rtc);
 	m->chipset.reset_control = 0;
+	m->chipset.port_a = CONTROL_A20;
 	pci_reset(&m->chipset.pci);
 }
 

@@ -16,10 +16,10 @@ struct chipset {
 	struct serial com1;
 	struct pm pm;
 	struct rtc rtc;
-	uint8_t reset_control;
+	uint8_t reset_control, port_a;
 	struct pci pci;
 	struct q35 q35;
-	struct bus_range ports[5];
+	struct bus_range ports[6];
 };
 
 void chipset_init(struct machine *m);

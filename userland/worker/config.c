@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
@@ -125,6 +126,16 @@ static enum husk_status check_kernel(struct config *c)
 	return check_modules(c);
 }
 
+/* A firmware or a kernel */
+static enum husk_status check_boot(struct config *c)
+{
+	if (!c->firmware.path)
+		return check_kernel(c);
+	if (c->kernel.path || c->initrd.path || c->modules || c->cmdline)
+		return fail(HUSK_STATUS_USAGE, "--firmware boots a disk: leave --kernel and what belongs to it away");
+	return firmware_check(c);
+}
+
 static enum husk_status check_name(struct config *c)
 {
 	static char own[HUSK_NAME_LEN];
@@ -177,6 +188,33 @@ enum husk_status option_cmdline(struct config *c, const char *text)
 enum husk_status option_name(struct config *c, const char *text)
 {
 	c->name = text;
+	return HUSK_STATUS_OK;
+}
+
+enum husk_status option_uuid(struct config *c, const char *text)
+{
+	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+	uint8_t *to = c->uuid;
+	size_t i;
+
+	for (i = 0; form[i] && (form[i] == 'x' ? isxdigit((unsigned char)text[i]) : text[i] == '-'); i++)
+		;
+	if (form[i] || text[i])
+		return fail(HUSK_STATUS_USAGE, "--uuid %s: give it like 12345678-9abc-4def-8012-3456789abcde", text);
+	for (i = 0; form[i]; i += form[i] == 'x' ? 2 : 1)
+		if (form[i] == 'x')
+			sscanf(text + i, "%2hhx", to++);
+	return HUSK_STATUS_OK;
+}
+
+enum husk_status option_serial_number(struct config *c, const char *text)
+{
+	c->serial = text;
+	for (; *text; text++)
+		if (!isprint((unsigned char)*text))
+			break;
+	if (*text || text - c->serial > SMBIOS_SERIAL_MAX)
+		return fail(HUSK_STATUS_USAGE, "--serial-number: give at most %d printable characters", SMBIOS_SERIAL_MAX);
 	return HUSK_STATUS_OK;
 }
 
@@ -235,19 +273,36 @@ static enum husk_status parse(struct config *c, int argc, char **argv)
 	return status;
 }
 
+/* Of version 4, RFC 4122 4.4: the guest sees the same as the host's tools */
+static enum husk_status make_uuid(struct config *c)
+{
+	static const uint8_t none[16];
+
+	if (memcmp(c->uuid, none, sizeof(none)))
+		return HUSK_STATUS_OK;
+	if (getrandom(c->uuid, sizeof(c->uuid), 0) != sizeof(c->uuid))
+		return fail(HUSK_STATUS_FAIL, "no random numbers for the VM's UUID: %s", strerror(errno));
+	c->uuid[6] = (c->uuid[6] & 0xf) | 0x40;
+	c->uuid[8] = (c->uuid[8] & 0x3f) | 0x80;
+	return HUSK_STATUS_OK;
+}
+
 enum husk_status config_init(struct config *c, int argc, char **argv)
 {
 	enum husk_status status;
 
 	memset(c, 0, sizeof(*c));
-	c->kernel.fd = c->initrd.fd = c->lifeline = -1;
+	c->kernel.fd = c->initrd.fd = c->firmware.fd = c->firmware_log = c->lifeline = -1;
+	c->serial = "";
 	for (int i = 0; i < BOOT_MODULES; i++)
 		c->module[i].image.fd = -1;
 	c->memory = MEMORY_DEFAULT;
 	c->cpus = 1;
 	status = parse(c, argc, argv);
 	if (!status)
-		status = check_kernel(c);
+		status = check_boot(c);
+	if (!status)
+		status = make_uuid(c);
 	return status ? status : check_name(c);
 }
 
@@ -289,6 +344,7 @@ void config_fini(struct config *c)
 {
 	image_close(&c->kernel);
 	image_close(&c->initrd);
+	image_close(&c->firmware);
 	for (unsigned int i = 0; i < c->modules; i++)
 		image_close(&c->module[i].image);
 }

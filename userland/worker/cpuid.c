@@ -88,6 +88,11 @@ enum husk_status machine_set_cpuid(struct machine *m)
 	if (host_trusts_tsc())
 		promise_steady_tsc(entry, count);
 	set_topology(entry, count, m->config->cpus);
+	for (__u32 i = 0; i < count; i++)
+		if (entry[i].function == 1) {
+			m->cpu_signature = entry[i].eax;
+			m->cpu_features = entry[i].edx;
+		}
 	e = &entry[count++];
 	*e = (struct husk_cpuid_entry){ .function = KVM_CPUID_SIGNATURE, .eax = KVM_CPUID_FEATURES };
 	memcpy(&e->ebx, signature, 4);

@@ -3,6 +3,31 @@
 #include "worker/acpi.h"
 #include "worker/machine.h"
 
+/* Where a kernel looks for them: the ACPI root pointer from 0xe0000 on, the SMBIOS entry point from 0xf0000 on */
+#define ACPI_ROOM	0x10000
+#define SMBIOS_ENTRY	(BOOT_BIOS + ACPI_ROOM)
+#define SMBIOS_TABLES	(SMBIOS_ENTRY + 32)
+
+size_t machine_smbios(const struct machine *m, uint8_t *out, size_t room)
+{
+	const struct config *c = m->config;
+
+	return smbios_tables(&(struct smbios){
+		.uuid = c->uuid, .serial = c->serial, .cpus = c->cpus, .low = m->low, .high = m->high,
+		.cpu_signature = m->cpu_signature, .cpu_features = m->cpu_features,
+	}, out, room);
+}
+
+static enum husk_status write_tables(struct machine *m)
+{
+	size_t length = machine_smbios(m, m->ram + SMBIOS_TABLES, SMBIOS_ROOM);
+
+	smbios_entry(m->ram + SMBIOS_TABLES, length, SMBIOS_TABLES, m->ram + SMBIOS_ENTRY);
+	if (!length || !acpi_build(m->ram + BOOT_BIOS, ACPI_ROOM, BOOT_BIOS, m->config->cpus, m->chipset.pci.ecam.base, NULL))
+		return fail(HUSK_STATUS_FAIL, "the ACPI and SMBIOS tables do not fit");
+	return HUSK_STATUS_OK;
+}
+
 static enum husk_status load_kernel(struct machine *m)
 {
 	const struct config *c = m->config;
@@ -22,8 +47,11 @@ static enum husk_status load_kernel(struct machine *m)
 
 enum husk_status machine_load(struct machine *m)
 {
-	if (!acpi_build(m->ram + BOOT_BIOS, BOOT_BIOS_END - BOOT_BIOS, BOOT_BIOS, m->config->cpus))
-		return fail(HUSK_STATUS_FAIL, "the ACPI tables do not fit");
+	enum husk_status status;
+
+	if (m->firmware.rom)
+		return firmware_load(m);
 	pci_assign(&m->chipset.pci);
-	return load_kernel(m);
+	status = write_tables(m);
+	return status ? status : load_kernel(m);
 }

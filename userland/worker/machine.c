@@ -55,10 +55,10 @@ static void *map_aligned(uint64_t size)
 
 static enum husk_status map_ram(struct machine *m)
 {
-	uint64_t size = m->config->memory;
+	uint64_t size = m->config->memory, most = m->config->firmware.path ? FIRMWARE_LOW_MAX : RAM_LOW_MAX;
 	void *ram;
 
-	m->low = size < RAM_LOW_MAX ? size : RAM_LOW_MAX;
+	m->low = size < most ? size : most;
 	m->high = size - m->low;
 	ram = map_aligned(size);
 	if (ram == MAP_FAILED)
@@ -75,7 +75,7 @@ static enum husk_status create_vm(struct machine *m)
 {
 	const struct config *c = m->config;
 
-	m->vm = husk_vm_create(m->dev, c->name, c->control, &m->id);
+	m->vm = husk_vm_create(m->dev, c->name, c->control, c->uuid, &m->id);
 	if (m->vm < 0 && errno == EEXIST)
 		return fail(HUSK_STATUS_NAME, "\"%s\": %s", c->name, husk_create_error(errno));
 	if (m->vm < 0)
@@ -128,6 +128,8 @@ enum husk_status machine_create(struct machine *m, const struct config *config,
 	if (!status)
 		status = create_vm(m);
 	if (!status)
+		status = firmware_create(m);
+	if (!status)
 		status = create_vcpus(m);
 	if (!status)
 		status = create_devices(m);
@@ -146,6 +148,7 @@ void machine_destroy(struct machine *m)
 		vcpu_destroy(&m->vcpu[i]);
 	if (m->vm >= 0)
 		close(m->vm);
+	firmware_destroy(m);
 	if (m->ram)
 		munmap(m->ram, m->low + m->high);
 	loop_fini(&m->loop);

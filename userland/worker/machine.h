@@ -14,6 +14,7 @@
 #include "worker/chipset.h"
 #include "worker/console.h"
 #include "worker/fail.h"
+#include "worker/firmware.h"
 #include "worker/loop.h"
 #include "worker/testdev.h"
 #include "worker/virtio/pvio_port.h"
@@ -40,6 +41,12 @@ struct config {
 	struct boot_kernel kernel_info;
 	struct boot_request boot;	/* but for the memory, which each machine has its own of */
 	const char *cmdline;		/* NULL: not given */
+	struct image firmware;		/* fd -1: the machine boots the kernel */
+	int firmware_log;		/* -1: none */
+	struct firmware_file firmware_file[FIRMWARE_USER_FILES];
+	unsigned int firmware_files;
+	uint8_t uuid[16];		/* as in RFC 4122; all zero: not given */
+	const char *serial;		/* of the system */
 	const char *name;
 	char control[HUSK_CONTROL_LEN];
 	uint64_t memory;
@@ -89,6 +96,7 @@ struct machine {
 	uint32_t id;			/* immutable */
 	uint8_t *ram;			/* immutable; high memory follows low memory */
 	uint64_t low, high;		/* immutable: bytes below and above 4 GiB */
+	uint32_t cpu_signature, cpu_features;	/* immutable: EAX and EDX of the guest's CPUID leaf 1 */
 	struct vcpu vcpu[MACHINE_CPUS];	/* the first config->cpus */
 
 	atomic_int end;			/* enum machine_end; set once a boot */
@@ -105,6 +113,7 @@ struct machine {
 	struct pvio_memory guest;	/* immutable: @ram, as the rings reach it */
 	struct virtio *virtio[MACHINE_VIRTIO];
 	unsigned int virtio_count;
+	struct firmware firmware;
 };
 
 /* Make the VM and its devices. On failure everything is undone and one line printed. */
@@ -125,6 +134,8 @@ long long machine_now_ms(void);
 
 /* load.c: kernel, initrd, tables into the RAM of a machine; the first vCPU's registers */
 enum husk_status machine_load(struct machine *m);
+/* The SMBIOS tables; bytes written, 0 if they do not fit */
+size_t machine_smbios(const struct machine *m, uint8_t *out, size_t room);
 /* cpuid.c */
 enum husk_status machine_set_cpuid(struct machine *m);
 /* vcpu.c */

@@ -15,6 +15,9 @@
 #define I8042_DATA	0x60
 #define I8042_COMMAND	0x64
 
+#define CONTROL_A_PORT	0x92
+#define CONTROL_A20	0x02
+
 #define RESET_PORT	0xcf9
 #define RESET_VALUE	0x06	/* hard reset, do it */
 
