@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Filling the RAM of a new machine. */
+#include <string.h>
+
 #include "worker/acpi.h"
 #include "worker/machine.h"
+#include "worker/platform.h"
 
 /* Where a kernel looks for them: the ACPI root pointer from 0xe0000 on, the SMBIOS entry point from 0xf0000 on */
 #define ACPI_ROOM	0x10000
@@ -28,6 +31,20 @@ static enum husk_status write_tables(struct machine *m)
 	return HUSK_STATUS_OK;
 }
 
+static void put16(struct machine *m, uint64_t gpa, uint16_t value)
+{
+	memcpy(m->ram + gpa, &value, sizeof(value));
+}
+
+/* What a BIOS leaves at 0x400, of it what kernels look at: a serial port, the end of conventional memory, twice. */
+static void write_bios_data(struct machine *m)
+{
+	put16(m, 0x400, COM1_PORT);
+	put16(m, 0x40e, BOOT_EBDA >> 4);
+	put16(m, 0x413, BOOT_EBDA >> 10);
+	put16(m, BOOT_EBDA, 1);		/* KiB from there on */
+}
+
 static enum husk_status load_kernel(struct machine *m)
 {
 	const struct config *c = m->config;
@@ -52,6 +69,7 @@ enum husk_status machine_load(struct machine *m)
 	if (m->firmware.rom)
 		return firmware_load(m);
 	pci_assign(&m->chipset.pci);
+	write_bios_data(m);
 	status = write_tables(m);
 	return status ? status : load_kernel(m);
 }

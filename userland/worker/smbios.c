@@ -157,7 +157,7 @@ static void add_system(struct builder *b, const struct smbios *s)
 
 	swap_uuid(s->uuid, system.uuid);
 	system.serial = *s->serial ? 4 : 0;
-	ADD(b, &system, 1, 0x100, "husk", "husk virtual machine", "1", *s->serial ? s->serial : NULL);
+	ADD(b, &system, 1, 0x100, "husk", "virtual machine", "1", *s->serial ? s->serial : NULL);
 }
 
 static void add_chassis(struct builder *b)
