@@ -66,8 +66,11 @@ void svm_window(struct husk_vcpu *vcpu, bool intr, bool nmi)
 		vmcb->v_intr &= ~(SVM_V_IRQ | SVM_V_INTR_PRIO_HIGH | SVM_V_IGN_TPR);
 	vmcb->clean &= ~SVM_CLEAN_TPR;
 	svm_intercept(vmcb, 3, SVM_W3_VINTR, intr);
-	/* The guest lowers TPR without an exit, unless somebody waits for it. */
-	svm_intercept(vmcb, 0, BIT(16 + 8), vcpu->tpr_threshold);
+	/*
+	 * The guest changes TPR without an exit, unless somebody waits for it. Nor while V_IRQ
+	 * waits, which seldom is for long: QEMU's CPU aborts at a write to CR8 then.
+	 */
+	svm_intercept(vmcb, 0, BIT(16 + 8), intr || vcpu->tpr_threshold);
 }
 
 /* The guest's IRET is done (or something else happened meanwhile): NMIs may come. */
