@@ -50,17 +50,28 @@ static int glue_mem_cmpxchg(void *ctx, u64 gpa, u64 old, u64 new, u32 width)
 	return ret == -EFAULT ? 1 : ret;
 }
 
-static int glue_dev_io(void *ctx, u64 addr, u8 width, bool write, bool port, u64 *data)
+static bool glue_chip_io(struct husk_vcpu *vcpu, u64 addr, u8 width, bool write, bool port, u64 *data)
 {
-	struct husk_vcpu *vcpu = ctx;
 	u32 word = *data;
 
 	if (!port)
-		return husk_irqchip_mmio(vcpu, addr, width, write, data) ? 0 : 1;
+		return husk_irqchip_mmio(vcpu, addr, width, write, data);
 	if (!husk_irqchip_pio(vcpu, addr, width, write, &word))
-		return 1;
+		return false;
 	*data = word;
-	return 0;
+	return true;
+}
+
+static int glue_dev_io(void *ctx, u64 addr, u8 width, bool write, bool port, u64 *data)
+{
+	struct husk_vcpu *vcpu = ctx;
+
+	if (glue_chip_io(vcpu, addr, width, write, port, data))
+		return 0;
+	if (write && husk_ioeventfd_write(vcpu->vm, port ? HUSK_IOEVENTFD_PORTS : HUSK_IOEVENTFD_MEMORY,
+					  addr, width, *data))
+		return 0;
+	return 1;
 }
 
 static void glue_segments(void *ctx)

@@ -8,7 +8,8 @@
  *
  * Lock order, outermost first:
  *	husk_vms_lock > vm->lock > vcpu->mutex > mmap_lock > vm->mem.lock (rwlock)
- *	vm->irqchip's raw locks are leaves, taken with interrupts off.
+ *	vm->irqchip's raw locks are leaves, taken with interrupts off; for those
+ *	around eventfds see irqchip/irqfd.c.
  */
 #ifndef HUSK_H
 #define HUSK_H
@@ -27,6 +28,8 @@
 #include "compat.h"
 #include "uapi/husk.h"
 #include "ept_npt/mem.h"
+#include "irqchip/ioeventfd.h"
+#include "irqchip/irqfd.h"
 #include "cpuid_table.h"
 
 #define HUSK_MAX_VCPUS	64
@@ -245,6 +248,8 @@ struct husk_vm {
 	struct husk_cpuid_table cpuid;	/* by lock until the first vCPU, then immutable */
 	struct husk_mem mem;
 	struct husk_irqchip *irqchip;	/* immutable */
+	struct husk_irqfds irqfds;
+	struct husk_ioeventfd_set __rcu *ioeventfds[HUSK_IOEVENTFD_SPACES];	/* by lock; NULL: none */
 	s64 tsc_base;			/* guest TSC = host TSC + tsc_base */
 
 	bool paused;			/* READ_ONCE/WRITE_ONCE; with HUSK_REQ_PAUSE */

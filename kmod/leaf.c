@@ -47,12 +47,24 @@ static noinline enum husk_verdict husk_leaf_pio_irqchip(struct husk_vcpu *vcpu)
 	return HUSK_RETIRE;
 }
 
+/* Not inlined, as above: a guest's doorbell? */
+static noinline bool husk_leaf_pio_eventfd(struct husk_vcpu *vcpu)
+{
+	const struct husk_exit_info *exit = &vcpu->exit;
+
+	return exit->pio.write &&
+	       husk_ioeventfd_write(vcpu->vm, HUSK_IOEVENTFD_PORTS, exit->pio.port, exit->pio.width,
+				    (u32)vcpu->regs.gpr[0] & husk_pio_mask[exit->pio.width]);
+}
+
 static enum husk_verdict husk_leaf_pio(struct husk_vcpu *vcpu)
 {
 	if (unlikely(vcpu->exit.pio.string))
 		return HUSK_DISPATCH;
 	if (husk_irqchip_owns_port(vcpu->exit.pio.port))
 		return husk_leaf_pio_irqchip(vcpu);
+	if (rcu_access_pointer(vcpu->vm->ioeventfds[HUSK_IOEVENTFD_PORTS]) && husk_leaf_pio_eventfd(vcpu))
+		return HUSK_RETIRE;
 	return husk_leaf_pio_worker(vcpu);
 }
 

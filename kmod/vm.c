@@ -88,6 +88,16 @@ static long husk_vm_set_routes(void *object, void *p)
 	return ret;
 }
 
+static long husk_vm_irqfd(void *object, void *arg)
+{
+	return husk_irqfd(object, arg);
+}
+
+static long husk_vm_ioeventfd(void *object, void *arg)
+{
+	return husk_ioeventfd(object, arg);
+}
+
 static long husk_vm_signal_msi(void *object, void *p)
 {
 	struct husk_msi *arg = p;
@@ -156,6 +166,11 @@ static const struct husk_ioctl husk_vm_ioctls[] = {
 	HUSK_IOCTL(HUSK_VM_SIGNAL_MSI, husk_msi, 0, 24, HUSK_LOCK_NONE, .fn = husk_vm_signal_msi),
 	HUSK_IOCTL(HUSK_VM_RESET, husk_reset, 0, 16, HUSK_LOCK_VM, .fn = husk_vm_reset),
 	HUSK_IOCTL(HUSK_VM_SET_ROUTES, husk_routes, 0, 24, HUSK_LOCK_VM, .fn = husk_vm_set_routes),
+	HUSK_IOCTL(HUSK_VM_IRQFD, husk_irqfd, HUSK_IRQFD_DEASSIGN | HUSK_IRQFD_RESAMPLE, 24, HUSK_LOCK_VM,
+		   .fn = husk_vm_irqfd),
+	HUSK_IOCTL(HUSK_VM_IOEVENTFD, husk_ioeventfd,
+		   HUSK_IOEVENTFD_PIO | HUSK_IOEVENTFD_MATCH | HUSK_IOEVENTFD_DEASSIGN, 32, HUSK_LOCK_VM,
+		   .fn = husk_vm_ioeventfd),
 	HUSK_IOCTL(HUSK_VM_HARVEST, husk_harvest, 0, 48, HUSK_LOCK_VM, .fn = husk_vm_harvest, .out = true),
 };
 
@@ -194,6 +209,7 @@ static struct husk_vm *husk_vm_alloc(const struct husk_create_vm *arg)
 	kref_init(&vm->ref);
 	mutex_init(&vm->lock);
 	INIT_LIST_HEAD(&vm->node);
+	husk_irqfd_init(vm);
 	import_uuid(&vm->uuid, arg->uuid);
 	if (uuid_is_null(&vm->uuid))
 		uuid_gen(&vm->uuid);
@@ -227,12 +243,15 @@ static void husk_vm_free(struct husk_vm *vm)
 {
 	int i;
 
+	/* From here on nobody interrupts a vCPU. */
+	husk_irqfd_fini(vm);
+	husk_irqchip_quiesce(vm);
+	husk_ioeventfd_fini(vm);
 	put_user_ns(vm->user_ns);
 	put_pid(vm->pid);
 	/* The notifier goes first: nothing may zap a table that is being freed. */
 	husk_mem_fini(vm);
 	mmdrop(vm->mm);
-	husk_irqchip_quiesce(vm);
 	for (i = 0; i < HUSK_MAX_VCPUS; i++)
 		if (vm->vcpus[i])
 			husk_vcpu_destroy(vm->vcpus[i]);

@@ -327,7 +327,7 @@ struct husk_create_vcpu {
  * @gsi: 0 .. gsi_count-1; ENOENT if it has no route. See HUSK_VM_SET_ROUTES
  * @level: 0 or 1. A route to an MSI sends it for 1 and ignores 0
  *
- * An input is asserted while anyone asserts it: this command, the 8254.
+ * An input is asserted while anyone asserts it: this command, an irqfd, a chip.
  */
 struct husk_irq_line {
 	__u32 size;
@@ -408,13 +408,78 @@ struct husk_routes {
 };
 
 /**
+ * struct husk_irqfd - HUSK_VM_IRQFD: an eventfd whose signals are a GSI
+ * @size: sizeof(struct husk_irqfd)
+ * @flags: HUSK_IRQFD_DEASSIGN: undo it, for the same @fd and @gsi (ENOENT); once the
+ *	call has returned no signal reaches the VM. HUSK_IRQFD_RESAMPLE: @resample is
+ *	one, for a level-triggered interrupt
+ * @fd: an eventfd; its file may be closed afterwards, which undoes it, too, when
+ *	nobody else has it open
+ * @gsi: 0 .. gsi_count-1; needs no route yet
+ * @resample: with HUSK_IRQFD_RESAMPLE an eventfd, which tells the device that
+ *	the interrupt was served; else 0
+ * @reserved: 0
+ *
+ * A signal raises the GSI and lowers it again. With HUSK_IRQFD_RESAMPLE it stays
+ * raised until the guest ends the interrupt (EOI to the IOAPIC pin or the 8259
+ * input that it is routed to): then it is lowered and @resample is signalled, so
+ * that the device can raise it again if it still has reason to. HUSK_VM_RESET
+ * does likewise.
+ *
+ * Errors: EBADF; EINVAL not an eventfd; EBUSY @fd is an irqfd of this VM already;
+ * ENOSPC more than gsi_count; ENOMEM.
+ */
+struct husk_irqfd {
+	__u32 size;
+	__u32 flags;
+	__s32 fd;
+	__u32 gsi;
+	__s32 resample;
+	__u32 reserved;
+};
+#define HUSK_IRQFD_DEASSIGN	(1U << 0)
+#define HUSK_IRQFD_RESAMPLE	(1U << 1)
+
+/**
+ * struct husk_ioeventfd - HUSK_VM_IOEVENTFD: a guest's write signals an eventfd
+ * @size: sizeof(struct husk_ioeventfd)
+ * @flags: HUSK_IOEVENTFD_PIO: @addr is a port, else a guest physical address.
+ *	HUSK_IOEVENTFD_MATCH: only writes of @data. HUSK_IOEVENTFD_DEASSIGN: undo it,
+ *	for arguments equal to those that it was made with (ENOENT)
+ * @fd: an eventfd; stays in use until it is undone or the VM ends
+ * @width: of the write: 1, 2, 4, or 8 (not for ports), or 0 for any, without
+ *	HUSK_IOEVENTFD_MATCH
+ * @addr: first byte
+ * @data: with HUSK_IOEVENTFD_MATCH, within @width; else 0
+ *
+ * A write that fits is done by that: nobody else sees it, and the guest goes on.
+ * Addresses are those outside of memory slots; an interrupt chip of the kernel
+ * that has the address is served first.
+ *
+ * Errors: EBADF; EINVAL; EEXIST a write could fit two; ENOSPC more than
+ * HUSK_IOEVENTFDS_MAX of ports or of memory; ENOMEM.
+ */
+struct husk_ioeventfd {
+	__u32 size;
+	__u32 flags;
+	__s32 fd;
+	__u32 width;
+	__u64 addr;
+	__u64 data;
+};
+#define HUSK_IOEVENTFD_PIO	(1U << 0)
+#define HUSK_IOEVENTFD_MATCH	(1U << 1)
+#define HUSK_IOEVENTFD_DEASSIGN	(1U << 2)
+#define HUSK_IOEVENTFDS_MAX	1024
+
+/**
  * struct husk_reset - HUSK_VM_RESET: vCPUs and interrupt hardware to power-on state
  * @size: sizeof(struct husk_reset)
  * @flags: 0
  * @reserved: 0
  *
- * Memory slots, CPUID and routes stay, and so does what is in memory. Inputs of
- * the interrupt controllers keep their levels. The guest's TSC begins at 0.
+ * Memory slots, CPUID, routes and eventfds stay, and so does what is in memory.
+ * Inputs of the interrupt controllers keep their levels, but those of irqfds. The guest's TSC begins at 0.
  *
  * While it lasts HUSK_VCPU_RUN answers EBUSY.
  *
@@ -590,6 +655,8 @@ HUSK_ASSERT_SIZE(husk_irq_line, 16);
 HUSK_ASSERT_SIZE(husk_msi, 24);
 HUSK_ASSERT_SIZE(husk_route, 32);
 HUSK_ASSERT_SIZE(husk_routes, 24);
+HUSK_ASSERT_SIZE(husk_irqfd, 24);
+HUSK_ASSERT_SIZE(husk_ioeventfd, 32);
 HUSK_ASSERT_SIZE(husk_reset, 16);
 HUSK_ASSERT_SIZE(husk_general, 144);
 HUSK_ASSERT_SIZE(husk_system, 264);
@@ -618,6 +685,9 @@ HUSK_ASSERT_SIZE(husk_translate, 32);
 	X(VM_HARVEST,		0x15, VM,   husk_harvest,	48, 0) \
 	X(VM_RESET,		0x16, VM,   husk_reset,		16, 0) \
 	X(VM_SET_ROUTES,	0x17, VM,   husk_routes,	24, 0) \
+	X(VM_IRQFD,		0x18, VM,   husk_irqfd,		24, HUSK_IRQFD_DEASSIGN | HUSK_IRQFD_RESAMPLE) \
+	X(VM_IOEVENTFD,		0x19, VM,   husk_ioeventfd,	32, \
+	  HUSK_IOEVENTFD_PIO | HUSK_IOEVENTFD_MATCH | HUSK_IOEVENTFD_DEASSIGN) \
 	X(VCPU_GET_STATE,	0x20, VCPU, husk_state,		32, 0) \
 	X(VCPU_SET_STATE,	0x21, VCPU, husk_state,		32, 0) \
 	X(VCPU_TRANSLATE,	0x22, VCPU, husk_translate,	32, 0)
@@ -634,6 +704,8 @@ HUSK_ASSERT_SIZE(husk_translate, 32);
 #define HUSK_VM_HARVEST		_IO(HUSK_IOC_MAGIC, 0x15)
 #define HUSK_VM_RESET		_IO(HUSK_IOC_MAGIC, 0x16)
 #define HUSK_VM_SET_ROUTES	_IO(HUSK_IOC_MAGIC, 0x17)
+#define HUSK_VM_IRQFD		_IO(HUSK_IOC_MAGIC, 0x18)
+#define HUSK_VM_IOEVENTFD	_IO(HUSK_IOC_MAGIC, 0x19)
 #define HUSK_VCPU_GET_STATE	_IO(HUSK_IOC_MAGIC, 0x20)
 #define HUSK_VCPU_SET_STATE	_IO(HUSK_IOC_MAGIC, 0x21)
 #define HUSK_VCPU_TRANSLATE	_IO(HUSK_IOC_MAGIC, 0x22)

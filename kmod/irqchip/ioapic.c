@@ -84,31 +84,39 @@ void husk_ioapic_set_line(struct husk_vm *vm, u32 pin, enum husk_irq_source sour
 	raw_spin_unlock_irqrestore(&io->lock, flags);
 }
 
-static void ioapic_eoi_locked(struct husk_vm *vm, u8 vector)
+/* What waits for the EOI is lowered before the pin is looked at. Answers the pins that it was for */
+static u32 ioapic_eoi_locked(struct husk_vm *vm, u8 vector)
 {
 	struct husk_ioapic *io = ioapic_of(vm);
-	u32 pin;
+	u32 pin, acked = 0;
 
 	for (pin = 0; pin < IOAPIC_PINS; pin++) {
 		u64 entry = io->entry[pin];
 
 		if ((u8)entry != vector || !(entry & RTE_LEVEL) || !(entry & RTE_REMOTE_IRR))
 			continue;
+		acked |= BIT(pin);
 		io->entry[pin] = entry & ~RTE_REMOTE_IRR;
+		if (!irq_source_set(&io->source[pin], HUSK_IRQ_RESAMPLE, false))
+			io->lines &= ~BIT(pin);
 		if (io->lines & BIT(pin))
 			ioapic_service(vm, pin);
 	}
+	return acked;
 }
 
-/* EOI message of a local APIC that had a level-triggered interrupt in service. Any context. */
+/* EOI message of a local APIC that had a level-triggered interrupt in service, or to the EOI register. Any context. */
 void husk_ioapic_eoi(struct husk_vm *vm, u8 vector)
 {
 	struct husk_ioapic *io = ioapic_of(vm);
 	unsigned long flags;
+	u32 acked;
 
 	raw_spin_lock_irqsave(&io->lock, flags);
-	ioapic_eoi_locked(vm, vector);
+	acked = ioapic_eoi_locked(vm, vector);
 	raw_spin_unlock_irqrestore(&io->lock, flags);
+	if (acked)
+		husk_irqfd_acked(vm, HUSK_ROUTE_IOAPIC, acked);
 }
 
 /* ---- registers ---- */
@@ -181,9 +189,6 @@ static void ioapic_write(struct husk_vm *vm, u32 offset, u32 value)
 	case IOAPIC_WINDOW:
 		ioapic_write_reg(vm, value);
 		break;
-	case IOAPIC_EOI:
-		ioapic_eoi_locked(vm, value);
-		break;
 	}
 }
 
@@ -199,6 +204,10 @@ bool husk_ioapic_mmio(struct husk_vm *vm, u64 gpa, u8 width, bool write, u64 *da
 		return false;
 	if (width < 4)
 		value &= BIT(8 * width) - 1;
+	if (write && offset == IOAPIC_EOI) {
+		husk_ioapic_eoi(vm, value);
+		return true;
+	}
 	raw_spin_lock_irqsave(&io->lock, flags);
 	if (write)
 		ioapic_write(vm, offset, value);

@@ -21,6 +21,27 @@ static void irqchip_pic_wire(struct husk_vm *vm, bool was)
 		husk_lapic_set_lint0(vm, output);
 }
 
+/* After an access that may have ended interrupts: what waits for that is lowered before the wire follows. */
+static void irqchip_pic_unlock(struct husk_vm *vm, bool was, unsigned long flags)
+{
+	struct husk_irqchip *chip = vm->irqchip;
+	u16 acked = chip->pic.chip[0].acked | chip->pic.chip[1].acked << 8;
+	u32 irq;
+
+	chip->pic.chip[0].acked = 0;
+	chip->pic.chip[1].acked = 0;
+	for (irq = 0; acked >> irq; irq++)
+		if ((acked & BIT(irq)) && (chip->pic_source[irq] & BIT(HUSK_IRQ_RESAMPLE)))
+			husk_pic_set_line(&chip->pic, irq,
+					  irq_source_set(&chip->pic_source[irq], HUSK_IRQ_RESAMPLE, false));
+	irqchip_pic_wire(vm, was);
+	raw_spin_unlock_irqrestore(&chip->pic_lock, flags);
+	if (acked & 0xff)
+		husk_irqfd_acked(vm, HUSK_ROUTE_PIC_MASTER, acked & 0xff);
+	if (acked >> 8)
+		husk_irqfd_acked(vm, HUSK_ROUTE_PIC_SLAVE, acked >> 8);
+}
+
 void husk_irqchip_pic_line(struct husk_vm *vm, u32 irq, enum husk_irq_source source, bool level)
 {
 	struct husk_irqchip *chip = vm->irqchip;
@@ -56,8 +77,7 @@ u8 husk_irqchip_pic_ack(struct husk_vm *vm)
 	raw_spin_lock_irqsave(&chip->pic_lock, flags);
 	was = chip->pic.output;
 	vector = husk_pic_ack(&chip->pic);
-	irqchip_pic_wire(vm, was);
-	raw_spin_unlock_irqrestore(&chip->pic_lock, flags);
+	irqchip_pic_unlock(vm, was, flags);
 	return vector;
 }
 
@@ -71,8 +91,7 @@ static u8 irqchip_pic_read(struct husk_vm *vm, u16 port)
 	raw_spin_lock_irqsave(&chip->pic_lock, flags);
 	was = chip->pic.output;
 	value = husk_pic_read(&chip->pic, port);	/* a poll acknowledges */
-	irqchip_pic_wire(vm, was);
-	raw_spin_unlock_irqrestore(&chip->pic_lock, flags);
+	irqchip_pic_unlock(vm, was, flags);
 	return value;
 }
 
@@ -85,8 +104,7 @@ static void irqchip_pic_write(struct husk_vm *vm, u16 port, u8 value)
 	raw_spin_lock_irqsave(&chip->pic_lock, flags);
 	was = chip->pic.output;
 	husk_pic_write(&chip->pic, port, value);
-	irqchip_pic_wire(vm, was);
-	raw_spin_unlock_irqrestore(&chip->pic_lock, flags);
+	irqchip_pic_unlock(vm, was, flags);
 }
 
 /* ---- messages ---- */
@@ -222,7 +240,7 @@ void husk_irqchip_destroy(struct husk_vm *vm)
 	vm->irqchip = NULL;
 }
 
-/* Inputs keep their levels, which belong to the devices; the local APICs are reset with their vCPUs. */
+/* Inputs keep their levels, which belong to the devices, but for irqfds, whose devices look again; the local APICs are reset with their vCPUs. */
 void husk_irqchip_reset(struct husk_vm *vm)
 {
 	struct husk_irqchip *chip = vm->irqchip;
@@ -232,8 +250,11 @@ void husk_irqchip_reset(struct husk_vm *vm)
 	raw_spin_lock_irqsave(&chip->pic_lock, flags);
 	was = chip->pic.output;
 	husk_pic_reset(&chip->pic);
-	irqchip_pic_wire(vm, was);
-	raw_spin_unlock_irqrestore(&chip->pic_lock, flags);
+	irqchip_pic_unlock(vm, was, flags);
 	husk_ioapic_reset(vm);
 	husk_pit_timer_reset(vm);
+	/* No EOI will come. */
+	husk_irqfd_acked(vm, HUSK_ROUTE_PIC_MASTER, ~0U);
+	husk_irqfd_acked(vm, HUSK_ROUTE_PIC_SLAVE, ~0U);
+	husk_irqfd_acked(vm, HUSK_ROUTE_IOAPIC, ~0U);
 }

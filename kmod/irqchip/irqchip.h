@@ -40,6 +40,17 @@ bool husk_routes_reach(struct husk_vm *vm, u32 gsi, enum husk_route_kind chip, u
 /* Deliver a message. 0, or -EINVAL for a reserved delivery mode */
 int husk_irq_msi(struct husk_vm *vm, u64 address, u32 data);
 
+/* ---- eventfds: irqfd.c, ioeventfd.c ---- */
+long husk_irqfd(struct husk_vm *vm, const struct husk_irqfd *arg);	/* HUSK_VM_IRQFD */
+void husk_irqfd_init(struct husk_vm *vm);
+void husk_irqfd_fini(struct husk_vm *vm);
+/* F: the guest ended interrupts of a chip's inputs (a bit each) */
+void husk_irqfd_acked(struct husk_vm *vm, enum husk_route_kind chip, u32 inputs);
+long husk_ioeventfd(struct husk_vm *vm, const struct husk_ioeventfd *arg);	/* HUSK_VM_IOEVENTFD */
+void husk_ioeventfd_fini(struct husk_vm *vm);
+/* F: a guest's write. true: it signalled an eventfd, and is done */
+bool husk_ioeventfd_write(struct husk_vm *vm, enum husk_ioeventfd_space space, u64 addr, u8 width, u64 data);
+
 /*
  * F: is the port one of the kernel's devices? 8259: 20h, 21h, A0h, A1h, 4D0h,
  * 4D1h; 8254: 40h..43h, 61h. Every port access of a guest asks.

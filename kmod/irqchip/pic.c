@@ -59,6 +59,7 @@ static void pic_update(struct husk_pic *pic)
 static void pic_restart(struct husk_pic_chip *c)
 {
 	c->irr = c->lines & c->elcr;
+	c->acked |= c->isr;
 	c->isr = 0;
 	c->imr = 0;
 	c->lowest = 7;
@@ -110,9 +111,12 @@ static void pic_ack_chip(struct husk_pic *pic, int n, u8 input)
 
 	if (!(c->elcr & 1 << input))
 		c->irr &= ~(1 << input);
-	if (!c->auto_eoi)
+	if (!c->auto_eoi) {
 		c->isr |= 1 << input;
-	else if (c->rotate_on_aeoi)
+		return;
+	}
+	c->acked |= 1 << input;
+	if (c->rotate_on_aeoi)
 		c->lowest = input;
 }
 
@@ -159,6 +163,7 @@ static void pic_ocw2(struct husk_pic_chip *c, u8 value)
 			return;
 		input = pic_input(c, pic_rank(c, serving));
 	}
+	c->acked |= c->isr & 1 << input;
 	c->isr &= ~(1 << input);
 	if (rotate)
 		c->lowest = input;

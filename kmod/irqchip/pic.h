@@ -18,6 +18,7 @@
 struct husk_pic_chip {
 	u8 lines;	/* levels of the inputs */
 	u8 irr, isr, imr;
+	u8 acked;	/* inputs whose service has ended; the caller takes them */
 	u8 elcr;	/* 1: input is level triggered */
 	u8 elcr_mask;	/* bits of elcr that can be set */
 	u8 base;	/* vector of input 0 */

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -82,6 +83,7 @@ void abi_close(struct fds *fds)
 /* ---- the table's commands, each with an argument that succeeds ---- */
 
 static struct husk_cpuid_entry leaves[HUSK_CPUID_MAX];
+static int signals;	/* an eventfd */
 static struct husk_route route = { .gsi = 100, .kind = HUSK_ROUTE_IOAPIC, .pin = 3 };
 static unsigned char buffer[65536], backing[4096] __attribute__((aligned(4096)));
 
@@ -96,6 +98,8 @@ static void fill_VM_IRQ_LINE(struct husk_irq_line *arg) { arg->gsi = 4; }
 static void fill_VM_SIGNAL_MSI(struct husk_msi *arg) { arg->address = 0xfee00000; arg->data = 0x40; }
 static void fill_VM_RESET(struct husk_reset *arg) { (void)arg; }
 static void fill_VM_SET_ROUTES(struct husk_routes *arg) { arg->count = 1; arg->routes = (uintptr_t)&route; }
+static void fill_VM_IRQFD(struct husk_irqfd *arg) { arg->fd = signals; arg->gsi = 5; }
+static void fill_VM_IOEVENTFD(struct husk_ioeventfd *arg) { arg->fd = signals; arg->width = 4; arg->addr = 0xd0000000; }
 static void fill_VCPU_TRANSLATE(struct husk_translate *arg) { arg->gva = 0x1000; }
 
 static void fill_VCPU_GET_STATE(struct husk_state *arg)
@@ -137,6 +141,8 @@ struct command {
 #define RESERVED_VM_IRQ_LINE	{ 0 }
 #define RESERVED_VM_SIGNAL_MSI	{ offsetof(struct husk_msi, reserved) }
 #define RESERVED_VM_SET_ROUTES	{ offsetof(struct husk_routes, reserved) }
+#define RESERVED_VM_IRQFD	{ offsetof(struct husk_irqfd, reserved) }
+#define RESERVED_VM_IOEVENTFD	{ 0 }
 #define RESERVED_VM_RESET	{ offsetof(struct husk_reset, reserved) }
 #define RESERVED_VCPU_GET_STATE	{ offsetof(struct husk_state, reserved) }
 #define RESERVED_VCPU_SET_STATE	{ offsetof(struct husk_state, reserved) }
@@ -345,6 +351,7 @@ static void unknown_numbers(void)
 
 int main(void)
 {
+	signals = eventfd(0, EFD_NONBLOCK);
 	every_command();
 	abi_group("abi_unknown_numbers", unknown_numbers);
 	values_run();

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The errors of single commands: values out of range, wrong order, things not there. */
+#include <fcntl.h>
 #include <stdlib.h>
+#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -271,6 +273,119 @@ static void routes_values(void)
 	abi_close(&f);
 }
 
+static int irqfd(struct fds *f, int fd, __u32 gsi, int resample, __u32 flags)
+{
+	struct husk_irqfd arg = { .size = sizeof(arg), .flags = flags, .fd = fd, .gsi = gsi, .resample = resample };
+
+	return abi_call(f->fd[VM], HUSK_VM_IRQFD, &arg);
+}
+
+static void irqfd_values(void)
+{
+	const __u32 off = HUSK_IRQFD_DEASSIGN, resample = HUSK_IRQFD_RESAMPLE;
+	struct husk_caps caps = { .size = sizeof(caps) };
+	struct fds f = abi_open(true), other = abi_open(false);
+	int a = eventfd(0, EFD_NONBLOCK), b = eventfd(0, EFD_NONBLOCK), null = open("/dev/null", O_RDWR), err = 0;
+
+	EXPECT(abi_call(f.fd[DEV], HUSK_GET_CAPS, &caps), 0);
+	EXPECT(irqfd(&f, -1, 5, 0, 0), -EBADF);
+	EXPECT(irqfd(&f, 1000, 5, 0, 0), -EBADF);
+	EXPECT(irqfd(&f, null, 5, 0, 0), -EINVAL);
+	EXPECT(irqfd(&f, f.fd[VM], 5, 0, 0), -EINVAL);
+	EXPECT(irqfd(&f, a, caps.gsi_count, 0, 0), -EINVAL);
+	EXPECT(irqfd(&f, a, ~0U, 0, 0), -EINVAL);
+	EXPECT(irqfd(&f, a, 5, b, 0), -EINVAL);			/* without the flag */
+	EXPECT(irqfd(&f, a, 5, -1, resample), -EBADF);
+	EXPECT(irqfd(&f, a, 5, null, resample), -EINVAL);
+	EXPECT(irqfd(&f, a, 5, 0, off), -ENOENT);
+	EXPECT(irqfd(&f, a, 5, 0, 0), 0);
+	EXPECT(irqfd(&f, a, 5, 0, 0), -EBUSY);
+	EXPECT(irqfd(&f, a, 6, b, resample), -EBUSY);
+	EXPECT(irqfd(&f, a, 6, 0, off), -ENOENT);
+	EXPECT(irqfd(&f, b, 5, 0, off), -ENOENT);
+	EXPECT(irqfd(&other, a, 5, 0, off), -ENOENT);
+	EXPECT(irqfd(&f, b, 5, a, resample), 0);		/* two of a GSI */
+	EXPECT(irqfd(&f, a, 5, 0, off), 0);
+	EXPECT(irqfd(&f, a, 5, 0, off), -ENOENT);
+	EXPECT(irqfd(&f, b, 5, 0, off | resample), 0);
+	EXPECT(irqfd(&f, a, caps.gsi_count - 1, a, resample), 0);	/* no route, and itself to tell */
+	EXPECT(eventfd_write(a, 1), 0);
+	EXPECT(irqfd(&f, b, 5, 0, 0), 0);
+	close(b);							/* ends it, or the VM's end does */
+	for (int i = 0; i < 300 && !err; i++) {
+		b = eventfd(i & 1, EFD_NONBLOCK);
+		err = irqfd(&f, b, i % 30, i & 2 ? a : 0, i & 2 ? resample : 0);
+		if (!(i & 4))
+			EXPECT(eventfd_write(b, 1), 0);
+		if (i & 8)
+			EXPECT(irqfd(&f, b, i % 30, 0, off), 0);
+		close(b);
+	}
+	EXPECT(err, 0);
+	abi_close(&other);
+	abi_close(&f);
+	EXPECT(eventfd_write(a, 1), 0);					/* nobody is there any more */
+	close(a);
+	close(null);
+}
+
+static int ioeventfd(struct fds *f, int fd, __u64 addr, __u32 width, __u64 data, __u32 flags)
+{
+	struct husk_ioeventfd arg = { .size = sizeof(arg), .flags = flags, .fd = fd, .width = width, .addr = addr, .data = data };
+
+	return abi_call(f->fd[VM], HUSK_VM_IOEVENTFD, &arg);
+}
+
+static void ioeventfd_values(void)
+{
+	const __u32 pio = HUSK_IOEVENTFD_PIO, match = HUSK_IOEVENTFD_MATCH, off = HUSK_IOEVENTFD_DEASSIGN;
+	struct fds f = abi_open(true);
+	int a = eventfd(0, 0), b = eventfd(0, 0), null = open("/dev/null", O_RDWR);
+
+	EXPECT(ioeventfd(&f, -1, 0x500, 2, 0, pio), -EBADF);
+	EXPECT(ioeventfd(&f, null, 0x500, 2, 0, pio), -EINVAL);
+	for (__u32 width = 0; width < 20; width++)
+		if (width > 8 || (0xe8 & 1U << width))			/* 3, 5, 6, 7, 9... */
+			EXPECT(ioeventfd(&f, a, 0xd0000000, width, 0, 0), -EINVAL);
+	EXPECT(ioeventfd(&f, a, 0xd0000000, ~0U, 0, 0), -EINVAL);
+	EXPECT(ioeventfd(&f, a, 0x500, 8, 0, pio), -EINVAL);
+	EXPECT(ioeventfd(&f, a, 0xfffe, 4, 0, pio), -EINVAL);
+	EXPECT(ioeventfd(&f, a, 0x10000, 0, 0, pio), -EINVAL);
+	EXPECT(ioeventfd(&f, a, ~0ULL, 1, 0, pio), -EINVAL);
+	EXPECT(ioeventfd(&f, a, ~0ULL - 2, 4, 0, 0), -EINVAL);
+	EXPECT(ioeventfd(&f, a, 0x500, 0, 0, pio | match), -EINVAL);
+	EXPECT(ioeventfd(&f, a, 0x500, 2, 1, pio), -EINVAL);
+	EXPECT(ioeventfd(&f, a, 0x500, 2, 0x10000, pio | match), -EINVAL);
+	EXPECT(ioeventfd(&f, a, 0x500, 2, 0, pio | off), -ENOENT);
+
+	EXPECT(ioeventfd(&f, a, 0x500, 2, 0, pio | match), 0);
+	EXPECT(ioeventfd(&f, b, 0x500, 2, 0, pio | match), -EEXIST);
+	EXPECT(ioeventfd(&f, b, 0x500, 2, 0, pio), -EEXIST);
+	EXPECT(ioeventfd(&f, b, 0x500, 0, 0, pio), -EEXIST);
+	EXPECT(ioeventfd(&f, b, 0x500, 2, 1, pio | match), 0);
+	EXPECT(ioeventfd(&f, b, 0x500, 4, 0, pio), 0);
+	EXPECT(ioeventfd(&f, b, 0x500, 4, 7, pio | match), -EEXIST);
+	EXPECT(ioeventfd(&f, b, 0x500, 2, 0, 0), 0);			/* memory is another space */
+	EXPECT(ioeventfd(&f, b, 0x500, 2, 0, pio | match | off), -ENOENT);	/* another eventfd */
+	EXPECT(ioeventfd(&f, a, 0x500, 2, 0, pio | off), -ENOENT);	/* without its match */
+	EXPECT(ioeventfd(&f, a, 0x500, 2, 0, pio | match | off), 0);
+	EXPECT(ioeventfd(&f, a, 0x500, 2, 0, pio | match | off), -ENOENT);
+	EXPECT(ioeventfd(&f, b, 0x500, 2, 1, pio | match | off), 0);
+	EXPECT(ioeventfd(&f, b, 0x500, 4, 0, pio | off), 0);
+	EXPECT(ioeventfd(&f, a, 0x500, 0, 0, pio), 0);
+	EXPECT(ioeventfd(&f, b, 0x500, 1, 3, pio | match), -EEXIST);
+	for (int i = 1; i < HUSK_IOEVENTFDS_MAX; i++)
+		EXPECT(ioeventfd(&f, a, 0x1000 + (i * 7919) % 0x8000, 0, 0, pio), 0);
+	EXPECT(ioeventfd(&f, a, 0x501, 0, 0, pio), -ENOSPC);
+	EXPECT(ioeventfd(&f, a, 0xd0000000, 8, ~0ULL, match), 0);
+	EXPECT(ioeventfd(&f, a, 0x500, 0, 0, pio | off), 0);
+	EXPECT(ioeventfd(&f, a, 0x501, 0, 0, pio), 0);
+	close(a);
+	close(b);
+	close(null);
+	abi_close(&f);
+}
+
 static int state(struct fds *f, unsigned long command, __u64 classes, void *buffer, __u32 *length)
 {
 	struct husk_state arg = {
@@ -359,6 +474,8 @@ void values_run(void)
 	abi_group("abi_values_cpuid", cpuid_values);
 	abi_group("abi_values_irq", irq_values);
 	abi_group("abi_values_routes", routes_values);
+	abi_group("abi_values_irqfd", irqfd_values);
+	abi_group("abi_values_ioeventfd", ioeventfd_values);
 	abi_group("abi_values_state", state_values);
 	abi_group("abi_values_fd", fd_values);
 }

@@ -22,7 +22,7 @@
 #define GUEST_HOST_TESTS(X) \
 	X(fpu_swap) X(fpu_clean) X(memory_walk) X(read_only) X(triple_fault) X(unhandled) X(spin) X(spin_masked) X(jump) X(echo) \
 	X(timer_ticks) X(bench) X(smp_boot) X(halt) X(state_loop) X(fresh_touch) X(in_service) X(apic_rounds) X(x2apic_stack) \
-	X(write_pages) X(window_storm)
+	X(write_pages) X(window_storm) X(doorbells) X(irqfds) X(ping) X(take_all)
 
 #define GUEST_TESTS(X) GUEST_SELF_TESTS(X) GUEST_HOST_TESTS(X)
 
@@ -46,6 +46,18 @@ enum guest_test {
 #define PORT_LINE	0x2000	/* out to 0x2000 + n: level of interrupt line n */
 #define PORT_MSI	0x2100	/* out: sends an MSI with this data to APIC 0 */
 #define PORT_SKIP	0xf7	/* out: address of the reason; ends the test */
+
+/* doorbells, ping: what signals eventfds, and what does not fit any */
+#define PORT_BELL	0x2200
+#define PORT_BELL_ANY	0x2210
+#define BELL_GPA	0xd8000000UL
+/* irqfds, ping: GSIs and the vectors that the guest gives them */
+#define IRQFD_EDGE	5
+#define IRQFD_LEVEL	11
+#define IRQFD_MSI	40
+#define IRQFD_EDGE_VECTOR	0x55
+#define IRQFD_LEVEL_VECTOR	0x56
+#define IRQFD_MSI_VECTOR	0x57
 
 /* Memory that the host answers access by access, one page and then nothing */
 #define MMIO_GPA	0xd0000000UL

@@ -74,6 +74,10 @@ struct vmm_backend {
 	int (*get)(struct vmm *vm, u32 id, struct husk_general *regs, struct husk_system *sys);
 	int (*irq_line)(struct vmm *vm, u32 gsi, u32 level);
 	int (*msi)(struct vmm *vm, u64 address, u32 data);
+	int (*routes)(struct vmm *vm, const struct husk_route *route, u32 count);
+	/* As in husk.h; of flags HUSK_IRQFD_x, HUSK_IOEVENTFD_x */
+	int (*irqfd)(struct vmm *vm, int fd, u32 gsi, int resample, u32 flags);
+	int (*ioeventfd)(struct vmm *vm, int fd, u64 addr, u32 width, u64 data, u32 flags);
 	void (*immediate_exit)(struct vmm *vm, u32 id, bool on);
 	void (*run)(struct vmm *vm, u32 id, struct vmm_exit *exit);
 };

@@ -122,6 +122,29 @@ static int husk_msi(struct vmm *vm, u64 address, u32 data)
 	return husk_call(vm->fd, HUSK_VM_SIGNAL_MSI, &arg);
 }
 
+static int husk_routes(struct vmm *vm, const struct husk_route *route, u32 count)
+{
+	struct husk_routes arg = { .size = sizeof(arg), .count = count, .routes = (uintptr_t)route };
+
+	return husk_call(vm->fd, HUSK_VM_SET_ROUTES, &arg);
+}
+
+static int husk_irqfd(struct vmm *vm, int fd, u32 gsi, int resample, u32 flags)
+{
+	struct husk_irqfd arg = { .size = sizeof(arg), .flags = flags, .fd = fd, .gsi = gsi, .resample = resample };
+
+	return husk_call(vm->fd, HUSK_VM_IRQFD, &arg);
+}
+
+static int husk_ioeventfd(struct vmm *vm, int fd, u64 addr, u32 width, u64 data, u32 flags)
+{
+	struct husk_ioeventfd arg = {
+		.size = sizeof(arg), .flags = flags, .fd = fd, .width = width, .addr = addr, .data = data,
+	};
+
+	return husk_call(vm->fd, HUSK_VM_IOEVENTFD, &arg);
+}
+
 static void husk_immediate_exit(struct vmm *vm, u32 id, bool on)
 {
 	struct husk_run *run = vm->vcpu[id].run;
@@ -174,6 +197,9 @@ const struct vmm_backend vmm_husk = {
 	.get = husk_get,
 	.irq_line = husk_irq_line,
 	.msi = husk_msi,
+	.routes = husk_routes,
+	.irqfd = husk_irqfd,
+	.ioeventfd = husk_ioeventfd,
 	.immediate_exit = husk_immediate_exit,
 	.run = husk_run,
 };

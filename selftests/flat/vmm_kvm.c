@@ -185,6 +185,54 @@ static int kvm_msi(struct vmm *vm, u64 address, u32 data)
 	return ret < 0 ? ret : 0;
 }
 
+static int kvm_routes(struct vmm *vm, const struct husk_route *route, u32 count)
+{
+	struct {
+		struct kvm_irq_routing head;
+		struct kvm_irq_routing_entry entry[64];
+	} arg = { .head.nr = count };
+
+	for (u32 i = 0; i < count && i < 64; i++) {
+		struct kvm_irq_routing_entry *e = &arg.entry[i];
+
+		e->gsi = route[i].gsi;
+		if (route[i].kind == HUSK_ROUTE_MSI) {
+			e->type = KVM_IRQ_ROUTING_MSI;
+			e->u.msi.address_lo = route[i].address;
+			e->u.msi.address_hi = route[i].address >> 32;
+			e->u.msi.data = route[i].data;
+		} else {
+			e->type = KVM_IRQ_ROUTING_IRQCHIP;
+			e->u.irqchip.irqchip = route[i].kind;	/* in the same order */
+			e->u.irqchip.pin = route[i].pin;
+		}
+	}
+	return kvm_call(vm->fd, KVM_SET_GSI_ROUTING, &arg);
+}
+
+static int kvm_irqfd(struct vmm *vm, int fd, u32 gsi, int resample, u32 flags)
+{
+	struct kvm_irqfd arg = {
+		.fd = fd, .gsi = gsi, .resamplefd = resample,
+		.flags = (flags & HUSK_IRQFD_DEASSIGN ? KVM_IRQFD_FLAG_DEASSIGN : 0) |
+			 (flags & HUSK_IRQFD_RESAMPLE ? KVM_IRQFD_FLAG_RESAMPLE : 0),
+	};
+
+	return kvm_call(vm->fd, KVM_IRQFD, &arg);
+}
+
+static int kvm_ioeventfd(struct vmm *vm, int fd, u64 addr, u32 width, u64 data, u32 flags)
+{
+	struct kvm_ioeventfd arg = {
+		.fd = fd, .addr = addr, .len = width, .datamatch = data,
+		.flags = (flags & HUSK_IOEVENTFD_PIO ? KVM_IOEVENTFD_FLAG_PIO : 0) |
+			 (flags & HUSK_IOEVENTFD_MATCH ? KVM_IOEVENTFD_FLAG_DATAMATCH : 0) |
+			 (flags & HUSK_IOEVENTFD_DEASSIGN ? KVM_IOEVENTFD_FLAG_DEASSIGN : 0),
+	};
+
+	return kvm_call(vm->fd, KVM_IOEVENTFD, &arg);
+}
+
 static void kvm_immediate_exit(struct vmm *vm, u32 id, bool on)
 {
 	struct kvm_run *run = vm->vcpu[id].run;
@@ -259,6 +307,9 @@ const struct vmm_backend vmm_kvm = {
 	.get = kvm_get,
 	.irq_line = kvm_irq_line,
 	.msi = kvm_msi,
+	.routes = kvm_routes,
+	.irqfd = kvm_irqfd,
+	.ioeventfd = kvm_ioeventfd,
 	.immediate_exit = kvm_immediate_exit,
 	.run = kvm_run,
 };

@@ -51,6 +51,17 @@ struct husk_vm {
 	struct husk_irqchip *irqchip;
 };
 
+/* irqfd.c: what it was told, by enum husk_route_kind */
+static u32 unit_acked[HUSK_ROUTE_KIND_COUNT];
+
+void husk_irqfd_acked(struct husk_vm *vm, enum husk_route_kind chip, u32 inputs)
+{
+	unit_acked[chip] |= inputs;
+}
+
+#define HUSK_IOEVENTFD_H
+enum husk_ioeventfd_space { HUSK_IOEVENTFD_PORTS };
+
 static struct { u32 phys_bits; } husk_host = { 40 };
 static unsigned int tsc_khz = 2500000;
 

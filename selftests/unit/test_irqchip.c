@@ -415,16 +415,84 @@ static void test_routes(void)
 	      husk_routes_reach(&vm, 30, HUSK_ROUTE_PIC_SLAVE, 0xff) && !husk_routes_reach(&vm, 30, HUSK_ROUTE_IOAPIC, ~(1U << 5)) &&
 	      !husk_routes_reach(&vm, 7, HUSK_ROUTE_IOAPIC, 1 << 5) && !husk_routes_reach(&vm, 29, HUSK_ROUTE_IOAPIC, ~0U));
 	/* Two who assert it */
-	husk_irq_set(&vm, 30, HUSK_IRQ_RESAMPLE, true);
+	husk_irq_set(&vm, 30, HUSK_IRQ_PIT, true);
 	line(30, 0);
 	eoi(2);
 	CHECK("sources", ack(2) == 0x61);
-	husk_irq_set(&vm, 30, HUSK_IRQ_RESAMPLE, false);
+	husk_irq_set(&vm, 30, HUSK_IRQ_PIT, false);
 	eoi(2);
 	CHECK("sources_gone", ack(2) < 0 && !vm.irqchip->pic.chip[0].lines);
 	CHECK("routes_none", !set_routes(0, NULL) && line(4095, 1) == -ENOENT);
 	husk_routes_fini(&vm);
 	husk_routes_init(&vm);
+}
+
+/* The bits since the last time */
+static u32 acked(enum husk_route_kind chip)
+{
+	u32 bits = unit_acked[chip];
+
+	unit_acked[chip] = 0;
+	return bits;
+}
+
+static void pic_init_ports(u8 icw4)
+{
+	const u8 init[][2] = { { 0x20, 0x11 }, { 0x21, 0x20 }, { 0x21, 4 }, { 0x21, icw4 }, { 0x21, 0 },
+			       { 0xa0, 0x11 }, { 0xa1, 0x28 }, { 0xa1, 2 }, { 0xa1, icw4 }, { 0xa1, 0 } };
+	u32 n;
+
+	for (n = 0; n < ARRAY_SIZE(init); n++)
+		out(init[n][0], init[n][1]);
+}
+
+/* A line that an irqfd holds until the EOI */
+static void test_resample(void)
+{
+	setup(false);
+	route(9, 0x8061, 2);
+	route(10, 0x8061, 2);
+	unit_acked[HUSK_ROUTE_IOAPIC] = 0;
+	husk_irq_set(&vm, 9, HUSK_IRQ_RESAMPLE, true);
+	CHECK("resample_once", ack(2) == 0x61 && !acked(HUSK_ROUTE_IOAPIC));
+	eoi(2);
+	CHECK("resample_eoi", acked(HUSK_ROUTE_IOAPIC) == 1 << 9 && ack(2) < 0 && io_load(0x10 + 18) == 0x8061);
+	husk_irq_set(&vm, 9, HUSK_IRQ_RESAMPLE, true);
+	line(9, 1);
+	ack(2);
+	line(9, 0);
+	store(0, HUSK_IOAPIC_BASE + 0x40, 0x60);
+	CHECK("resample_other_vector", !acked(HUSK_ROUTE_IOAPIC));
+	store(0, HUSK_IOAPIC_BASE + 0x40, 0x61);
+	CHECK("resample_eoi_register", acked(HUSK_ROUTE_IOAPIC) == 1 << 9 && io_load(0x10 + 18) == 0x8061);
+	eoi(2);
+	/* By the 8259: end of interrupt, automatic, poll, and a new ICW1 */
+	pic_init_ports(1);
+	apic_store(0, 0x35, 0x700);
+	out(0x4d1, 0x02);
+	husk_irq_set(&vm, 9, HUSK_IRQ_RESAMPLE, true);
+	acked(HUSK_ROUTE_PIC_SLAVE);
+	acked(HUSK_ROUTE_PIC_MASTER);
+	CHECK("resample_pic", ack(0) == 0x29 && ack(0) < 0 && !acked(HUSK_ROUTE_PIC_SLAVE));
+	out(0xa0, 0x20);
+	CHECK("resample_pic_eoi", acked(HUSK_ROUTE_PIC_SLAVE) == 2 && !acked(HUSK_ROUTE_PIC_MASTER) &&
+	      !vm.irqchip->pic.chip[1].lines);
+	out(0x20, 0x20);
+	CHECK("resample_pic_quiet", acked(HUSK_ROUTE_PIC_MASTER) == 4 && ack(0) < 0);
+	husk_irq_set(&vm, 9, HUSK_IRQ_RESAMPLE, true);
+	ack(0);
+	out(0xa0, 0x11);
+	CHECK("resample_pic_icw1", acked(HUSK_ROUTE_PIC_SLAVE) == 2 && !vm.irqchip->pic.chip[1].lines);
+	pic_init_ports(3);
+	out(0x4d1, 0x02);
+	husk_irq_set(&vm, 9, HUSK_IRQ_RESAMPLE, true);
+	CHECK("resample_pic_auto", ack(0) == 0x29 && acked(HUSK_ROUTE_PIC_SLAVE) == 2 && ack(0) < 0);
+	husk_irq_set(&vm, 9, HUSK_IRQ_RESAMPLE, true);
+	husk_irqchip_reset(&vm);
+	CHECK("resample_reset", acked(HUSK_ROUTE_PIC_SLAVE) == ~0U && acked(HUSK_ROUTE_IOAPIC) == ~0U);
+	husk_irq_set(&vm, 9, HUSK_IRQ_RESAMPLE, false);
+	while (ack(2) >= 0)
+		eoi(2);
 }
 
 static void test_virtual_wire(void)
@@ -874,6 +942,7 @@ int main(void)
 	test_ioapic();
 	test_msi();
 	test_routes();
+	test_resample();
 	test_virtual_wire();
 	test_deadline();
 	test_one_shot();

@@ -111,6 +111,29 @@ int husk_vm_set_routes(int vm, const struct husk_route *route, __u32 count)
 	return ioctl(vm, HUSK_VM_SET_ROUTES, &arg);
 }
 
+int husk_vm_irqfd(int vm, int fd, __u32 gsi, int resample, __u32 flags)
+{
+	struct husk_irqfd arg = { .size = sizeof(arg), .flags = flags, .fd = fd, .gsi = gsi };
+
+	if (flags & HUSK_IRQFD_RESAMPLE)
+		arg.resample = resample;
+	return ioctl(vm, HUSK_VM_IRQFD, &arg);
+}
+
+int husk_vm_ioeventfd(int vm, int fd, __u64 addr, __u32 width, __u64 data, __u32 flags)
+{
+	struct husk_ioeventfd arg = {
+		.size = sizeof(arg),
+		.flags = flags,
+		.fd = fd,
+		.width = width,
+		.addr = addr,
+		.data = data,
+	};
+
+	return ioctl(vm, HUSK_VM_IOEVENTFD, &arg);
+}
+
 int husk_vm_reset(int vm)
 {
 	struct husk_reset arg = { .size = sizeof(arg) };

@@ -27,6 +27,9 @@ int husk_vm_create_vcpu(int vm, __u32 id);
 int husk_vm_irq_line(int vm, __u32 gsi, __u32 level);
 int husk_vm_signal_msi(int vm, __u64 address, __u32 data);
 int husk_vm_set_routes(int vm, const struct husk_route *route, __u32 count);
+/* resample counts with HUSK_IRQFD_RESAMPLE only */
+int husk_vm_irqfd(int vm, int fd, __u32 gsi, int resample, __u32 flags);
+int husk_vm_ioeventfd(int vm, int fd, __u64 addr, __u32 width, __u64 data, __u32 flags);
 int husk_vm_reset(int vm);
 
 /* Map the run page, read-write, and the statistics page, read-only; NULL with errno. */
