@@ -3,8 +3,8 @@
  * Inside of irqchip/: the chips' state and what they call of each other.
  *
  * Messages to a local APIC are accepted by atomic bit operations from any
- * context; no lock is needed to interrupt a vCPU. The locks of the VM-wide
- * chips are not nested in each other.
+ * context; no lock is needed to interrupt a vCPU. Of the locks of the VM-wide
+ * chips only the IOAPIC's is taken inside another, that of the 8259 pair.
  */
 #ifndef HUSK_IRQCHIP_CHIPS_H
 #define HUSK_IRQCHIP_CHIPS_H
@@ -34,6 +34,7 @@ enum { LVT_TIMER, LVT_THERMAL, LVT_PERF, LVT_LINT0, LVT_LINT1, LVT_ERROR, LVT_CO
 #define LVT_TIMER_PERIODIC	BIT(17)
 #define LVT_TIMER_DEADLINE	BIT(18)
 #define SVR_ENABLE		BIT(8)
+#define SVR_NO_BROADCAST	BIT(12)	/* of EOIs: the guest tells the IOAPIC itself */
 
 #define APIC_BASE_BSP		BIT(8)
 #define APIC_BASE_EXTD		BIT(10)
@@ -154,6 +155,7 @@ void husk_lapic_self_ipi(struct husk_lapic *l, u8 vector);
 void husk_lapic_error(struct husk_lapic *l, int bit, bool own);
 void husk_lapic_deliver_lvt(struct husk_lapic *l, int entry, bool own);
 void husk_lapic_eoi(struct husk_lapic *l);
+void husk_lapic_broadcast_eoi(struct husk_lapic *l, u8 vector);
 void husk_lapic_set_tpr(struct husk_lapic *l, u8 tpr);
 void husk_lapic_recheck(struct husk_lapic *l);
 void husk_lapic_clear_vectors(struct husk_lapic *l);

@@ -9,7 +9,7 @@
 #include "irqchip/apic_timer.h"
 #include "irqchip/chips.h"
 
-/* ---- the 8259 pair: locking, and its wire to LINT0 of vCPU 0 ---- */
+/* ---- the 8259 pair: locking, and its wire to LINT0 of vCPU 0 and to pin 0 of the IOAPIC (ICH9 5.10) ---- */
 
 /* The wire follows under the lock, so that two changes can't overtake each other. */
 static void irqchip_pic_wire(struct husk_vm *vm, bool was)
@@ -17,12 +17,17 @@ static void irqchip_pic_wire(struct husk_vm *vm, bool was)
 	bool output = vm->irqchip->pic.output;
 
 	lockdep_assert_held(&vm->irqchip->pic_lock);
-	if (output != was)
-		husk_lapic_set_lint0(vm, output);
+	if (output == was)
+		return;
+	husk_lapic_set_lint0(vm, output);
+	husk_ioapic_set_line(vm, 0, HUSK_IRQ_PIC, output);
 }
 
-/* After an access that may have ended interrupts: what waits for that is lowered before the wire follows. */
-static void irqchip_pic_unlock(struct husk_vm *vm, bool was, unsigned long flags)
+/*
+ * After an access that may have ended interrupts: what waits for that is lowered
+ * before the wire follows. Answers the inputs, for irqchip_pic_acked().
+ */
+static u16 irqchip_pic_settle(struct husk_vm *vm, bool was)
 {
 	struct husk_irqchip *chip = vm->irqchip;
 	u16 acked = chip->pic.chip[0].acked | chip->pic.chip[1].acked << 8;
@@ -35,7 +40,12 @@ static void irqchip_pic_unlock(struct husk_vm *vm, bool was, unsigned long flags
 			husk_pic_set_line(&chip->pic, irq,
 					  irq_source_set(&chip->pic_source[irq], HUSK_IRQ_RESAMPLE, false));
 	irqchip_pic_wire(vm, was);
-	raw_spin_unlock_irqrestore(&chip->pic_lock, flags);
+	return acked;
+}
+
+/* Not under the lock: it signals eventfds. */
+static void irqchip_pic_acked(struct husk_vm *vm, u16 acked)
+{
 	if (acked & 0xff)
 		husk_irqfd_acked(vm, HUSK_ROUTE_PIC_MASTER, acked & 0xff);
 	if (acked >> 8)
@@ -71,13 +81,16 @@ u8 husk_irqchip_pic_ack(struct husk_vm *vm)
 {
 	struct husk_irqchip *chip = vm->irqchip;
 	unsigned long flags;
+	u16 acked;
 	bool was;
 	u8 vector;
 
 	raw_spin_lock_irqsave(&chip->pic_lock, flags);
 	was = chip->pic.output;
 	vector = husk_pic_ack(&chip->pic);
-	irqchip_pic_unlock(vm, was, flags);
+	acked = irqchip_pic_settle(vm, was);
+	raw_spin_unlock_irqrestore(&chip->pic_lock, flags);
+	irqchip_pic_acked(vm, acked);
 	return vector;
 }
 
@@ -85,13 +98,16 @@ static u8 irqchip_pic_read(struct husk_vm *vm, u16 port)
 {
 	struct husk_irqchip *chip = vm->irqchip;
 	unsigned long flags;
+	u16 acked;
 	bool was;
 	u8 value;
 
 	raw_spin_lock_irqsave(&chip->pic_lock, flags);
 	was = chip->pic.output;
 	value = husk_pic_read(&chip->pic, port);	/* a poll acknowledges */
-	irqchip_pic_unlock(vm, was, flags);
+	acked = irqchip_pic_settle(vm, was);
+	raw_spin_unlock_irqrestore(&chip->pic_lock, flags);
+	irqchip_pic_acked(vm, acked);
 	return value;
 }
 
@@ -99,12 +115,15 @@ static void irqchip_pic_write(struct husk_vm *vm, u16 port, u8 value)
 {
 	struct husk_irqchip *chip = vm->irqchip;
 	unsigned long flags;
+	u16 acked;
 	bool was;
 
 	raw_spin_lock_irqsave(&chip->pic_lock, flags);
 	was = chip->pic.output;
 	husk_pic_write(&chip->pic, port, value);
-	irqchip_pic_unlock(vm, was, flags);
+	acked = irqchip_pic_settle(vm, was);
+	raw_spin_unlock_irqrestore(&chip->pic_lock, flags);
+	irqchip_pic_acked(vm, acked);
 }
 
 /* ---- messages ---- */
@@ -245,12 +264,15 @@ void husk_irqchip_reset(struct husk_vm *vm)
 {
 	struct husk_irqchip *chip = vm->irqchip;
 	unsigned long flags;
+	u16 acked;
 	bool was;
 
 	raw_spin_lock_irqsave(&chip->pic_lock, flags);
 	was = chip->pic.output;
 	husk_pic_reset(&chip->pic);
-	irqchip_pic_unlock(vm, was, flags);
+	acked = irqchip_pic_settle(vm, was);
+	raw_spin_unlock_irqrestore(&chip->pic_lock, flags);
+	irqchip_pic_acked(vm, acked);
 	husk_ioapic_reset(vm);
 	husk_pit_timer_reset(vm);
 	/* No EOI will come. */

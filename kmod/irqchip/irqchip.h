@@ -27,6 +27,7 @@ void husk_irqchip_reset(struct husk_vm *vm);
 enum husk_irq_source {
 	HUSK_IRQ_USER,		/* HUSK_VM_IRQ_LINE */
 	HUSK_IRQ_PIT,		/* the 8254 */
+	HUSK_IRQ_PIC,		/* the 8259 pair's output */
 	HUSK_IRQ_IRQFD,		/* an irqfd's pulse */
 	HUSK_IRQ_RESAMPLE,	/* an irqfd that waits for the EOI */
 };

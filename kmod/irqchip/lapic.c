@@ -4,15 +4,15 @@
  * (SDM 3A chapter 11).
  *
  * The APIC id is the vCPU's number and can't be changed, as on CPUs since
- * Nehalem. Directed EOI and CMCI are not there.
+ * Nehalem. CMCI is not there.
  */
 #include <linux/nospec.h>
 #include <linux/slab.h>
 
 #include "irqchip/chips.h"
 
-/* Integrated APIC with 6 local vectors */
-#define LAPIC_VERSION_VALUE	(0x14 | (LVT_COUNT - 1) << 16)
+/* Integrated APIC with 6 local vectors; EOI broadcasts can be suppressed (SDM 3A 11.4.8) */
+#define LAPIC_VERSION_VALUE	(0x14 | (LVT_COUNT - 1) << 16 | BIT(24))
 
 #define LAPIC_MSR_BASE		0x800
 #define LAPIC_MSR_LAST		0x8ff
@@ -53,7 +53,7 @@ static const struct lapic_reg lapic_regs[LAPIC_REGS] = {
 	[LAPIC_EOI]		= { LREG_W | LREG_XR },
 	[LAPIC_LDR]		= { LREG_R | LREG_XW, 0xff000000 },
 	[LAPIC_DFR]		= { LREG_XR | LREG_XW, 0xf0000000 },
-	[LAPIC_SVR]		= { LREG_RW, 0x3ff },
+	[LAPIC_SVR]		= { LREG_RW, 0x13ff },
 	[LAPIC_ISR ... LAPIC_IRR + 7] = { LREG_R },
 	[LAPIC_ESR]		= { LREG_RW },
 	[LAPIC_ICR]		= { LREG_RW, ICR_WRITABLE, ICR_BUSY },

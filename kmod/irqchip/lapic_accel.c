@@ -167,5 +167,5 @@ void husk_lapic_exit(struct husk_vcpu *vcpu)
 	if (vcpu->exit.apic.offset == 16 * LAPIC_SELF_IPI)
 		husk_lapic_self_ipi(l, *lapic_page_reg(l, LAPIC_SELF_IPI));
 	else if (vcpu->exit.apic.offset == 16 * LAPIC_EOI && test_bit(vcpu->exit.apic.vector, l->tmr))
-		husk_ioapic_eoi(vcpu->vm, vcpu->exit.apic.vector);
+		husk_lapic_broadcast_eoi(l, vcpu->exit.apic.vector);
 }

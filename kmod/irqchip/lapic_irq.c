@@ -166,6 +166,13 @@ int husk_irq_ack(struct husk_vcpu *vcpu)
 	return vector;
 }
 
+/* Of a level-triggered interrupt, unless the guest wants to do that by itself (SDM 3A 11.8.5) */
+noinline void husk_lapic_broadcast_eoi(struct husk_lapic *l, u8 vector)
+{
+	if (!(l->svr & SVR_NO_BROADCAST))
+		husk_ioapic_eoi(l->vcpu->vm, vector);
+}
+
 void husk_lapic_eoi(struct husk_lapic *l)
 {
 	int vector = l->isr_high;
@@ -175,7 +182,7 @@ void husk_lapic_eoi(struct husk_lapic *l)
 	__clear_bit(vector, l->isr);
 	husk_lapic_count_isr(l);
 	if (unlikely(test_bit(vector, l->tmr)))
-		husk_ioapic_eoi(l->vcpu->vm, vector);
+		husk_lapic_broadcast_eoi(l, vector);
 	husk_lapic_recheck(l);
 }
 

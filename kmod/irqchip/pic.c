@@ -30,18 +30,16 @@ static u8 pic_input(const struct husk_pic_chip *c, u8 rank)
 static int pic_request(const struct husk_pic *pic, int n)
 {
 	const struct husk_pic_chip *c = &pic->chip[n];
-	u8 serving = c->isr;
 	u8 rank = pic_rank(c, c->irr & ~c->imr);
+	u8 limit = pic_rank(c, c->special_mask ? c->isr & ~c->imr : c->isr);
+	u8 input = pic_input(c, rank);
 
-	if (c->init_step)
+	if (c->init_step || rank > limit || rank == 8)
 		return -1;
-	if (c->special_mask)
-		serving &= ~c->imr;
-	if (c->nested && n == 0)
-		serving &= ~(1 << PIC_CASCADE);
-	if (rank >= pic_rank(c, serving))
+	/* Special fully nested: the slave may interrupt its own service; it knows what is urgent enough. */
+	if (rank == limit && !(c->nested && n == 0 && input == PIC_CASCADE))
 		return -1;
-	return pic_input(c, rank);
+	return input;
 }
 
 static void pic_update(struct husk_pic *pic)

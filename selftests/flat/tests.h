@@ -15,6 +15,8 @@
 	X(self_ipi_xapic) X(self_ipi_x2apic) X(tpr_xapic) X(cr8_x2apic) X(interrupt_window) X(nmi_self) X(nmi_masked) \
 	X(x2apic_order) X(x2apic_nested) X(x2apic_values) X(x2apic_modes) X(x2apic_level) \
 	X(pit_pic) X(ioapic_edge) X(ioapic_level) X(pic_level) X(pit_counter) \
+	X(ioapic_directed_eoi) X(ioapic_modes) X(lint0_modes) X(pic_auto_eoi) X(pic_rotate) X(pic_special_mask) \
+	X(pic_nested) X(pic_poll) X(pit_modes) X(pit_gate) X(pit_read_back) \
 	X(pio_widths) X(pio_strings) X(pio_string_fault) X(mmio_mov) X(mmio_alu) X(mmio_strings) X(mmio_unaligned) \
 	X(fpu_keep) X(avx_keep) X(memory_touch) X(msi)
 

@@ -114,6 +114,8 @@ static void test_cascade(void)
 	husk_pic_ack(&pic);
 	pulse(8);
 	unit_report(pic.output && husk_pic_ack(&pic) == 0x28, "fully_nested", "the slave's higher one waits");
+	pulse(4);
+	unit_report(!pic.output, "fully_nested_lower", "a lower input of the master interrupts the slave's");
 }
 
 static void test_spurious(void)
