@@ -160,9 +160,14 @@ static bool svm_skip(struct husk_vcpu *vcpu)
 	return true;
 }
 
+/* Also after vcpu->nmi_masked was cleared from outside: then there is no IRET to step over */
 static void svm_set_shadow(struct husk_vcpu *vcpu, bool on)
 {
-	to_svm(vcpu)->vmcb->interrupt_shadow = on ? SVM_INTERRUPT_SHADOW : 0;
+	struct svm_vcpu *svm = to_svm(vcpu);
+
+	svm->vmcb->interrupt_shadow = on ? SVM_INTERRUPT_SHADOW : 0;
+	if (unlikely(svm->nmi_step && !vcpu->nmi_masked))
+		svm_nmi_unmask(svm);
 }
 
 static bool svm_get_shadow(struct husk_vcpu *vcpu)
