@@ -221,6 +221,8 @@ struct husk_vcpu {
 	u64 length_page, length_cr3;	/* insn_length.c: code page of the last leaf exit, where it is in the worker */
 	const u8 __user *length_user;
 	u8 io_pending;			/* HUSK_IO_x: what to complete at the next RUN */
+
+	u32 halt_poll_ns;		/* how long the next HLT polls */
 };
 
 enum { HUSK_IO_NONE, HUSK_IO_PIO_IN, HUSK_IO_RETIRE, HUSK_IO_EMULATE };
@@ -289,6 +291,9 @@ void husk_vm_request_sync(struct husk_vm *vm, int req);
  */
 void husk_vcpu_guard(struct husk_vcpu *vcpu);
 void husk_vcpu_unguard(struct husk_vcpu *vcpu);
+
+/* ---- halt.c ---- */
+int husk_halt(struct husk_vcpu *vcpu);
 
 /* ---- run.c ---- */
 int husk_vcpu_run(struct husk_vcpu *vcpu);

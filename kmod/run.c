@@ -265,40 +265,6 @@ static enum husk_verdict husk_run_fast(struct husk_vcpu *vcpu)
 
 /* ---- between stays in the fast loop: everything that may sleep ---- */
 
-/* Sleep in HLT or until SIPI. 0: runnable or a request is pending; -EINTR: a signal */
-static int husk_block(struct husk_vcpu *vcpu)
-{
-	u64 start = ktime_get_ns();
-	int ret = 0;
-
-	for (;;) {
-		clear_bit(HUSK_REQ_EVENT, &vcpu->requests);
-		smp_mb__after_atomic();
-		clear_bit(HUSK_REQ_TIMER, &vcpu->requests);
-		husk_lapic_timer_block(vcpu);
-		if (husk_lapic_take_nmi(vcpu))
-			vcpu->nmi_pending = true;
-		if (vcpu->mp_state == HUSK_MP_HALTED &&
-		    ((vcpu->nmi_pending && !vcpu->nmi_masked) ||
-		     ((vcpu->regs.rflags & X86_EFLAGS_IF) && husk_irq_waits(vcpu)))) {
-			vcpu->mp_state = HUSK_MP_RUNNABLE;
-			break;
-		}
-		if (READ_ONCE(vcpu->requests) & ~HUSK_REQ_FAST)
-			break;
-		if (signal_pending(current)) {
-			ret = -EINTR;
-			break;
-		}
-		cond_resched();
-		rcuwait_wait_event(&vcpu->wait, (READ_ONCE(vcpu->requests) &
-				   ~(BIT(HUSK_REQ_FLUSH) | BIT(HUSK_REQ_RESET_TSC))), TASK_INTERRUPTIBLE);
-	}
-	set_bit(HUSK_REQ_EVENT, &vcpu->requests);
-	vcpu->stats->halted_ns += ktime_get_ns() - start;
-	return ret;
-}
-
 static int husk_serve_init(struct husk_vcpu *vcpu)
 {
 	int vector;
@@ -390,7 +356,7 @@ static noinline int husk_serve_requests(struct husk_vcpu *vcpu)
 	if (!READ_ONCE(vm->started) && !xchg(&vm->started, true))
 		husk_event_send(vm, HUSK_LIFE_RUNNING, 0);
 	if (vcpu->mp_state != HUSK_MP_RUNNABLE)
-		return husk_block(vcpu);
+		return husk_halt(vcpu);
 	return 0;
 }
 

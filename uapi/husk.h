@@ -819,6 +819,8 @@ struct husk_flight {
  * @halted_ns: time spent in HLT
  * @entries: entries into the guest
  * @unknown_msrs: RDMSR and WRMSR of MSRs that the guest does not have (#GP)
+ * @poll_hits: HLTs that ended while the thread polled (module parameter halt_poll_ns)
+ * @poll_misses: HLTs where it polled in vain, and slept
  * @reserved: 0
  * @flight: the last exits; entry of number n is at n % HUSK_FLIGHT_LEN
  */
@@ -828,7 +830,9 @@ struct husk_stats {
 	__u64 injections;
 	__u64 halted_ns;
 	__u64 unknown_msrs;
-	__u64 reserved[3];
+	__u64 poll_hits;
+	__u64 poll_misses;
+	__u64 reserved;
 	__u64 exits[HUSK_REASON_COUNT][HUSK_LEVEL_COUNT];
 	struct husk_flight flight[HUSK_FLIGHT_LEN];
 };
