@@ -25,5 +25,6 @@ enum husk_verdict husk_dispatch(struct husk_vcpu *vcpu);
 /* run.c */
 void husk_single_step_trap(struct husk_vcpu *vcpu);
 enum husk_verdict husk_retire_slow(struct husk_vcpu *vcpu);
+enum husk_verdict husk_exit_pause(struct husk_vcpu *vcpu);	/* spin.c */
 
 #endif

@@ -143,6 +143,7 @@ struct husk_exit_info {
 #define HUSK_SYS_CPL	BIT(5)	/* only the DPL in ss.attr; HUSK_SYS_CR has it too */
 #define HUSK_SYS_TSC	BIT(3)	/* sys_dirty only: vcpu->tsc_offset changed */
 #define HUSK_SYS_PDPTE	BIT(4)	/* sys_dirty only: vcpu->pdpte was filled */
+#define HUSK_SYS_PAUSE	BIT(6)	/* sys_dirty only: vcpu->pause_window changed */
 #define HUSK_SYS_ALL	(HUSK_SYS_CR | HUSK_SYS_CPL | HUSK_SYS_SEG | HUSK_SYS_DR)
 
 /* A code page and the entries that map it, by their places in the worker */
@@ -223,6 +224,9 @@ struct husk_vcpu {
 	u8 io_pending;			/* HUSK_IO_x: what to complete at the next RUN */
 
 	u32 halt_poll_ns;		/* how long the next HLT polls */
+	u32 pause_window;		/* how long the guest may spin on PAUSE, in the CPU's units */
+	spinlock_t runner_lock;		/* protects runner */
+	struct pid *runner;		/* the thread that ran it last, NULL: none yet. Written by the thread itself */
 };
 
 enum { HUSK_IO_NONE, HUSK_IO_PIO_IN, HUSK_IO_RETIRE, HUSK_IO_EMULATE };
@@ -259,6 +263,7 @@ struct husk_vm {
 	bool resetting;			/* likewise; set under lock: RUN answers EBUSY */
 	bool started, crashed;		/* an event said so; xchg */
 	u32 stop_timeout_ms;		/* of the last stop request */
+	u32 spin_last;			/* id of the vCPU that a spinning one gave its time to last; a hint */
 };
 
 /* ---- vm.c ---- */
@@ -292,8 +297,9 @@ void husk_vm_request_sync(struct husk_vm *vm, int req);
 void husk_vcpu_guard(struct husk_vcpu *vcpu);
 void husk_vcpu_unguard(struct husk_vcpu *vcpu);
 
-/* ---- halt.c ---- */
+/* ---- halt.c, spin.c ---- */
 int husk_halt(struct husk_vcpu *vcpu);
+void husk_spin_runner(struct husk_vcpu *vcpu);
 
 /* ---- run.c ---- */
 int husk_vcpu_run(struct husk_vcpu *vcpu);

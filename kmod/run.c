@@ -316,6 +316,7 @@ static noinline int husk_serve_requests(struct husk_vcpu *vcpu)
 	struct husk_vm *vm = vcpu->vm;
 	int ret;
 
+	husk_spin_runner(vcpu);
 	/* It stays set: RUN comes here each time. */
 	if (READ_ONCE(vm->dead)) {
 		if (vcpu->told_killed)
@@ -377,6 +378,7 @@ static int husk_prepare(struct husk_vcpu *vcpu)
 		return 0;
 	if (signal_pending(current))
 		return -EINTR;
+	husk_spin_runner(vcpu);
 	schedule();
 	/* Task work and the like is done on the way back to the worker. */
 	return __xfer_to_guest_mode_work_pending() && !need_resched() ? -EINTR : 0;

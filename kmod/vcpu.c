@@ -247,6 +247,8 @@ static struct husk_vcpu *husk_vcpu_alloc(struct husk_vm *vm, u32 id)
 	vcpu->requests = BIT(HUSK_REQ_PAUSE);	/* the first run looks whether others came before */
 	mutex_init(&vcpu->mutex);
 	rcuwait_init(&vcpu->wait);
+	spin_lock_init(&vcpu->runner_lock);
+	vcpu->pause_window = husk_vendor->pause_window;
 	preempt_notifier_init(&vcpu->preempt, &husk_preempt_ops);
 
 	if (husk_vcpu_alloc_pages(vcpu))
@@ -283,6 +285,7 @@ free_pages:
 void husk_vcpu_destroy(struct husk_vcpu *vcpu)
 {
 	preempt_notifier_dec();
+	put_pid(vcpu->runner);
 	husk_vendor->vcpu_fini(vcpu);
 	husk_lapic_destroy(vcpu);
 	husk_emul_destroy(vcpu);

@@ -18,6 +18,8 @@ struct husk_apic_view;
  * @name: "svm" or "vmx"
  * @vcpu_size: bytes of the vendor's vCPU struct, which begins with struct husk_vcpu
  * @format: of the second-level page table
+ * @pause_window: how long a guest may spin on PAUSE before that is an exit, at
+ *	first: in TSC ticks (VT-x) or PAUSEs (AMD-V)
  * @setup: once at load, after the mode table is known; process context
  * @cleanup: the reverse
  * @cpu_init: once at load, for each possible CPU, so that hotplug needs no care;
@@ -58,6 +60,7 @@ struct husk_vendor {
 	const char *name;
 	size_t vcpu_size;
 	const struct husk_pt_format *format;
+	u32 pause_window;
 	int (*setup)(void);
 	void (*cleanup)(void);
 	int (*cpu_init)(int cpu);

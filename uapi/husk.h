@@ -91,7 +91,7 @@ enum husk_level {
 /*
  * CPU features that husk looks for; bits of husk_caps.modes and modes_usable,
  * each maskable by the module parameter mask=. X(constant, "name", what)
- * Not used yet: vgif, posted_intr, tsc_scaling, pause_filter, and AMD's apic_accel.
+ * Not used yet: vgif, posted_intr, tsc_scaling, and AMD's apic_accel.
  */
 #define HUSK_MODES(X) \
 	X(VMX,		"vmx",		"Intel VT-x") \
@@ -821,7 +821,7 @@ struct husk_flight {
  * @unknown_msrs: RDMSR and WRMSR of MSRs that the guest does not have (#GP)
  * @poll_hits: HLTs that ended while the thread polled (module parameter halt_poll_ns)
  * @poll_misses: HLTs where it polled in vain, and slept
- * @reserved: 0
+ * @yields: times that its CPU was given to another vCPU, since it only spun
  * @flight: the last exits; entry of number n is at n % HUSK_FLIGHT_LEN
  */
 struct husk_stats {
@@ -832,7 +832,7 @@ struct husk_stats {
 	__u64 unknown_msrs;
 	__u64 poll_hits;
 	__u64 poll_misses;
-	__u64 reserved;
+	__u64 yields;
 	__u64 exits[HUSK_REASON_COUNT][HUSK_LEVEL_COUNT];
 	struct husk_flight flight[HUSK_FLIGHT_LEN];
 };

@@ -137,4 +137,8 @@ void svm_commit(struct svm_vcpu *svm)
 		vmcb->tsc_offset = vcpu->tsc_offset;
 		vmcb->clean &= ~SVM_CLEAN_INTERCEPTS;
 	}
+	if (dirty & HUSK_SYS_PAUSE) {
+		vmcb->pause_filter_count = vcpu->pause_window;
+		vmcb->clean &= ~SVM_CLEAN_INTERCEPTS;
+	}
 }

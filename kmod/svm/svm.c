@@ -62,6 +62,9 @@ static int svm_setup(void)
 	return 0;
 }
 
+/* PAUSEs that are no more TSC ticks apart count as one loop, where the CPU looks at that; APM2 15.14.4 */
+#define SVM_PAUSE_GAP	128
+
 #define SVM_RDTSCP_CPUID	0x80000001, 0, 3, 27
 
 static void svm_vmcb_init(struct svm_vcpu *svm)
@@ -83,6 +86,11 @@ static void svm_vmcb_init(struct svm_vcpu *svm)
 	vmcb->msrpm_base_pa = __sme_pa(svm_msrpm);
 	vmcb->v_intr = SVM_V_INTR_MASKING;
 	vmcb->np_control = SVM_NP_ENABLE;
+	if (husk_mode(HUSK_MODE_PAUSE_FILTER)) {
+		vmcb->intercept[3] |= SVM_W3_PAUSE;
+		vmcb->pause_filter_count = svm->vcpu.pause_window;
+		vmcb->pause_filter_threshold = SVM_PAUSE_GAP;
+	}
 	vmcb->n_cr3 = svm->vcpu.vm->mem.root_hpa;
 	vmcb->tsc_offset = svm->vcpu.tsc_offset;
 }
@@ -203,6 +211,7 @@ struct husk_vendor husk_svm __ro_after_init = {
 	.name = "svm",
 	.vcpu_size = sizeof(struct svm_vcpu),
 	.format = &husk_npt_format,	/* or husk_npt_format_la57 */
+	.pause_window = 3000,
 	.setup = svm_setup,
 	.cleanup = svm_cleanup,
 	.cpu_init = svm_cpu_init,

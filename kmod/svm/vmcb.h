@@ -22,6 +22,7 @@
 #define SVM_W3_RSM		BIT(19)
 #define SVM_W3_IRET		BIT(20)
 #define SVM_W3_INVD		BIT(22)
+#define SVM_W3_PAUSE		BIT(23)
 #define SVM_W3_HLT		BIT(24)
 #define SVM_W3_INVLPGA		BIT(26)
 #define SVM_W3_IOIO_PROT	BIT(27)

@@ -180,4 +180,6 @@ void vmx_commit(struct vmx_vcpu *vmx)
 		vmx_write(VMCS_TSC_OFFSET, vcpu->tsc_offset);
 	if (dirty & HUSK_SYS_PDPTE)
 		vmx_commit_pdptes(vcpu);
+	if (dirty & HUSK_SYS_PAUSE)
+		vmx_write(VMCS_PLE_WINDOW, vcpu->pause_window);
 }

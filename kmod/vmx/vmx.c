@@ -66,7 +66,8 @@ static bool vmx_controls_choose(void)
 	if (!(vmx_proc & VMX_PROC_TPR_SHADOW))
 		ok &= vmx_caps_adjust(VMX_WORD_PROC, vmx_proc | VMX_PROC_CR8_LOAD | VMX_PROC_CR8_STORE, 0, &vmx_proc);
 	ok &= vmx_caps_adjust(VMX_WORD_PROC2, VMX_PROC2_EPT | VMX_PROC2_UNRESTRICTED_GUEST,
-			      VMX_PROC2_WBINVD | VMX_PROC2_ENCLS | (husk_mode(HUSK_MODE_TLB_TAG) ? VMX_PROC2_VPID : 0), &vmx_proc2);
+			      VMX_PROC2_WBINVD | VMX_PROC2_ENCLS | (husk_mode(HUSK_MODE_TLB_TAG) ? VMX_PROC2_VPID : 0) |
+			      (husk_mode(HUSK_MODE_PAUSE_FILTER) ? VMX_PROC2_PAUSE_LOOP : 0), &vmx_proc2);
 	ok &= vmx_caps_adjust(VMX_WORD_EXIT, VMX_EXITC_HOST_64 | VMX_EXITC_SAVE_DEBUG | VMX_EXITC_LOAD_PAT |
 			      VMX_EXITC_SAVE_EFER | VMX_EXITC_LOAD_EFER, 0, &vmx_exit);
 	ok &= vmx_caps_adjust(VMX_WORD_ENTRY, VMX_ENTRY_LOAD_DEBUG | VMX_ENTRY_LOAD_PAT | VMX_ENTRY_LOAD_EFER,
@@ -107,6 +108,9 @@ static int vmx_setup(void)
 }
 
 /* ---- the VMCS ---- */
+
+/* PAUSEs that are no more TSC ticks apart are one loop; SDM 3C 25.6.13 */
+#define VMX_PAUSE_GAP		128
 
 #define VMX_RDTSCP_CPUID	0x80000001, 0, 3, 27
 #define VMX_INVPCID_CPUID	7, 0, 1, 10
@@ -163,6 +167,10 @@ void vmx_vmcs_make(struct vmx_vcpu *vmx)
 	vmx_write(VMCS_EPT_POINTER, vmx->eptp);
 	if (vmx_proc2 & VMX_PROC2_VPID)
 		vmx_write(VMCS_VPID, vmx->vcpu.id + 1);
+	if (vmx_proc2 & VMX_PROC2_PAUSE_LOOP) {
+		vmx_write(VMCS_PLE_GAP, VMX_PAUSE_GAP);
+		vmx_write(VMCS_PLE_WINDOW, vmx->vcpu.pause_window);
+	}
 	if (vmx->vapic) {
 		vmx_write(VMCS_VIRTUAL_APIC_ADDR, __pa(vmx->vapic));
 		vmx_write(VMCS_TPR_THRESHOLD, 0);
@@ -407,6 +415,7 @@ struct husk_vendor husk_vmx __ro_after_init = {
 	.name = "vmx",
 	.vcpu_size = sizeof(struct vmx_vcpu),
 	.format = &husk_ept_format,	/* or husk_ept_format_no_ad */
+	.pause_window = 4096,
 	.setup = vmx_setup,
 	.cleanup = vmx_cleanup,
 	.cpu_init = vmx_cpu_init,
