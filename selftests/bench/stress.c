@@ -4,6 +4,7 @@
  * stress [--kvm] kill N	N processes with a running VM, killed at a random moment
  * stress [--kvm] spin SEC	one VM after the other until then, or until SIGTERM
  * stress [--kvm] many N	N VMs alive at once
+ * stress threads SEC		threads that do all that can be done to one VM, for so long
  *
  * Prints `ok NAME` or `not ok NAME: why`.
  */
@@ -16,14 +17,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "tests.h"
-#include "vmm.h"
+#include "stress.h"
 
 extern const u8 guest_image[], guest_image_end[];
 
 static const struct vmm_backend *be = &vmm_husk;
 
-static bool create(struct vmm *vm, enum guest_test test, u64 arg)
+bool stress_vm(struct vmm *vm, enum guest_test test, u64 arg)
 {
 	if (vmm_create(vm, be))
 		return false;
@@ -57,7 +57,7 @@ static bool stress_create(long count)
 {
 	for (long i = 0; i < count; i++) {
 		struct vmm vm;
-		bool ok = create(&vm, i % 2 ? GUEST_mmio_mov : GUEST_pio_widths, 0) && run(&vm, 0) >= 0;
+		bool ok = stress_vm(&vm, i % 2 ? GUEST_mmio_mov : GUEST_pio_widths, 0) && run(&vm, 0) >= 0;
 
 		vmm_destroy(&vm);
 		if (!ok)
@@ -73,7 +73,7 @@ static void victim(unsigned int seed)
 	for (;;) {
 		struct vmm vm;
 
-		if (create(&vm, tests[rand_r(&seed) % 5], 0))
+		if (stress_vm(&vm, tests[rand_r(&seed) % 5], 0))
 			run(&vm, 1);
 		vmm_destroy(&vm);
 	}
@@ -103,7 +103,7 @@ static bool stress_many(long count)
 	bool ok = true;
 
 	for (long i = 0; i < count; i++)
-		ok &= create(&vm[i], GUEST_echo, 0);
+		ok &= stress_vm(&vm[i], GUEST_echo, 0);
 	for (long i = 0; ok && i < count; i++)
 		ok &= run(&vm[i], 0) >= 0;
 	for (long i = 0; i < count; i++)
@@ -129,7 +129,7 @@ static bool stress_spin(long seconds)
 	while (ok && !ended && time(NULL) < end) {
 		struct vmm vm;
 
-		ok = create(&vm, GUEST_fpu_keep, 0) && run(&vm, 0) >= 0;
+		ok = stress_vm(&vm, GUEST_fpu_keep, 0) && run(&vm, 0) >= 0;
 		vmm_destroy(&vm);
 	}
 	return ok;
@@ -140,6 +140,7 @@ static const struct {
 	bool (*fn)(long);
 } modes[] = {
 	{ "create", stress_create }, { "kill", stress_kill }, { "many", stress_many }, { "spin", stress_spin },
+	{ "threads", stress_threads },
 };
 
 int main(int argc, char **argv)
@@ -156,6 +157,6 @@ int main(int argc, char **argv)
 			printf("%s %s_%s_%s%s\n", ok ? "ok" : "not ok", be->name, args[0], args[1], ok ? "" : ": see the console");
 			return !ok;
 		}
-	fprintf(stderr, "usage: stress [--kvm] create|kill|many|spin N\n");
+	fprintf(stderr, "usage: stress [--kvm] create|kill|many|spin|threads N\n");
 	return 2;
 }
