@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* How a stay in the guest ends other than by device access: faults, signals, requests; waking; a second vCPU. */
+/* How a stay in the guest ends other than by device access: faults, signals, requests; waking. */
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -191,50 +191,6 @@ static void halt_wake(void)
 	free(g);
 }
 
-static void *run_second(void *arg)
-{
-	struct guest *g = arg;
-	struct vmm_exit exit;
-
-	while (!g->done) {
-		guest_enter(g, 1, &exit);
-		if (exit.kind == VMM_ERROR && exit.error != EINTR && exit.error != EAGAIN)
-			flat_fail("vCPU 1: error %d", exit.error);
-		if (exit.kind != VMM_ERROR)
-			break;
-	}
-	return NULL;
-}
-
-static void smp_boot(void)
-{
-	struct guest *g = malloc(sizeof(*g));
-	pthread_t thread;
-	int err;
-
-	flat_alarm(0);		/* its signals are for the end */
-	guest_create(g, GUEST_smp_boot, 0);
-	err = g->vm.be->vcpu(&g->vm, 1);
-	if (err) {
-		guest_destroy(g);
-		flat_skip("no second vCPU: %s", strerror(-err));
-	}
-	pthread_create(&thread, NULL, run_second, g);
-	guest_run(g);
-	g->done = true;
-	for (int i = 0; i < 100; i++) {
-		if (!pthread_tryjoin_np(thread, NULL))
-			goto joined;
-		g->vm.be->immediate_exit(&g->vm, 1, true);
-		pthread_kill(thread, SIGALRM);
-		usleep(10000);
-	}
-	flat_fail("vCPU 1 does not leave RUN");
-joined:
-	guest_destroy(g);
-	free(g);
-}
-
 static void *run_same(void *arg)
 {
 	struct guest *g = arg;
@@ -296,7 +252,6 @@ const struct flat_test flat_control_tests[] = {
 	{ "control_signal", signals, false, 0 },
 	{ "control_signal_masked", signals_masked, false, 0 },
 	{ "control_halt_wake", halt_wake, false, 0 },
-	{ "control_smp_boot", smp_boot, false, 30 },
 	{ "control_run_twice", run_twice, true, 0 },
 	{ "control_close_order", close_order, false, 0 },
 	FLAT_END

@@ -23,8 +23,9 @@
 /* Driven by a host function of the same name */
 #define GUEST_HOST_TESTS(X) \
 	X(fpu_swap) X(fpu_clean) X(memory_walk) X(read_only) X(triple_fault) X(unhandled) X(spin) X(spin_masked) X(jump) X(echo) \
-	X(timer_ticks) X(bench) X(smp_boot) X(halt) X(state_loop) X(fresh_touch) X(in_service) X(apic_rounds) X(x2apic_stack) \
-	X(write_pages) X(window_storm) X(doorbells) X(irqfds) X(ping) X(take_all)
+	X(timer_ticks) X(bench) X(halt) X(state_loop) X(fresh_touch) X(in_service) X(apic_rounds) X(x2apic_stack) \
+	X(write_pages) X(window_storm) X(doorbells) X(irqfds) X(ping) X(take_all) \
+	X(smp_ipi) X(smp_init) X(smp_init_masked) X(smp_storm) X(smp_pingpong) X(smp_lock) X(smp_touch) X(smp_states)
 
 #define GUEST_TESTS(X) GUEST_SELF_TESTS(X) GUEST_HOST_TESTS(X)
 
@@ -97,6 +98,15 @@ enum bench_class {
 #undef X
 	BENCH_CLASS_COUNT
 };
+
+/* smp_*: what they are told in rsi: how many processors, with the local APICs in which mode, how many rounds */
+#define SMP_ARG(cpus, x2, rounds)	((cpus) | (x2) << 8 | (unsigned long)(rounds) << 16)
+#define SMP_MAX		64
+/* Each processor's counters; smp_touch: each adds to its word in each of these pages */
+#define SMP_CPU_GPA	0x680000UL
+#define SMP_CPU_SIZE	0x800UL
+#define SMP_COUNT_AT	0x408UL		/* struct smp_cpu.count */
+#define SMP_PAGES	4
 
 /* fresh_touch and the fault benches use memory here: a slot of its own */
 #define FAULT_GPA	0x40000000UL

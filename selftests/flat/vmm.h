@@ -27,7 +27,7 @@ typedef int64_t s64;
 #define STACK_GPA	0x80000UL
 #define IMAGE_GPA	0x100000UL
 
-#define VMM_VCPUS	4
+#define VMM_VCPUS	64
 
 enum vmm_kind {
 	VMM_PIO, VMM_MMIO, VMM_SHUTDOWN, VMM_UNHANDLED, VMM_ENTRY_FAIL,

@@ -14,6 +14,7 @@ typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
 typedef uint64_t u64;
+typedef int32_t s32;
 typedef int64_t s64;
 
 struct frame {
@@ -126,10 +127,13 @@ int memcmp(const void *a, const void *b, size_t n);
 #define APIC_TPR 0x80
 #define APIC_PPR 0xa0
 #define APIC_EOI 0xb0
+#define APIC_LDR 0xd0
+#define APIC_DFR 0xe0
 #define APIC_SVR 0xf0
 #define APIC_ISR 0x100
 #define APIC_IRR 0x200
 #define APIC_ICR 0x300
+#define APIC_ICR2 0x310
 #define APIC_LVTT 0x320
 #define APIC_LINT0 0x350
 #define APIC_TMICT 0x380
@@ -148,6 +152,38 @@ bool wait_irq_ms(u8 vector, u32 count, u64 ms);
 static inline bool wait_irq(u8 vector, u32 count) { return wait_irq_ms(vector, count, 2000); }
 u64 tsc_per_ms(void);
 
+/* ---- other processors: smp.c ---- */
+
+struct smp_cpu {
+	volatile u32 hits[256];		/* interrupts it took, by vector */
+	volatile u32 starts;		/* SIPIs that it followed */
+	volatile u32 calls;		/* of smp_fn */
+	volatile u32 count;		/* for the test */
+};
+#define SMP_FN_VECTOR	0x40		/* makes the processor call smp_fn(id) */
+#define SMP_FENCE	0x30		/* smp_fence() */
+extern bool x2_mode;
+extern u32 smp_cpus;
+extern void (*volatile smp_fn)(u32 id);
+extern void (*volatile smp_task)(u32 id);	/* what a processor does once it is up, instead of HLT */
+
+static inline struct smp_cpu *smp_cpu(u32 id)
+{
+	return (struct smp_cpu *)(SMP_CPU_GPA + id * SMP_CPU_SIZE);
+}
+u32 smp_id(void);			/* of this processor, by its stack */
+void smp_begin(u64 arg);		/* SMP_ARG: start all */
+void smp_send(u32 dest, u32 icr);	/* write ICR; the destination in the mode's form */
+bool smp_start(u32 id);			/* INIT, SIPI, and wait; false: it does not come */
+bool smp_wait(volatile u32 *word, u32 value);	/* until it is at least that; interrupts on meanwhile */
+void smp_call(u32 id, void (*fn)(u32 id));	/* have a processor call fn, and wait until it does */
+/*
+ * What was sent to other processors (bits of mask) before has arrived, if its vector is above SMP_FENCE's class; and
+ * what smp_call() made them do is done.
+ */
+void smp_fence(u64 mask);
+static inline u64 smp_all(void) { return smp_cpus == 64 ? ~0UL : (1UL << smp_cpus) - 1; }
+
 /* Map one 4 KiB page at va (in 0x60000000..0x601fffff) to pa with entry bits */
 #define MAP_VA 0x60000000UL
 void map_page(u64 va, u64 pa, u64 bits);
@@ -161,6 +197,7 @@ void call_user(void (*fn)(u64), u64 arg);
 struct idt_gate { u16 lo, selector; u8 ist, type; u16 mid; u32 hi, zero; } __attribute__((packed));
 extern struct idt_gate idt[256];
 void traps_init(void);
+void traps_load(void);			/* IDTR of another processor */
 
 #define X(name) void test_##name(u64 arg);
 GUEST_TESTS(X)

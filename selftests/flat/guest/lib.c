@@ -18,7 +18,7 @@ static u32 tss[26] __attribute__((aligned(16)));
 static u8 kernel_stack[8192] __attribute__((aligned(16)));
 static u8 user_stack[8192] __attribute__((aligned(16)));
 static bool in_user;
-static bool x2_mode;
+bool x2_mode;
 
 extern u8 stubs[];
 void user_enter(void (*fn)(u64), u64 arg, void *stack);
@@ -129,10 +129,18 @@ void on_vector(struct frame *frame)
 	}
 	irq_order[irq_seen++ % 64] = frame->vector;
 	irq_count[frame->vector]++;
+	smp_cpu(smp_id())->hits[frame->vector]++;
 	if (irq_hook)
 		irq_hook(frame);
 	if (frame->vector != 2)
 		end_of_interrupt(frame->vector);
+}
+
+void traps_load(void)
+{
+	struct { u16 limit; u64 base; } __attribute__((packed)) idtr = { sizeof(idt) - 1, (u64)idt };
+
+	asm volatile("lidt %0" :: "m"(idtr));
 }
 
 static void set_gate(u32 vector, u64 handler, u8 type)
@@ -145,14 +153,13 @@ static void set_gate(u32 vector, u64 handler, u8 type)
 
 void traps_init(void)
 {
-	struct { u16 limit; u64 base; } __attribute__((packed)) idtr = { sizeof(idt) - 1, (u64)idt };
 	u64 *gdt = (u64 *)0x9000, base = (u64)tss, top = (u64)kernel_stack + sizeof(kernel_stack);
 
 	for (u32 i = 0; i < 256; i++)
 		set_gate(i, (u64)stubs + i * 16, 0x8e);
 	set_gate(0x80, (u64)stubs + 0x80 * 16, 0xee);
 	set_gate(3, (u64)stubs + 3 * 16, 0xee);
-	asm volatile("lidt %0" :: "m"(idtr));
+	traps_load();
 	memcpy(&tss[1], &top, 8);
 	memcpy(&tss[9], &top, 8);		/* IST 1, for tests that want it */
 	tss[25] = sizeof(tss) << 16;		/* no I/O bitmap */

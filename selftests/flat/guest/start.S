@@ -90,7 +90,7 @@ user_leave:
 	pop	%rbx
 	ret
 
-/* Secondary processor's way up: real mode at 0x6000 (copied there) */
+/* A processor's way up after SIPI: real mode at 0x6000 (copied there) */
 	.globl ap_code, ap_code_end
 	.code16
 ap_code:
@@ -121,7 +121,13 @@ ap_long:
 	mov	%eax, %ds
 	mov	%eax, %es
 	mov	%eax, %ss
-	mov	$0x70000, %rsp
+	mov	$1, %eax		# EBX[31:24]: APIC id
+	cpuid
+	shr	$24, %ebx
+	mov	%ebx, %edi
+	lea	1(%rbx), %rsp		# smp.c: the end of its SMP_STACK bytes
+	shl	$13, %rsp
+	add	$0x600000, %rsp
 	call	ap_main
 1:	hlt
 	jmp	1b

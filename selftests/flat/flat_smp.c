@@ -1,0 +1,349 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Guests with several processors, a thread each: interrupts between them, how they come and go, reset, memory taken away. */
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "flat.h"
+
+struct smp {
+	struct guest g;
+	u32 cpus;
+	pthread_t thread[SMP_MAX];
+	pthread_mutex_t lock;		/* of the guest's ports */
+	volatile bool stop;
+};
+
+struct smp_thread {
+	struct smp *smp;
+	u32 id;
+};
+
+static void unexpected(struct smp *smp, u32 id, const struct vmm_exit *exit)
+{
+	const struct husk_run *run = smp->g.vm.vcpu[id].run;
+
+	flat_fail("vCPU %u: exit kind %d, error %d (%s)", id, exit->kind, exit->error, strerror(exit->error));
+	if (exit->kind == VMM_UNHANDLED && flat_backend == &vmm_husk)
+		flat_fail("  reason %u, %#llx, info %#llx %#llx, rip %#llx, %u bytes %02x %02x %02x", run->reason,
+			  (unsigned long long)run->unhandled.hw_reason, (unsigned long long)run->unhandled.info[0],
+			  (unsigned long long)run->unhandled.info[1], (unsigned long long)run->rip,
+			  run->unhandled.insn_length, run->unhandled.insn[0], run->unhandled.insn[1], run->unhandled.insn[2]);
+}
+
+static void *smp_run(void *arg)
+{
+	struct smp_thread self = *(struct smp_thread *)arg;
+	struct smp *smp = self.smp;
+	struct vmm_exit exit;
+
+	free(arg);
+	while (!smp->stop) {
+		bool served;
+
+		guest_enter(&smp->g, self.id, &exit);
+		if (exit.kind == VMM_NONE || (exit.kind == VMM_ERROR && (exit.error == EINTR || exit.error == EAGAIN)))
+			continue;
+		pthread_mutex_lock(&smp->lock);
+		served = guest_serve(&smp->g, &exit);
+		pthread_mutex_unlock(&smp->lock);
+		if (served && !smp->g.done)
+			continue;
+		if (!served && !smp->stop)
+			unexpected(smp, self.id, &exit);
+		smp->g.done = true;
+	}
+	return NULL;
+}
+
+static void smp_threads(struct smp *smp)
+{
+	smp->stop = false;
+	for (u32 id = 0; id < smp->cpus; id++) {
+		struct smp_thread *self = malloc(sizeof(*self));
+
+		*self = (struct smp_thread) { smp, id };
+		smp->g.vm.be->immediate_exit(&smp->g.vm, id, false);
+		if (pthread_create(&smp->thread[id], NULL, smp_run, self))
+			flat_fail("no thread for vCPU %u", id);
+	}
+}
+
+static void smp_join(struct smp *smp)
+{
+	smp->stop = true;
+	for (u32 id = 0; id < smp->cpus; id++) {
+		int tries = 0;
+
+		smp->g.vm.be->immediate_exit(&smp->g.vm, id, true);
+		while (pthread_tryjoin_np(smp->thread[id], NULL)) {
+			if (++tries > 3000) {
+				flat_fail("vCPU %u does not leave RUN", id);
+				_exit(1);
+			}
+			pthread_kill(smp->thread[id], SIGALRM);
+			usleep(1000);
+		}
+		smp->g.vm.be->immediate_exit(&smp->g.vm, id, false);
+	}
+}
+
+static struct smp *smp_create(enum guest_test test, u32 cpus, bool x2, u32 rounds)
+{
+	struct smp *smp = calloc(1, sizeof(*smp));
+
+	pthread_mutex_init(&smp->lock, NULL);
+	smp->cpus = cpus;
+	guest_create(&smp->g, test, SMP_ARG(cpus, x2, rounds));
+	for (u32 id = 1; id < cpus; id++) {
+		int err = smp->g.vm.be->vcpu(&smp->g.vm, id);
+
+		if (err) {
+			flat_fail("no vCPU %u: %s", id, strerror(-err));
+			_exit(1);
+		}
+	}
+	return smp;
+}
+
+static void smp_destroy(struct smp *smp)
+{
+	guest_destroy(&smp->g);
+	pthread_mutex_destroy(&smp->lock);
+	free(smp);
+}
+
+static void wait_done(struct smp *smp)
+{
+	while (!*(volatile bool *)&smp->g.done)
+		usleep(2000);
+}
+
+static void smp_test(enum guest_test test, u32 cpus, bool x2, u32 rounds)
+{
+	struct smp *smp = smp_create(test, cpus, x2, rounds);
+
+	smp_threads(smp);
+	wait_done(smp);
+	smp_join(smp);
+	smp_destroy(smp);
+}
+
+/* ---- figures: how long a guest took, and what it took; printed where SMP_FIGURES is set ---- */
+
+static u32 note_ms(struct guest *g, bool write, u32 data)
+{
+	if (write)
+		*(u32 *)g->private = data;
+	return 0;
+}
+
+static void smp_measure(enum guest_test test, u32 cpus, u32 rounds)
+{
+	struct smp *smp = smp_create(test, cpus, true, rounds);
+	const struct husk_stats *stats = flat_backend == &vmm_husk ? guest_stats(&smp->g) : NULL;
+	u32 ms = 0;
+
+	smp->g.private = &ms;
+	smp->g.sync = note_ms;
+	smp_threads(smp);
+	wait_done(smp);
+	smp_join(smp);
+	if (stats && getenv("SMP_FIGURES"))
+		dprintf(1, "# %u vCPUs, %u rounds: %u ms; vCPU 0: %llu entries, %llu PAUSE exits, %llu yields, %llu polls hit, %llu missed\n",
+			cpus, rounds, ms, (unsigned long long)stats->entries,
+			(unsigned long long)stats_exits(stats, HUSK_REASON_PAUSE), (unsigned long long)stats->yields,
+			(unsigned long long)stats->poll_hits, (unsigned long long)stats->poll_misses);
+	smp_destroy(smp);
+}
+
+static u32 rounds(u32 usual)
+{
+	const char *wish = getenv("SMP_FIGURES");
+
+	return wish && atoi(wish) ? (u32)atoi(wish) : usual;
+}
+
+static void pingpong(void)
+{
+	smp_measure(GUEST_smp_pingpong, 2, rounds(200));
+}
+
+static void ticket_lock(void)
+{
+	smp_measure(GUEST_smp_lock, 4, rounds(100));
+}
+
+/* ---- memory taken away while all use it ---- */
+
+static u32 note_sync(struct guest *g, bool write, u32 data)
+{
+	(void)g;
+	(void)write;
+	return data;
+}
+
+static void wait_sync(struct smp *smp)
+{
+	while (!*(volatile u64 *)&smp->g.seen_sync && !*(volatile bool *)&smp->g.done)
+		usleep(1000);
+}
+
+/* After madvise() each vCPU must write to the page that is there now, not to the one that was. */
+static bool came_back(struct smp *smp, u32 page, u32 id)
+{
+	volatile u32 *word = (volatile u32 *)(smp->g.vm.ram + SCRATCH_GPA + page * 4096) + id;
+
+	for (int ms = 0; ms < 5000; ms++) {
+		if (*word)
+			return true;
+		usleep(1000);
+	}
+	return false;
+}
+
+static void take_away(u32 cpus, bool thp)
+{
+	struct smp *smp = smp_create(GUEST_smp_touch, cpus, true, 0);
+	u8 *area = smp->g.vm.ram + SCRATCH_GPA;
+
+	if (thp)
+		madvise(smp->g.vm.ram, RAM_SIZE, MADV_HUGEPAGE);
+	smp->g.sync = note_sync;
+	smp_threads(smp);
+	wait_sync(smp);
+	for (u32 round = 0; round < 40; round++) {
+		u32 page = round % SMP_PAGES;
+
+		EXPECT(madvise(area + page * 4096, 4096, MADV_DONTNEED), 0);
+		for (u32 id = 0; id < cpus; id++)
+			if (!came_back(smp, page, id)) {
+				flat_fail("round %u: vCPU %u writes no more to the page", round, id);
+				round = 40;
+			}
+	}
+	smp_join(smp);
+	smp_destroy(smp);
+}
+
+/* ---- reset with vCPUs in any state ---- */
+
+static int vm_reset(struct smp *smp)
+{
+	struct husk_reset arg = { .size = sizeof(arg) };
+
+	return ioctl(smp->g.vm.fd, HUSK_VM_RESET, &arg) ? -errno : 0;
+}
+
+static u32 mp_state(struct smp *smp, u32 id)
+{
+	struct {
+		struct husk_state_record head;
+		struct husk_vcpu_events events;
+	} record = {};
+	struct husk_state arg = {
+		.size = sizeof(arg), .classes = 1ULL << HUSK_STATE_EVENTS, .length = sizeof(record),
+		.buffer = (uintptr_t)&record,
+	};
+
+	EXPECT(ioctl(smp->g.vm.vcpu[id].fd, HUSK_VCPU_GET_STATE, &arg), 0);
+	return record.events.mp_state;
+}
+
+extern const u8 guest_image[], guest_image_end[];
+
+static void start_again(struct smp *smp, enum guest_test test)
+{
+	memset(smp->g.vm.ram + SMP_CPU_GPA, 0, SMP_MAX * SMP_CPU_SIZE);
+	vmm_tables(&smp->g.vm);
+	vmm_load(&smp->g.vm, IMAGE_GPA, guest_image, guest_image_end - guest_image);
+	EXPECT(vmm_long_mode(&smp->g.vm, 0, IMAGE_GPA, STACK_GPA, test, SMP_ARG(smp->cpus, 1, 0)), 0);
+	smp->g.done = false;
+	smp->g.seen_sync = 0;
+	smp_threads(smp);
+}
+
+static void reset(u32 cpus, enum guest_test busy)
+{
+	struct smp *smp = smp_create(busy, cpus, true, 0);
+
+	smp->g.sync = note_sync;
+	for (int round = 0; round < 4; round++) {
+		u32 *count = (u32 *)(smp->g.vm.ram + SMP_CPU_GPA + SMP_COUNT_AT), seen;
+
+		start_again(smp, busy);
+		wait_sync(smp);
+		EXPECT(vm_reset(smp), -EBUSY);
+		seen = *(volatile u32 *)count;
+		for (int ms = 0; ms < 2000 && *(volatile u32 *)count == seen; ms++)
+			usleep(1000);
+		CHECK(*(volatile u32 *)count != seen);	/* vCPU 0 goes on */
+		smp_join(smp);
+		EXPECT(vm_reset(smp), 0);
+		for (u32 id = 0; id < cpus; id++)
+			EXPECT(mp_state(smp, id), id ? HUSK_MP_WAIT_INIT : HUSK_MP_RUNNABLE);
+		start_again(smp, GUEST_smp_ipi);
+		wait_done(smp);
+		smp_join(smp);
+		EXPECT(vm_reset(smp), 0);
+	}
+	smp_destroy(smp);
+}
+
+/* name, CPUs, x2APIC, rounds */
+#define SMP_TESTS(X) \
+	X(ipi, 2, 0, 0) X(ipi, 4, 0, 0) X(ipi, 8, 0, 0) X(ipi, 2, 1, 0) X(ipi, 8, 1, 0) \
+	X(init, 2, 0, 0) X(init, 4, 1, 0) X(init_masked, 2, 1, 0) \
+	X(storm, 2, 0, 300) X(storm, 2, 1, 300) X(storm, 4, 1, 100) X(storm, 8, 1, 40)
+
+#define X(name, cpus, x2, rounds) \
+	static void name##_##cpus##_##x2(void) { smp_test(GUEST_smp_##name, cpus, x2, rounds); }
+SMP_TESTS(X)
+#undef X
+
+/* As many as there may be, of which each is asked each time: fewer ways */
+static void storm_64(void)
+{
+	smp_test(GUEST_smp_storm, 64, true, 3);
+}
+
+static void ipi_64(void)
+{
+	smp_test(GUEST_smp_ipi, 64, true, 0);
+}
+
+static void touch_4(void)
+{
+	take_away(4, false);
+}
+
+static void touch_2_huge(void)
+{
+	take_away(2, true);
+}
+
+static void reset_4(void)
+{
+	reset(4, GUEST_smp_states);
+}
+
+const struct flat_test flat_smp_tests[] = {
+#define X(name, cpus, x2, rounds) { "smp_" #name "_" #cpus "_" #x2, name##_##cpus##_##x2, false, 60 },
+	SMP_TESTS(X)
+#undef X
+	{ "smp_pingpong", pingpong, false, 60 },
+	{ "smp_lock", ticket_lock, false, 60 },
+	{ "smp_touch_4", touch_4, false, 60 },
+	{ "smp_touch_2_huge", touch_2_huge, false, 60 },
+	{ "smp_reset_4", reset_4, true, 60 },
+	{ "smp_storm_64", storm_64, false, 120 },
+	{ "smp_ipi_64", ipi_64, false, 240 },
+	FLAT_END
+};
