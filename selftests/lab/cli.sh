@@ -30,6 +30,12 @@ refused cli_memory_absurd $INPUT 'memory' husk run --kernel "$image" --memory 99
 refused cli_memory_word $INPUT 'memory' husk run --kernel "$image" --memory lots
 refused cli_memory_negative $INPUT 'memory' husk run --kernel "$image" --memory=-5M
 refused cli_cmdline_long $INPUT 'cmdline|command line' husk run --kernel "$image" --cmdline "$(head -c 9000 /dev/zero | tr '\0' a)"
+refused cli_pin_word $USAGE 'vCPU=CPU' husk run --kernel "$image" --pin first
+refused cli_pin_half $USAGE 'vCPU=CPU' husk run --kernel "$image" --pin 0=0,1=
+refused cli_pin_more $USAGE 'vCPU=CPU' husk run --kernel "$image" --pin 0=0,
+refused cli_pin_twice $USAGE 'twice' husk run --kernel "$image" --pin 0=0,0=0
+refused cli_pin_no_vcpu $USAGE 'no such vCPU' husk run --kernel "$image" --cpus 2 --pin 2=0
+refused cli_pin_no_cpu $INPUT 'no such CPU' husk run --kernel "$image" --pin 0=999
 refused cli_name_bad "[$USAGE$INPUT$NAME]" 'name' husk run --kernel "$image" --name 'a/b'
 refused cli_no_kvm $HOST 'load kvm|VT-x only' husk run --kernel "$image" --kvm-anchor
 for command in show pause resume stop kill; do

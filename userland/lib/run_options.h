@@ -23,6 +23,7 @@
 	SECTION("Size and name") \
 	OPTION(memory, "memory", "SIZE", "with K, M, G or T; without, in MiB (256M)") \
 	OPTION(cpus, "cpus", "N", "number of vCPUs, up to 64 (1)") \
+	OPTION(pin, "pin", "VCPU=CPU[,...]", "a vCPU runs on that CPU of the host only (any)") \
 	OPTION(name, "name", "NAME", "(vm-PID)") \
 	OPTION(uuid, "uuid", "UUID", "of the VM, for the guest as well (random)") \
 	OPTION(serial_number, "serial-number", "TEXT", "of the system, for the guest (none)") \

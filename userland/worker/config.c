@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "worker/config.h"
+#include "worker/pin.h"
 
 #define MIB		(1ULL << 20)
 #define MEMORY_DEFAULT	(256 * MIB)
@@ -299,6 +300,8 @@ enum husk_status config_init(struct config *c, int argc, char **argv)
 	c->memory = MEMORY_DEFAULT;
 	c->cpus = 1;
 	status = parse(c, argc, argv);
+	if (!status)
+		status = pin_check(c);
 	if (!status)
 		status = check_boot(c);
 	if (!status)

@@ -51,6 +51,7 @@ struct config {
 	char control[HUSK_CONTROL_LEN];
 	uint64_t memory;
 	unsigned int cpus;
+	unsigned int pin[MACHINE_CPUS];	/* the host's CPU of each vCPU and 1, 0: any */
 	bool no_reboot;
 	bool kvm_anchor;
 	bool debug_exit, testdev;

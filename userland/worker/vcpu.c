@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "worker/machine.h"
+#include "worker/pin.h"
 
 #define MSR_MTRR_DEF_TYPE	0x2ff
 #define MTRR_ENABLE		0x800
@@ -138,11 +139,16 @@ static void *vcpu_thread(void *vcpu)
 
 enum husk_status vcpu_start(struct vcpu *v)
 {
+	pthread_attr_t attr;
 	char name[16];
 	int err;
 
 	v->run->immediate_exit = 0;
-	err = pthread_create(&v->thread, NULL, vcpu_thread, v);
+	pthread_attr_init(&attr);
+	err = pin_apply(v->machine->config, v->id, &attr);
+	if (!err)
+		err = pthread_create(&v->thread, &attr, vcpu_thread, v);
+	pthread_attr_destroy(&attr);
 	if (err)
 		return fail(HUSK_STATUS_FAIL, "no thread for vCPU %u: %s", v->id, strerror(err));
 	v->started = true;
