@@ -26,16 +26,31 @@ struct smp_thread {
 	u32 id;
 };
 
+/* Its last exits, newest first */
+static void tell_flight(struct smp *smp, u32 id)
+{
+	const struct husk_stats *stats = mmap(NULL, 4096, PROT_READ, MAP_SHARED, smp->g.vm.vcpu[id].fd, 4096);
+	u32 last = 0;
+
+	if (stats == MAP_FAILED)
+		return;
+	for (u32 i = 0; i < HUSK_FLIGHT_LEN; i++)
+		if (stats->flight[i].sequence > last)
+			last = stats->flight[i].sequence;
+	for (u32 n = last; n && n + 6 > last; n--) {
+		const struct husk_flight *f = &stats->flight[n % HUSK_FLIGHT_LEN];
+
+		flat_fail("  exit %u: reason %u, %#x, info %#llx %#llx, rip %#llx", n, f->reason, f->hw_reason,
+			  (unsigned long long)f->info0, (unsigned long long)f->info1, (unsigned long long)f->rip);
+	}
+	munmap((void *)stats, 4096);
+}
+
 static void unexpected(struct smp *smp, u32 id, const struct vmm_exit *exit)
 {
-	const struct husk_run *run = smp->g.vm.vcpu[id].run;
-
 	flat_fail("vCPU %u: exit kind %d, error %d (%s)", id, exit->kind, exit->error, strerror(exit->error));
-	if (exit->kind == VMM_UNHANDLED && flat_backend == &vmm_husk)
-		flat_fail("  reason %u, %#llx, info %#llx %#llx, rip %#llx, %u bytes %02x %02x %02x", run->reason,
-			  (unsigned long long)run->unhandled.hw_reason, (unsigned long long)run->unhandled.info[0],
-			  (unsigned long long)run->unhandled.info[1], (unsigned long long)run->rip,
-			  run->unhandled.insn_length, run->unhandled.insn[0], run->unhandled.insn[1], run->unhandled.insn[2]);
+	if (flat_backend == &vmm_husk)
+		tell_flight(smp, id);
 }
 
 static void *smp_run(void *arg)
@@ -59,6 +74,8 @@ static void *smp_run(void *arg)
 		if (!served && !smp->stop)
 			unexpected(smp, self.id, &exit);
 		smp->g.done = true;
+		if (!served)
+			break;
 	}
 	return NULL;
 }
