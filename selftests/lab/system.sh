@@ -5,7 +5,8 @@
 load || { not_ok system_load "$(dmesg | tail -n 1)"; exit 0; }
 [ -b "$LAB_DISK" ] || { not_ok system_disk "the lab has no disk: --disk"; exit 0; }
 key=/tmp/key out=/tmp/system.out
-install -m 600 /lab/guest-key $key
+cp /lab/guest-key $key
+chmod 600 $key
 kernels=$1 # how many of the menu
 
 modprobe -a tun ext4
@@ -34,9 +35,9 @@ system() {
 	exec 9>/tmp/keys
 	wait_for 'Debian, kernel' $((60 * slow)) && ok ${n}_grub || not_ok ${n}_grub "$(tail -n 1 $out | tr -d '\r')"
 	printf '%s' "$1" >&9
-	wait_for 'Reached target.*multi-user.target' $((150 * slow)) && ok ${n}_multi_user ||
+	wait_for 'Reached target.*multi-user.target' $((300 * slow)) && ok ${n}_multi_user ||
 		{ not_ok ${n}_multi_user "$(tail -n 1 $out | tr -d '\r')"; tail -n 30 $out | sed 's/^/#   /'; }
-	wait_for 'husk-guest login:' $((30 * slow)) && ok ${n}_login || not_ok ${n}_login "no prompt"
+	wait_for 'husk-guest login:' $((60 * slow)) && ok ${n}_login || not_ok ${n}_login "no prompt"
 	check ${n}_ssh in_guest 'systemctl is-system-running --wait; ! systemctl --failed --plain --no-legend | grep .'
 	[ "$(in_guest nproc)" = 2 ] && ok ${n}_cpus || not_ok ${n}_cpus "not 2 CPUs"
 	[ "$(in_guest findmnt -no SOURCE /)" = /dev/vda1 ] && ok ${n}_root || not_ok ${n}_root "/ is not on the disk"
@@ -48,12 +49,12 @@ system() {
 	in_guest 'dmesg --level=emerg,alert,crit,err' >/tmp/dmesg
 	[ -s /tmp/dmesg ] && not_ok ${n}_log "$(head -n 1 /tmp/dmesg)" || ok ${n}_log
 	in_guest poweroff
-	timeout $((60 * slow)) tail --pid=$vm -f /dev/null
-	kill $vm 2>/dev/null && not_ok ${n}_poweroff "still there"
+	wait_for 'no such line' $((90 * slow))	# or until it is gone
+	kill $vm 2>/dev/null
 	exec 9>&-
 	wait $vm
 	status=$?
-	[ $status = 0 ] && ok ${n}_poweroff || not_ok ${n}_poweroff "husk run: status $status"
+	[ $status = 0 ] && ok ${n}_poweroff || not_ok ${n}_poweroff "husk run: status $status: $(tail -n 1 $out | tr -d '\r')"
 	check ${n}_fsck e2fsck -fn "${LAB_DISK}1"
 }
 

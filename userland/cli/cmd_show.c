@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* husk show: one VM, its vCPUs and its exits by reason and level. */
+/* husk show: one VM, its vCPUs, its exits by reason and level, and the machine that the guest sees. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,7 +13,9 @@ static const char show_usage[] =
 	"usage: husk show [--json] VM\n"
 	"\n"
 	"Show a VM by name or id: state, owner, memory, vCPUs, and its exits by reason\n"
-	"and by who served them: the fast loop, the rest of the kernel module, the worker.\n";
+	"and by who served them: the fast loop, the rest of the kernel module, the worker.\n"
+	"Of a VM of your own also the devices that the guest sees: addresses, interrupts,\n"
+	"and where their data path runs.\n";
 
 #define SHOW_VCPUS	1024	/* more than any kernel module allows */
 
@@ -57,6 +59,18 @@ static void show_vcpu_json(const struct husk_nl_vcpu *v)
 	printf("]}");
 }
 
+/* The worker's own words, if it is ours to ask */
+static void show_machine(const struct husk_nl_vm *vm, bool json)
+{
+	static char answer[65536];
+	size_t n = vm->control[0] ? vm_ask(vm, json ? "show-json\n" : "show\n", answer, sizeof(answer)) : 0;
+
+	if (json)
+		printf(", \"machine\": %s", n ? answer : "null");
+	else
+		fputs(answer, stdout);
+}
+
 static void show_json(const struct husk_nl_vm *vm, const struct show *show)
 {
 	printf("{");
@@ -66,7 +80,9 @@ static void show_json(const struct husk_nl_vm *vm, const struct show *show)
 		printf(i ? ",\n  " : "\n  ");
 		show_vcpu_json(show->vcpu[i]);
 	}
-	printf("]}\n");
+	printf("]");
+	show_machine(vm, true);
+	printf("}\n");
 }
 
 static void show_vm(const struct husk_nl_vm *vm)
@@ -146,6 +162,7 @@ int cmd_show(int argc, char **argv)
 		show_vm(&vm);
 		show_vcpus(&show);
 		show_exits(&show);
+		show_machine(&vm, false);
 	}
 	while (show.count)
 		free(show.vcpu[--show.count]);

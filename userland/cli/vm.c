@@ -5,10 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "cli.h"
 #include "format.h"
+#include "lib/libhusk.h"
 #include "vm.h"
 
 static enum husk_status vm_status(int err)
@@ -99,4 +103,22 @@ uint64_t vm_now(void)
 
 	clock_gettime(CLOCK_BOOTTIME, &ts);
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
+}
+
+size_t vm_ask(const struct husk_nl_vm *vm, const char *line, char *answer, size_t room)
+{
+	const struct timeval patience = { .tv_sec = 5 };
+	int fd = husk_control_connect(vm->control, line);
+	size_t len = 0;
+	ssize_t n;
+
+	*answer = 0;
+	if (fd < 0)
+		return 0;
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	while (len + 1 < room && (n = recv(fd, answer + len, room - 1 - len, 0)) > 0)
+		len += n;
+	answer[len] = 0;
+	close(fd);
+	return len;
 }

@@ -21,6 +21,12 @@ struct husk_nl_vm *vm_list(struct husk_nl *nl, size_t *count);
 /* A VM as members of a JSON object, without braces */
 void vm_json(const struct husk_nl_vm *vm);
 
+/*
+ * Send a line to the VM's worker; its answer, NUL-terminated, and how long it is. 0: the
+ * worker is not ours to ask, or gone, or says nothing for 5 seconds.
+ */
+size_t vm_ask(const struct husk_nl_vm *vm, const char *line, char *answer, size_t room);
+
 /* Nanoseconds on CLOCK_BOOTTIME, the clock of created_ns. */
 uint64_t vm_now(void);
 

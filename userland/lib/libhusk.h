@@ -66,6 +66,8 @@ const char *husk_rundir(void);
 int husk_control_path(char path[HUSK_CONTROL_LEN], const char *name);
 /* Connect to a control socket, send one line. Answers the socket. */
 int husk_control_connect(const char *path, const char *line);
+/* Bytes from "512K", "256M", "2G"; a bare number is MiB. 0: no size */
+__u64 husk_parse_size(const char *text);
 /* Is it a name the kernel takes: 1..63 of [A-Za-z0-9._-], not starting with '-' or '.'? */
 int husk_name_valid(const char *name);
 

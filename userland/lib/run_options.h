@@ -34,6 +34,11 @@
 	       "a network card: on a tap interface of the host, or\n" \
 	       "without rights, by passt, which forwards the ports") \
 	OPTION(rng, "rng", NULL, "a source of randomness: the host's") \
+	OPTION(balloon, "balloon", NULL, "the guest gives back memory that it does not use, and\n" \
+					 "what 'husk balloon' asks for") \
+	OPTION(vsock, "vsock", "CID", "sockets between host and guest (vsock(7)), the guest's\n" \
+				      "address being CID, 3 or more") \
+	OPTION(console, "console", "serial|virtio", "what the terminal is to the guest: ttyS0, or hvc0 (serial)") \
 	SECTION("For test kernels") \
 	OPTION(debug_exit, "debug-exit", NULL, "a value v written to port 0xf4 ends the VM;\n" \
 						"the status is then (v << 1) | 1") \

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Names and error texts. */
+#include <ctype.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/libhusk.h"
@@ -62,4 +64,26 @@ int husk_name_valid(const char *name)
 
 	return len > 0 && len < HUSK_NAME_LEN && name[0] != '-' && name[0] != '.' &&
 	       strspn(name, allowed) == len;
+}
+
+__u64 husk_parse_size(const char *text)
+{
+	static const char units[] = "KMGT";
+	__u64 value, shift = 20;
+	const char *unit;
+	char *end;
+
+	if (!isdigit((unsigned char)*text))
+		return 0;
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (*end) {
+		unit = strchr(units, toupper((unsigned char)*end));
+		if (!unit || end[1])
+			return 0;
+		shift = 10 + 10 * (unit - units);
+	}
+	if (errno || value > ~0ULL >> shift)
+		return 0;
+	return value << shift;
 }

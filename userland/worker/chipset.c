@@ -115,7 +115,7 @@ static void com1_out(void *ctx, uint8_t byte)
 {
 	struct machine *m = ctx;
 
-	console_put(m->console, byte);
+	console_write(m->console, &byte, 1);
 }
 
 static void com1_irq(void *ctx, bool level)

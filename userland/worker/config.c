@@ -19,34 +19,12 @@
 #define TSC_OPTION	"tsc_early_khz="
 #define CMDLINE_DEFAULT	"console=ttyS0"
 
-uint64_t config_size(const char *text)
-{
-	static const char units[] = "KMGT";
-	uint64_t value, shift = 20;
-	const char *unit;
-	char *end;
-
-	if (!isdigit((unsigned char)*text))
-		return 0;
-	errno = 0;
-	value = strtoull(text, &end, 10);
-	if (*end) {
-		unit = strchr(units, toupper((unsigned char)*end));
-		if (!unit || end[1])
-			return 0;
-		shift = 10 + 10 * (unit - units);
-	}
-	if (errno || value > UINT64_MAX >> shift)
-		return 0;
-	return value << shift;
-}
-
 enum husk_status option_memory(struct config *c, const char *text)
 {
 	struct sysinfo host;
 	uint64_t most;
 
-	c->memory = config_size(text);
+	c->memory = husk_parse_size(text);
 	if (!c->memory)
 		return fail(HUSK_STATUS_INPUT, "--memory %s: not a size; say for example 256M or 2G", text);
 	if (c->memory & 0xfff)

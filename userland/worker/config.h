@@ -14,8 +14,6 @@ void config_fini(struct config *config);
 /* A device, for machine_create() to make; for the functions option_ID(). options live as long as the process. */
 enum husk_status config_add_device(struct config *config, enum husk_status (*create)(struct machine *m, void *options),
 				   void *options);
-/* Bytes from "512K", "256M", "2G"; a bare number is MiB. 0: no size. Pure. */
-uint64_t config_size(const char *text);
 
 /*
  * One function for each option, in the file of its subject: takes the option's argument

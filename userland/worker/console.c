@@ -16,12 +16,13 @@ void console_wake(struct console *c)
 		return;
 }
 
-void console_put(struct console *c, uint8_t byte)
+void console_write(struct console *c, const uint8_t *data, size_t n)
 {
 	bool announce;
 
 	pthread_mutex_lock(&c->lock);
-	c->ring[c->head++ % CONSOLE_RING] = byte;
+	for (size_t i = 0; i < n; i++)
+		c->ring[c->head++ % CONSOLE_RING] = data[i];
 	announce = !c->announced;
 	c->announced = true;
 	pthread_mutex_unlock(&c->lock);

@@ -24,7 +24,7 @@ struct console {
 
 int console_init(struct console *c);
 /* Any thread */
-void console_put(struct console *c, uint8_t byte);
+void console_write(struct console *c, const uint8_t *data, size_t n);
 void console_wake(struct console *c);
 /*
  * Copy what was written after *cursor, at most n bytes; what the ring no

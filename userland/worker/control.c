@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -14,6 +15,8 @@
 #include <unistd.h>
 
 #include "worker/control.h"
+#include "worker/show.h"
+#include "worker/virtio/balloon.h"
 
 #define FLUSH_MS	1000	/* how long clients may take for the rest of the output */
 #define BATCH_NS	1000000	/* output is collected so long: one send for many bytes */
@@ -81,12 +84,97 @@ static void client_accept(struct control *ctl)
 	close(fd);
 }
 
+static void say(struct client *client, const char *text, size_t n)
+{
+	/* The socket's buffer has room for all of it: it is empty. */
+	if (send(client->fd, text, n, MSG_NOSIGNAL) < 0)
+		return;
+}
+
+static void do_console(struct client *client, struct machine *m, const char *argument)
+{
+	(void)m;
+	(void)argument;
+	client->console = true;
+}
+
+static void do_quit(struct client *client, struct machine *m, const char *argument)
+{
+	(void)client;
+	(void)argument;
+	machine_end(m, END_QUIT);
+}
+
+static void show(struct client *client, struct machine *m, bool json)
+{
+	static char out[65536];
+	size_t n;
+
+	pthread_mutex_lock(&m->lock);
+	n = machine_show(m, json, out, sizeof(out));
+	pthread_mutex_unlock(&m->lock);
+	say(client, out, n);
+}
+
+static void do_show(struct client *client, struct machine *m, const char *argument)
+{
+	(void)argument;
+	show(client, m, false);
+}
+
+static void do_show_json(struct client *client, struct machine *m, const char *argument)
+{
+	(void)argument;
+	show(client, m, true);
+}
+
+static void do_balloon(struct client *client, struct machine *m, const char *argument)
+{
+	const char *why = "ok";
+	unsigned long long bytes;
+	char *end;
+
+	errno = 0;
+	bytes = strtoull(argument, &end, 10);
+	if (errno || end == argument || *end) {
+		why = "not a number of bytes";
+	} else {
+		pthread_mutex_lock(&m->lock);
+		why = balloon_set(m, bytes);
+		pthread_mutex_unlock(&m->lock);
+		why = why ? why : "ok";
+	}
+	say(client, why, strlen(why));
+}
+
+static const struct {
+	const char *name;
+	void (*run)(struct client *client, struct machine *m, const char *argument);
+} commands[] = {
+	{ "console", do_console },
+	{ "quit", do_quit },
+	{ "show", do_show },
+	{ "show-json", do_show_json },
+	{ "balloon", do_balloon },
+};
+
+static void command(struct client *client, struct machine *m)
+{
+	char *argument = strchr(client->line, ' ');
+
+	if (argument)
+		*argument++ = 0;
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		if (!strcmp(client->line, commands[i].name))
+			commands[i].run(client, m, argument ? argument : "");
+}
+
 /* Byte by byte: what follows the line is for the guest. */
 static void client_line(struct client *client, struct machine *m)
 {
 	char c;
 
-	while (!client->console) {
+	for (;;) {
 		if (recv(client->fd, &c, 1, 0) != 1) {
 			if (errno != EAGAIN && errno != EINTR)
 				client_close(client);
@@ -97,13 +185,10 @@ static void client_line(struct client *client, struct machine *m)
 			continue;
 		}
 		client->line[client->line_len] = 0;
-		if (c == '\n' && !strcmp(client->line, "console")) {
-			client->console = true;
-			return;
-		}
-		if (c == '\n' && !strcmp(client->line, "quit"))
-			machine_end(m, END_QUIT);
-		client_close(client);
+		if (c == '\n')
+			command(client, m);
+		if (!client->console)
+			client_close(client);
 		return;
 	}
 }
@@ -162,9 +247,7 @@ static void give_input(struct control *ctl, struct machine *m)
 
 	if (!ctl->input_len)
 		return;
-	pthread_mutex_lock(&m->lock);
-	taken = serial_receive(&m->chipset.com1, ctl->input, ctl->input_len);
-	pthread_mutex_unlock(&m->lock);
+	taken = machine_input(m, ctl->input, ctl->input_len);
 	ctl->input_len -= taken;
 	memmove(ctl->input, ctl->input + taken, ctl->input_len);
 }

@@ -2,9 +2,12 @@
 /*
  * The worker's connections to the outside, all served by the main thread:
  *
- * - the control socket: a client sends one line, "console" or "quit". After
- *   "console" the connection carries the console's raw bytes both ways,
- *   beginning with the last 64 KiB of output.
+ * - the control socket: a client sends one line:
+ *	console		the connection carries the console's raw bytes both ways,
+ *			beginning with the last 64 KiB of output
+ *	quit		ends the VM
+ *	show, show-json	is answered with the machine as the guest sees it
+ *	balloon BYTES	sets the balloon's size; is answered "ok", or why not
  * - the lifeline, a seqpacket socket to the process that started the worker:
  *   it is told "ready NAME" when the guest runs, and may send "detach". When
  *   it closes without that, the VM ends with it.
@@ -18,7 +21,7 @@
 #include "worker/machine.h"
 
 #define CONTROL_CLIENTS	8
-#define CONTROL_LINE	16
+#define CONTROL_LINE	64
 
 struct client {
 	int fd;			/* -1: free */

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "worker/machine.h"
+#include "worker/virtio/console.h"
 #include "worker/virtio/virtio.h"
 
 #define HUGE	(2ULL << 20)
@@ -25,6 +26,20 @@ long long machine_now_ms(void)
 uint8_t *machine_ram(const struct machine *m, uint64_t gpa, uint64_t length)
 {
 	return pvio_map(&m->guest, gpa, length);
+}
+
+/* Until the guest has a driver for hvc0, there is the serial port. */
+size_t machine_input(struct machine *m, const uint8_t *data, size_t n)
+{
+	size_t taken;
+
+	pthread_mutex_lock(&m->lock);
+	if (m->virtio_console && virtio_running(m->virtio_console))
+		taken = virtio_console_receive(m->virtio_console, data, n);
+	else
+		taken = serial_receive(&m->chipset.com1, data, n);
+	pthread_mutex_unlock(&m->lock);
+	return taken;
 }
 
 /*

@@ -115,6 +115,7 @@ struct machine {
 	struct virtio *virtio[MACHINE_VIRTIO];
 	unsigned int virtio_count;
 	struct firmware firmware;
+	struct virtio *virtio_console;	/* immutable; NULL: the terminal is the serial port */
 };
 
 /* Make the VM and its devices. On failure everything is undone and one line printed. */
@@ -129,6 +130,8 @@ void machine_join(struct machine *m);
 enum husk_status machine_reset(struct machine *m);
 /* Any thread. The first reason counts. */
 void machine_end(struct machine *m, enum machine_end reason);
+/* Bytes typed at the terminal; answers how many the guest took. console_wake() is called when it may take more. */
+size_t machine_input(struct machine *m, const uint8_t *data, size_t n);
 /* Bytes of guest memory at gpa, or NULL if they are not all in RAM */
 uint8_t *machine_ram(const struct machine *m, uint64_t gpa, uint64_t length);
 long long machine_now_ms(void);

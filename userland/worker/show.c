@@ -15,11 +15,16 @@ static void put(struct show *show, const char *text, size_t n)
 	show->len += n;
 }
 
+static void put_text(struct show *show, const char *text)
+{
+	put(show, text, strlen(text));
+}
+
 static void put_string(struct show *show, const char *text)
 {
 	char escape[8];
 
-	put(show, "\"", 1);
+	put_text(show, "\"");
 	for (; *text; text++) {
 		unsigned char c = *text;
 
@@ -30,37 +35,70 @@ static void put_string(struct show *show, const char *text)
 		else
 			put(show, text, 1);
 	}
-	put(show, "\"", 1);
+	put_text(show, "\"");
 }
+
+/* For people: a list is a heading, each of its members a line, and in a line all is "key=value". */
+enum { DEPTH_HEADING = 1, DEPTH_LINE };
 
 static void put_key(struct show *show, const char *key)
 {
-	if (show->comma)
-		put(show, ", ", 2);
+	if (show->json && show->comma)
+		put_text(show, ", ");
+	else if (!show->json && show->comma)
+		put_text(show, " ");
 	show->comma = true;
-	if (key) {
-		put_string(show, key);
-		put(show, ": ", 2);
+	if (!key)
+		return;
+	if (!show->json) {
+		put_text(show, key);
+		put_text(show, "=");
+		return;
+	}
+	put_string(show, key);
+	put_text(show, ": ");
+}
+
+static void open_line(struct show *show, const char *key)
+{
+	if (show->depth == DEPTH_HEADING) {
+		put_text(show, "\n");
+		put_text(show, key);
+		put_text(show, ":\n");
+	} else if (show->depth == DEPTH_LINE) {
+		put_text(show, "  ");
 	}
 }
 
 void show_open(struct show *show, const char *key, char bracket)
 {
-	put_key(show, key);
-	put(show, &bracket, 1);
+	if (show->json || show->depth > DEPTH_LINE) {
+		put_key(show, key);
+		put(show, &bracket, 1);
+	} else {
+		open_line(show, key);
+	}
+	show->depth++;
 	show->comma = false;
 }
 
 void show_close(struct show *show, char bracket)
 {
-	put(show, &bracket, 1);
+	show->depth--;
+	if (show->json || show->depth > DEPTH_LINE)
+		put(show, &bracket, 1);
+	else if (show->depth == DEPTH_LINE)
+		put_text(show, "\n");
 	show->comma = true;
 }
 
 void show_text(struct show *show, const char *key, const char *text)
 {
 	put_key(show, key);
-	put_string(show, text);
+	if (show->json)
+		put_string(show, text);
+	else
+		put_text(show, text);
 }
 
 void show_number(struct show *show, const char *key, uint64_t number)
@@ -149,9 +187,9 @@ static void show_device(struct show *show, struct machine *m, const struct pci_d
 	show_close(show, '}');
 }
 
-size_t machine_show(struct machine *m, char *out, size_t room)
+size_t machine_show(struct machine *m, bool json, char *out, size_t room)
 {
-	struct show show = { .out = out, .room = room };
+	struct show show = { .out = out, .room = room, .json = json };
 
 	show_open(&show, NULL, '{');
 	show_open(&show, "devices", '[');
@@ -164,6 +202,5 @@ size_t machine_show(struct machine *m, char *out, size_t room)
 			show_device(&show, m, m->chipset.pci.device[i]);
 	show_close(&show, ']');
 	show_close(&show, '}');
-	put(&show, "\n", 1);
 	return show.len <= room ? show.len : 0;
 }

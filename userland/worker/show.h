@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What 'husk show' asks the worker for: JSON, written bit by bit. */
+/* What 'husk show' asks the worker for: JSON, or the same for people, written bit by bit. */
 #ifndef HUSK_WORKER_SHOW_H
 #define HUSK_WORKER_SHOW_H
 
@@ -12,7 +12,9 @@ struct machine;
 struct show {
 	char *out;
 	size_t room, len;	/* len > room: it did not fit */
+	bool json;
 	bool comma;		/* one is due before the next member */
+	unsigned int depth;	/* of brackets */
 };
 
 /* key NULL: a member of an array */
@@ -24,6 +26,6 @@ void show_number(struct show *show, const char *key, uint64_t number);
 void show_address(struct show *show, const char *key, uint64_t address);
 
 /* The machine as the guest sees it; the lock is held. Bytes, 0: no room */
-size_t machine_show(struct machine *m, char *out, size_t room);
+size_t machine_show(struct machine *m, bool json, char *out, size_t room);
 
 #endif

@@ -10,8 +10,8 @@
 
 static void set_ring(struct virtio *v, struct virtio_queue *q)
 {
-	q->ring.indirect = virtio_has(v, VIRTIO_F_INDIRECT);
-	q->ring.event_index = virtio_has(v, VIRTIO_F_EVENT_INDEX);
+	q->ring.indirect = virtio_has(v, VIRTIO_FEATURE_INDIRECT);
+	q->ring.event_index = virtio_has(v, VIRTIO_FEATURE_EVENT_INDEX);
 }
 
 static void reset_queue(struct virtio_queue *q)
@@ -100,7 +100,7 @@ void virtio_broken(struct virtio *v)
 /* The driver's last word on features (2.2.2); it looks whether we agree. */
 static bool features_fine(const struct virtio *v)
 {
-	return !(v->accepted & ~v->offered) && virtio_has(v, VIRTIO_F_VERSION_1);
+	return !(v->accepted & ~v->offered) && virtio_has(v, VIRTIO_FEATURE_VERSION_1);
 }
 
 static void start(struct virtio *v)
@@ -145,7 +145,7 @@ void virtio_init(struct virtio *v, const struct virtio_class *class, struct mach
 	memset(v, 0, sizeof(*v));
 	v->class = class;
 	v->machine = m;
-	v->offered = features | VIRTIO_F_VERSION_1 | VIRTIO_F_INDIRECT | VIRTIO_F_EVENT_INDEX;
+	v->offered = features | VIRTIO_FEATURE_VERSION_1 | VIRTIO_FEATURE_INDIRECT | VIRTIO_FEATURE_EVENT_INDEX;
 	v->queues = queues;
 	v->work = (struct work){ .run = more, .ctx = v };
 	for (unsigned int i = 0; i < queues; i++)

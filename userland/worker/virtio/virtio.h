@@ -21,9 +21,9 @@ struct virtio;
 #define VIRTIO_NO_VECTOR 0xffff
 
 /* virtio 1.2, chapter 6 */
-#define VIRTIO_F_INDIRECT	(1ULL << 28)
-#define VIRTIO_F_EVENT_INDEX	(1ULL << 29)
-#define VIRTIO_F_VERSION_1	(1ULL << 32)
+#define VIRTIO_FEATURE_INDIRECT	(1ULL << 28)
+#define VIRTIO_FEATURE_EVENT_INDEX	(1ULL << 29)
+#define VIRTIO_FEATURE_VERSION_1	(1ULL << 32)
 
 /* 2.1 */
 #define VIRTIO_ACKNOWLEDGE	1
