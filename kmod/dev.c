@@ -32,6 +32,7 @@ static long husk_dev_get_caps(void *object, void *p)
 		.xsave_size = husk_host.xsave_size,
 		.xcr0 = husk_host.guest_xcr0,
 		.foreign_virt = husk_vendor->foreign(),
+		.vm_state_classes = BIT_ULL(HUSK_VM_CLASS_COUNT) - 1,
 	};
 	return 0;
 }

@@ -19,9 +19,8 @@
 #include "hostcpu.h"
 #include "irqchip/irqchip.h"
 #include "state_check.h"
+#include "state_records.h"
 #include "vendor.h"
-
-#define HUSK_STATE_BUFFER_MAX	SZ_64K
 
 /* ---- general, system ---- */
 
@@ -283,34 +282,37 @@ static void husk_state_set_clock(struct husk_vcpu *vcpu, const void *payload)
 	husk_lapic_tsc_changed(vcpu);
 }
 
-/* ---- records ---- */
+/* ---- the classes together ---- */
 
 /* One state class. get() finds its payload zeroed; verify() comes before any set(). */
 struct husk_state_ops {
-	u32 size, version;
 	void (*get)(struct husk_vcpu *vcpu, void *payload);
 	int (*verify)(struct husk_vcpu *vcpu, const void *payload);
 	void (*set)(struct husk_vcpu *vcpu, const void *payload);
 };
 
-#define HUSK_STATE_OPS(id, fn, type, v) [HUSK_STATE_##id] = { \
-	sizeof(type), v, husk_state_get_##fn, husk_state_verify_##fn, husk_state_set_##fn }
+#define HUSK_STATE_OPS(id, fn) [HUSK_STATE_##id] = { \
+	husk_state_get_##fn, husk_state_verify_##fn, husk_state_set_##fn }
 
 static const struct husk_state_ops husk_state_ops[HUSK_STATE_COUNT] = {
-	HUSK_STATE_OPS(GENERAL, general, struct husk_general, 1),
-	HUSK_STATE_OPS(SYSTEM, system, struct husk_system, 1),
-	HUSK_STATE_OPS(FPU, fpu, struct husk_fpu, 1),
-	HUSK_STATE_OPS(MSRS, msrs, struct husk_msrs, 1),
-	HUSK_STATE_OPS(LAPIC, lapic, struct husk_lapic_state, 1),
-	HUSK_STATE_OPS(EVENTS, events, struct husk_vcpu_events, 1),
-	HUSK_STATE_OPS(CLOCK, clock, struct husk_clock, 1),
+	HUSK_STATE_OPS(GENERAL, general),
+	HUSK_STATE_OPS(SYSTEM, system),
+	HUSK_STATE_OPS(FPU, fpu),
+	HUSK_STATE_OPS(MSRS, msrs),
+	HUSK_STATE_OPS(LAPIC, lapic),
+	HUSK_STATE_OPS(EVENTS, events),
+	HUSK_STATE_OPS(CLOCK, clock),
 };
 
-#define HUSK_STATE_ALL		(BIT_ULL(HUSK_STATE_COUNT) - 1)
+static const struct husk_record_type husk_state_types[HUSK_STATE_COUNT] = {
+#define X(id, name, type, version) [HUSK_STATE_##id] = { sizeof(type), version },
+	HUSK_STATES(X)
+#undef X
+};
 
-static u32 husk_state_record_size(u32 class_id)
+static void husk_state_get_class(void *object, u32 id, void *payload)
 {
-	return sizeof(struct husk_state_record) + ALIGN(husk_state_ops[class_id].size, 8);
+	husk_state_ops[id].get(object, payload);
 }
 
 /**
@@ -318,68 +320,11 @@ static u32 husk_state_record_size(u32 class_id)
  * @vcpu: with its mutex held
  * @arg: the kernel's copy; length becomes the bytes written or needed
  *
- * Return: 0, -EOPNOTSUPP unknown class, -EINVAL, -E2BIG, -ENOMEM, -EFAULT.
+ * Return: as husk_records_get().
  */
 long husk_state_get(struct husk_vcpu *vcpu, struct husk_state *arg)
 {
-	u32 id, need = 0, room = arg->length;
-	void *buffer, *at;
-	long ret = 0;
-
-	if (arg->reserved)
-		return -EINVAL;
-	if (arg->classes & ~HUSK_STATE_ALL)
-		return -EOPNOTSUPP;
-	for (id = 0; id < HUSK_STATE_COUNT; id++)
-		if (arg->classes & BIT_ULL(id))
-			need += husk_state_record_size(id);
-	arg->length = need;
-	if (room < need)
-		return -E2BIG;
-	at = buffer = kvzalloc(need, GFP_KERNEL_ACCOUNT);
-	if (!buffer)
-		return -ENOMEM;
-
-	for (id = 0; id < HUSK_STATE_COUNT; id++) {
-		struct husk_state_record *record = at;
-
-		if (!(arg->classes & BIT_ULL(id)))
-			continue;
-		record->class_id = id;
-		record->version = husk_state_ops[id].version;
-		record->length = ALIGN(husk_state_ops[id].size, 8);
-		husk_state_ops[id].get(vcpu, record + 1);
-		at += husk_state_record_size(id);
-	}
-	if (copy_to_user(u64_to_user_ptr(arg->buffer), buffer, need))
-		ret = -EFAULT;
-	kvfree(buffer);
-	return ret;
-}
-
-/* Find the records in the buffer: each class that is wanted once, and nothing else. */
-static int husk_state_parse(const struct husk_state *arg, const void *buffer, const void *payload[HUSK_STATE_COUNT])
-{
-	const void *end = buffer + arg->length;
-	u64 seen = 0;
-
-	while (buffer < end) {
-		const struct husk_state_record *record = buffer;
-		u32 id;
-
-		if (end - buffer < sizeof(*record) || record->reserved || record->class_id >= HUSK_STATE_COUNT)
-			return -EINVAL;
-		id = array_index_nospec(record->class_id, HUSK_STATE_COUNT);
-		if (record->version != husk_state_ops[id].version)
-			return -EOPNOTSUPP;
-		if (record->length != ALIGN(husk_state_ops[id].size, 8) ||
-		    end - buffer < husk_state_record_size(id) || (seen & BIT_ULL(id)))
-			return -EINVAL;
-		seen |= BIT_ULL(id);
-		payload[id] = record + 1;
-		buffer += husk_state_record_size(id);
-	}
-	return seen == arg->classes ? 0 : -EINVAL;
+	return husk_records_get(husk_state_types, HUSK_STATE_COUNT, arg, husk_state_get_class, vcpu);
 }
 
 static int husk_state_verify(struct husk_vcpu *vcpu, const void *const payload[HUSK_STATE_COUNT])
@@ -420,16 +365,10 @@ long husk_state_set(struct husk_vcpu *vcpu, struct husk_state *arg)
 	int i;
 
 	BUILD_BUG_ON(ARRAY_SIZE(order) != HUSK_STATE_COUNT);
-	if (arg->reserved || arg->length > HUSK_STATE_BUFFER_MAX || !arg->length)
-		return -EINVAL;
-	if (arg->classes & ~HUSK_STATE_ALL)
-		return -EOPNOTSUPP;
-	buffer = vmemdup_user(u64_to_user_ptr(arg->buffer), arg->length);
-	if (IS_ERR(buffer))
-		return PTR_ERR(buffer);
-	ret = husk_state_parse(arg, buffer, payload);
-	if (!ret)
-		ret = husk_state_verify(vcpu, payload);
+	ret = husk_records_take(husk_state_types, HUSK_STATE_COUNT, arg, payload, &buffer);
+	if (ret)
+		return ret;
+	ret = husk_state_verify(vcpu, payload);
 	for (i = 0; !ret && i < ARRAY_SIZE(order); i++)
 		if (payload[order[i]])
 			husk_state_ops[order[i]].set(vcpu, payload[order[i]]);

@@ -20,6 +20,7 @@
 #include "irqchip/irqchip.h"
 #include "uapi/husk_netlink.h"
 #include "vendor.h"
+#include "vm_state.h"
 
 DEFINE_MUTEX(husk_vms_lock);
 LIST_HEAD(husk_vms);
@@ -86,6 +87,16 @@ static long husk_vm_set_routes(void *object, void *p)
 	ret = husk_routes_set(object, route, arg->count);
 	kvfree(route);
 	return ret;
+}
+
+static long husk_vm_get_state(void *object, void *arg)
+{
+	return husk_vm_state_get(object, arg);
+}
+
+static long husk_vm_set_state(void *object, void *arg)
+{
+	return husk_vm_state_set(object, arg);
 }
 
 static long husk_vm_irqfd(void *object, void *arg)
@@ -171,6 +182,9 @@ static const struct husk_ioctl husk_vm_ioctls[] = {
 	HUSK_IOCTL(HUSK_VM_IOEVENTFD, husk_ioeventfd,
 		   HUSK_IOEVENTFD_PIO | HUSK_IOEVENTFD_MATCH | HUSK_IOEVENTFD_DEASSIGN, 32, HUSK_LOCK_VM,
 		   .fn = husk_vm_ioeventfd),
+	HUSK_IOCTL(HUSK_VM_GET_STATE, husk_state, 0, 32, HUSK_LOCK_VM, .fn = husk_vm_get_state,
+		   .dead = true, .out = true),
+	HUSK_IOCTL(HUSK_VM_SET_STATE, husk_state, 0, 32, HUSK_LOCK_VM, .fn = husk_vm_set_state),
 	HUSK_IOCTL(HUSK_VM_HARVEST, husk_harvest, 0, 48, HUSK_LOCK_VM, .fn = husk_vm_harvest, .out = true),
 };
 

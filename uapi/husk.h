@@ -143,6 +143,7 @@ enum husk_mode {
  * @xsave_size: out, bytes of the XSAVE area in state class FPU
  * @foreign_virt: out, 1 if another hypervisor has the CPU's mode on right now
  * @reserved: 0
+ * @vm_state_classes: out, bit HUSK_VM_CLASS_x: classes of HUSK_VM_GET_STATE
  */
 struct husk_caps {
 	__u32 size;
@@ -161,6 +162,7 @@ struct husk_caps {
 	__u64 xcr0;
 	__u32 foreign_virt;
 	__u32 reserved;
+	__u64 vm_state_classes;
 };
 
 /**
@@ -603,7 +605,7 @@ struct husk_state_record {
 };
 
 /**
- * struct husk_state - HUSK_VCPU_GET_STATE, HUSK_VCPU_SET_STATE
+ * struct husk_state - HUSK_VCPU_GET_STATE, HUSK_VCPU_SET_STATE, HUSK_VM_GET_STATE, HUSK_VM_SET_STATE
  * @size: sizeof(struct husk_state)
  * @flags: 0
  * @classes: GET: bits HUSK_STATE_x wanted. SET: bits that the buffer must hold,
@@ -613,7 +615,8 @@ struct husk_state_record {
  * @reserved: 0
  * @buffer: address of the records
  *
- * SET checks all records before it applies any. EBUSY while the vCPU runs.
+ * SET checks all records before it applies any. EBUSY while the vCPU runs. The
+ * classes of a VM are below.
  */
 struct husk_state {
 	__u32 size;
@@ -623,6 +626,96 @@ struct husk_state {
 	__u32 reserved;
 	__aligned_u64 buffer;
 };
+
+/* The IOAPIC */
+struct husk_ioapic_state {
+	__u8 select;		/* its register that the window shows */
+	__u8 id;
+	__u8 reserved[6];
+	__u32 lines;		/* inputs asserted by HUSK_VM_IRQ_LINE, a bit each */
+	__u32 resample;		/* inputs asserted by irqfds until their EOI */
+	__u64 entry[24];	/* redirection table; bit 14, Remote IRR, is set as it is */
+};
+
+/* An 8259; inputs are a bit each */
+struct husk_pic_chip_state {
+	__u8 lines, resample;	/* as above */
+	__u8 irr, isr, imr;	/* irr of a level-triggered input follows from its lines */
+	__u8 elcr;		/* 1: level triggered */
+	__u8 base;		/* vector of input 0 */
+	__u8 lowest;		/* input with the lowest priority */
+	__u8 init_step;		/* the ICW that is next: 2, 3, 4; 0: it is set up */
+	__u8 flags;		/* HUSK_PIC_x */
+	__u8 reserved[6];
+};
+#define HUSK_PIC_NEED_ICW4	(1U << 0)
+#define HUSK_PIC_SINGLE		(1U << 1)
+#define HUSK_PIC_READ_ISR	(1U << 2)
+#define HUSK_PIC_POLL		(1U << 3)
+#define HUSK_PIC_AUTO_EOI	(1U << 4)
+#define HUSK_PIC_ROTATE		(1U << 5)	/* in automatic EOI */
+#define HUSK_PIC_NESTED		(1U << 6)	/* special fully nested */
+#define HUSK_PIC_SPECIAL_MASK	(1U << 7)
+
+struct husk_pic_state {
+	struct husk_pic_chip_state chip[2];	/* master, slave */
+};
+
+/* A counter of the 8254 */
+struct husk_pit_channel_state {
+	__u64 elapsed;		/* ticks of 1193182 Hz since the count began; below 2^18 */
+	__u32 count;		/* 1..65536; 0: none yet */
+	__u32 next;		/* likewise: the count that comes after it */
+	__u16 latch;
+	__u8 status;		/* latched */
+	__u8 access;		/* 1 low byte, 2 high byte, 3 both */
+	__u8 mode;		/* 0..5 */
+	__u8 low;		/* the byte that was written first */
+	__u16 flags;		/* HUSK_PIT_x */
+};
+#define HUSK_PIT_BCD		(1U << 0)
+#define HUSK_PIT_GATE		(1U << 1)
+#define HUSK_PIT_COUNTING	(1U << 2)
+#define HUSK_PIT_LATCHED	(1U << 3)
+#define HUSK_PIT_STATUS_LATCHED	(1U << 4)
+#define HUSK_PIT_READ_HIGH	(1U << 5)	/* the high byte is next */
+#define HUSK_PIT_WRITE_HIGH	(1U << 6)
+
+struct husk_pit_state {
+	struct husk_pit_channel_state channel[3];
+	__u8 port61;		/* bits 3:0 */
+	__u8 reserved[7];
+};
+
+/* The TSC that vCPUs begin with; one that is there has a clock of its own, class CLOCK of the vCPU */
+struct husk_vm_clock {
+	__u64 tsc;		/* guest TSC now */
+	__u64 ns;		/* CLOCK_MONOTONIC at that moment; SET: not in the future, 0 for now */
+	__u32 tsc_khz;		/* SET: the host's, or 0 */
+	__u32 reserved0;
+	__u64 reserved[5];
+};
+
+/* State classes of a VM. X(constant, "name", payload struct, version) */
+#define HUSK_VM_CLASSES(X) \
+	X(IOAPIC,	"ioapic",	struct husk_ioapic_state, 1) \
+	X(PIC,		"pic",		struct husk_pic_state,	1) \
+	X(PIT,		"pit",		struct husk_pit_state,	1) \
+	X(CLOCK,	"clock",	struct husk_vm_clock,	1)
+
+enum husk_vm_class {
+#define X(id, name, type, version) HUSK_VM_CLASS_##id,
+	HUSK_VM_CLASSES(X)
+#undef X
+	HUSK_VM_CLASS_COUNT
+};
+
+/*
+ * HUSK_VM_GET_STATE, HUSK_VM_SET_STATE: struct husk_state with classes
+ * HUSK_VM_CLASS_x. Each chip is read or set at one moment; the VM may run, but
+ * only if it does not do all classes belong together. Interrupts on their way
+ * between the chips are in the local APICs, which are of the vCPUs.
+ */
 
 /**
  * struct husk_translate - HUSK_VCPU_TRANSLATE: walk the guest's page tables
@@ -644,7 +737,7 @@ struct husk_translate {
 
 /* Sizes are ABI */
 #define HUSK_ASSERT_SIZE(type, bytes) _Static_assert(sizeof(struct type) == (bytes), #type)
-HUSK_ASSERT_SIZE(husk_caps, 80);
+HUSK_ASSERT_SIZE(husk_caps, 88);
 HUSK_ASSERT_SIZE(husk_create_vm, 208);
 HUSK_ASSERT_SIZE(husk_cpuid_entry, 32);
 HUSK_ASSERT_SIZE(husk_cpuid, 24);
@@ -665,6 +758,10 @@ HUSK_ASSERT_SIZE(husk_msrs, 1032);
 HUSK_ASSERT_SIZE(husk_lapic_state, 280);
 HUSK_ASSERT_SIZE(husk_vcpu_events, 24);
 HUSK_ASSERT_SIZE(husk_state, 32);
+HUSK_ASSERT_SIZE(husk_ioapic_state, 208);
+HUSK_ASSERT_SIZE(husk_pic_state, 32);
+HUSK_ASSERT_SIZE(husk_pit_state, 80);
+HUSK_ASSERT_SIZE(husk_vm_clock, 64);
 HUSK_ASSERT_SIZE(husk_translate, 32);
 
 /*
@@ -688,6 +785,8 @@ HUSK_ASSERT_SIZE(husk_translate, 32);
 	X(VM_IRQFD,		0x18, VM,   husk_irqfd,		24, HUSK_IRQFD_DEASSIGN | HUSK_IRQFD_RESAMPLE) \
 	X(VM_IOEVENTFD,		0x19, VM,   husk_ioeventfd,	32, \
 	  HUSK_IOEVENTFD_PIO | HUSK_IOEVENTFD_MATCH | HUSK_IOEVENTFD_DEASSIGN) \
+	X(VM_GET_STATE,		0x1a, VM,   husk_state,		32, 0) \
+	X(VM_SET_STATE,		0x1b, VM,   husk_state,		32, 0) \
 	X(VCPU_GET_STATE,	0x20, VCPU, husk_state,		32, 0) \
 	X(VCPU_SET_STATE,	0x21, VCPU, husk_state,		32, 0) \
 	X(VCPU_TRANSLATE,	0x22, VCPU, husk_translate,	32, 0)
@@ -706,6 +805,8 @@ HUSK_ASSERT_SIZE(husk_translate, 32);
 #define HUSK_VM_SET_ROUTES	_IO(HUSK_IOC_MAGIC, 0x17)
 #define HUSK_VM_IRQFD		_IO(HUSK_IOC_MAGIC, 0x18)
 #define HUSK_VM_IOEVENTFD	_IO(HUSK_IOC_MAGIC, 0x19)
+#define HUSK_VM_GET_STATE	_IO(HUSK_IOC_MAGIC, 0x1a)
+#define HUSK_VM_SET_STATE	_IO(HUSK_IOC_MAGIC, 0x1b)
 #define HUSK_VCPU_GET_STATE	_IO(HUSK_IOC_MAGIC, 0x20)
 #define HUSK_VCPU_SET_STATE	_IO(HUSK_IOC_MAGIC, 0x21)
 #define HUSK_VCPU_TRANSLATE	_IO(HUSK_IOC_MAGIC, 0x22)

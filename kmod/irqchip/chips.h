@@ -197,6 +197,10 @@ struct husk_ioapic {
 
 void husk_ioapic_reset(struct husk_vm *vm);
 void husk_ioapic_set_line(struct husk_vm *vm, u32 pin, enum husk_irq_source source, bool level);
+/* A redirection entry that can be: chips_state.c */
+bool husk_ioapic_entry_valid(u64 entry);
+/* All of it was set: send what waits. Locked */
+void husk_ioapic_look(struct husk_vm *vm);
 void husk_ioapic_eoi(struct husk_vm *vm, u8 vector);
 bool husk_ioapic_mmio(struct husk_vm *vm, u64 gpa, u8 width, bool write, u64 *data);
 
@@ -218,6 +222,10 @@ void husk_pit_timer_stop(struct husk_vm *vm);
 void husk_pit_timer_reset(struct husk_vm *vm);
 bool husk_pit_timer_owns(u16 port);
 u8 husk_pit_timer_read(struct husk_vm *vm, u16 port);
+/* The counters and bits 3:0 of port 61h. Answers the tick at which they are so */
+u64 husk_pit_timer_save(struct husk_vm *vm, struct husk_pit *pit, u8 *port61);
+/* What counts has done so for @frozen ticks */
+void husk_pit_timer_load(struct husk_vm *vm, const struct husk_pit *pit, u8 port61);
 void husk_pit_timer_write(struct husk_vm *vm, u16 port, u8 value);
 
 /* ---- the VM's chips ---- */
@@ -251,6 +259,8 @@ void husk_routes_fini(struct husk_vm *vm);
 bool husk_msi_valid(u64 address, u32 data);
 /* irq 0..15, not the cascade. Any context */
 void husk_irqchip_pic_line(struct husk_vm *vm, u32 irq, enum husk_irq_source source, bool level);
+/* The pair was set as a whole: its wires follow. Locked */
+void husk_irqchip_pic_look(struct husk_vm *vm);
 /* the 8259 pair's vector, and its INTA cycle */
 u8 husk_irqchip_pic_vector(struct husk_vm *vm);
 u8 husk_irqchip_pic_ack(struct husk_vm *vm);

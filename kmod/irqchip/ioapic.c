@@ -217,6 +217,22 @@ bool husk_ioapic_mmio(struct husk_vm *vm, u64 gpa, u8 width, bool write, u64 *da
 	return true;
 }
 
+bool husk_ioapic_entry_valid(u64 entry)
+{
+	return !(entry & ~(RTE_WRITABLE | RTE_REMOTE_IRR)) && (!(entry & RTE_REMOTE_IRR) || (entry & RTE_LEVEL));
+}
+
+void husk_ioapic_look(struct husk_vm *vm)
+{
+	struct husk_ioapic *io = ioapic_of(vm);
+	u32 pin;
+
+	lockdep_assert_held(&io->lock);
+	for (pin = 0; pin < IOAPIC_PINS; pin++)
+		if ((io->entry[pin] & RTE_LEVEL) && (io->lines & BIT(pin)))
+			ioapic_service(vm, pin);
+}
+
 /* The inputs keep their levels: they belong to the devices. */
 void husk_ioapic_reset(struct husk_vm *vm)
 {

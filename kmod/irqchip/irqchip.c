@@ -43,6 +43,16 @@ static u16 irqchip_pic_settle(struct husk_vm *vm, bool was)
 	return acked;
 }
 
+void husk_irqchip_pic_look(struct husk_vm *vm)
+{
+	struct husk_irqchip *chip = vm->irqchip;
+	bool was = chip->pic.output;
+
+	lockdep_assert_held(&chip->pic_lock);
+	husk_pic_look(&chip->pic);
+	irqchip_pic_wire(vm, was);
+}
+
 /* Not under the lock: it signals eventfds. */
 static void irqchip_pic_acked(struct husk_vm *vm, u16 acked)
 {

@@ -131,6 +131,17 @@ void husk_lapic_get_state(struct husk_vcpu *vcpu, struct husk_lapic_state *state
 int husk_lapic_check_state(struct husk_vcpu *vcpu, const struct husk_lapic_state *state);	/* 0, -EINVAL */
 void husk_lapic_set_state(struct husk_vcpu *vcpu, const struct husk_lapic_state *state);
 
+/* State classes of the VM, chips_state.c; vm->lock is held. check: 0, -EINVAL */
+void husk_ioapic_get_state(struct husk_vm *vm, void *payload);
+int husk_ioapic_check_state(struct husk_vm *vm, const void *payload);
+void husk_ioapic_set_state(struct husk_vm *vm, const void *payload);
+void husk_pic_get_state(struct husk_vm *vm, void *payload);
+int husk_pic_check_state(struct husk_vm *vm, const void *payload);
+void husk_pic_set_state(struct husk_vm *vm, const void *payload);
+void husk_pit_get_state(struct husk_vm *vm, void *payload);
+int husk_pit_check_state(struct husk_vm *vm, const void *payload);
+void husk_pit_set_state(struct husk_vm *vm, const void *payload);
+
 /* Guest TSC now (hostcpu.c) */
 u64 husk_guest_tsc(struct husk_vcpu *vcpu);
 

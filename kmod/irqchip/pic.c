@@ -86,6 +86,19 @@ void husk_pic_reset(struct husk_pic *pic)
 	pic_update(pic);
 }
 
+/* Level-triggered inputs have no memory; the cascade and the output follow. */
+void husk_pic_look(struct husk_pic *pic)
+{
+	int n;
+
+	for (n = 0; n < 2; n++) {
+		struct husk_pic_chip *c = &pic->chip[n];
+
+		c->irr = (c->irr & ~c->elcr) | (c->lines & c->elcr);
+	}
+	pic_update(pic);
+}
+
 void husk_pic_set_line(struct husk_pic *pic, u8 irq, bool level)
 {
 	struct husk_pic_chip *c = &pic->chip[irq >> 3 & 1];

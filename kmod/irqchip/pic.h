@@ -35,6 +35,8 @@ struct husk_pic {
 };
 
 void husk_pic_reset(struct husk_pic *pic);
+/* Members were set: make true what follows from the others */
+void husk_pic_look(struct husk_pic *pic);
 /* irq 0..15, not the cascade */
 void husk_pic_set_line(struct husk_pic *pic, u8 irq, bool level);
 /* Vector that husk_pic_ack() would answer now */

@@ -167,6 +167,26 @@ u64 husk_pit_next_rise(struct husk_pit *pit, int n, u64 tick)
 	return rise > tick ? rise : PIT_NEVER;
 }
 
+u64 husk_pit_phase(const struct husk_pit_channel *c, u64 tick)
+{
+	u64 elapsed = pit_elapsed(c, tick);
+	u64 last = (u64)c->count + 2;	/* after it a count that does not repeat only goes round */
+
+	if (!c->count)
+		return 0;
+	if (pit_periodic(c))
+		return elapsed % c->count;
+	return elapsed < last ? elapsed : last + (elapsed - last) % (c->bcd ? 10000 : 65536);
+}
+
+void husk_pit_resume(struct husk_pit *pit, u64 tick)
+{
+	int n;
+
+	for (n = 0; n < 3; n++)
+		pit->channel[n].start = tick - pit->channel[n].frozen;
+}
+
 /* ---- registers ---- */
 
 static void pit_latch_count(struct husk_pit_channel *c, u64 tick)

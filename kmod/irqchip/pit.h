@@ -15,6 +15,7 @@
 
 #define PIT_HZ		1193182ULL
 #define PIT_NEVER	(~0ULL)
+#define PIT_PHASES	(1ULL << 18)	/* husk_pit_phase() is below; ticks begin there, so that none comes before tick 0 */
 
 struct husk_pit_channel {
 	u64 start;	/* tick at which the count began, while @counting */
@@ -49,6 +50,10 @@ static inline u64 husk_pit_ns(u64 ticks)
 }
 
 void husk_pit_reset(struct husk_pit *pit);
+/* Ticks that the count has gone on for, without whole rounds that make no difference */
+u64 husk_pit_phase(const struct husk_pit_channel *c, u64 tick);
+/* @frozen was set in all of them: those that count go on from there */
+void husk_pit_resume(struct husk_pit *pit, u64 tick);
 /* port 40h..43h */
 u8 husk_pit_read(struct husk_pit *pit, u16 port, u64 tick);
 void husk_pit_write(struct husk_pit *pit, u16 port, u8 value, u64 tick);

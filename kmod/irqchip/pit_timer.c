@@ -127,6 +127,43 @@ void husk_pit_timer_write(struct husk_vm *vm, u16 port, u8 value)
 		pit_timer_pulse(t);
 }
 
+u64 husk_pit_timer_save(struct husk_vm *vm, struct husk_pit *pit, u8 *port61)
+{
+	struct husk_pit_timer *t = &vm->irqchip->pit;
+	unsigned long flags;
+	bool fire;
+	u64 tick;
+	int n;
+
+	raw_spin_lock_irqsave(&t->lock, flags);
+	tick = pit_timer_tick(t);
+	fire = pit_timer_advance(t, tick);	/* what is due is not in the state */
+	for (n = 0; n < 3; n++)
+		husk_pit_out(&t->pit, n, tick);	/* a new count may have begun */
+	*pit = t->pit;
+	*port61 = t->port61;
+	raw_spin_unlock_irqrestore(&t->lock, flags);
+	if (fire)
+		pit_timer_pulse(t);
+	return tick;
+}
+
+void husk_pit_timer_load(struct husk_vm *vm, const struct husk_pit *pit, u8 port61)
+{
+	struct husk_pit_timer *t = &vm->irqchip->pit;
+	unsigned long flags;
+	u64 tick;
+
+	raw_spin_lock_irqsave(&t->lock, flags);
+	tick = pit_timer_tick(t);
+	t->pit = *pit;
+	t->port61 = port61;
+	husk_pit_resume(&t->pit, tick);
+	t->due = husk_pit_next_rise(&t->pit, 0, tick);
+	pit_timer_start(t);
+	raw_spin_unlock_irqrestore(&t->lock, flags);
+}
+
 void husk_pit_timer_reset(struct husk_vm *vm)
 {
 	struct husk_pit_timer *t = &vm->irqchip->pit;
@@ -145,7 +182,7 @@ void husk_pit_timer_init(struct husk_vm *vm)
 
 	raw_spin_lock_init(&t->lock);
 	t->vm = vm;
-	t->epoch = ktime_get_ns();
+	t->epoch = ktime_get_ns() - husk_pit_ns(PIT_PHASES);
 	hrtimer_setup(&t->hrtimer, pit_timer_expired, CLOCK_MONOTONIC, HRTIMER_MODE_ABS_PINNED_HARD);
 	husk_pit_timer_reset(vm);
 }

@@ -121,6 +121,24 @@ static void fill_VCPU_SET_STATE(struct husk_state *arg)
 	arg->buffer = (uintptr_t)buffer;
 }
 
+static void fill_VM_GET_STATE(struct husk_state *arg)
+{
+	arg->classes = 1ULL << HUSK_VM_CLASS_IOAPIC;
+	arg->length = sizeof(buffer);
+	arg->buffer = (uintptr_t)buffer;
+}
+
+static void fill_VM_SET_STATE(struct husk_state *arg)
+{
+	struct { struct husk_state_record head; struct husk_ioapic_state io; } *record = (void *)buffer;
+
+	memset(record, 0, sizeof(*record));
+	record->head = (struct husk_state_record) { HUSK_VM_CLASS_IOAPIC, 1, sizeof(record->io), 0 };
+	arg->classes = 1ULL << HUSK_VM_CLASS_IOAPIC;
+	arg->length = sizeof(*record);
+	arg->buffer = (uintptr_t)buffer;
+}
+
 /* Offsets of reserved words, 0-terminated (0 is size's) */
 struct command {
 	const char *name;
@@ -144,6 +162,8 @@ struct command {
 #define RESERVED_VM_IRQFD	{ offsetof(struct husk_irqfd, reserved) }
 #define RESERVED_VM_IOEVENTFD	{ 0 }
 #define RESERVED_VM_RESET	{ offsetof(struct husk_reset, reserved) }
+#define RESERVED_VM_GET_STATE	{ offsetof(struct husk_state, reserved) }
+#define RESERVED_VM_SET_STATE	{ offsetof(struct husk_state, reserved) }
 #define RESERVED_VCPU_GET_STATE	{ offsetof(struct husk_state, reserved) }
 #define RESERVED_VCPU_SET_STATE	{ offsetof(struct husk_state, reserved) }
 #define RESERVED_VCPU_TRANSLATE	{ offsetof(struct husk_translate, reserved) }

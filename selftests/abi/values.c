@@ -386,35 +386,37 @@ static void ioeventfd_values(void)
 	abi_close(&f);
 }
 
-static int state(struct fds *f, unsigned long command, __u64 classes, void *buffer, __u32 *length)
+static int state(int fd, unsigned long command, __u64 classes, void *buffer, __u32 *length)
 {
 	struct husk_state arg = {
 		.size = sizeof(arg), .classes = classes, .length = *length, .buffer = (uintptr_t)buffer,
 	};
-	int ret = abi_call(f->fd[VCPU], command, &arg);
+	int ret = abi_call(fd, command, &arg);
 
 	*length = arg.length;
 	return ret;
 }
 
-static void state_values(void)
+/* What holds for each class of an object */
+static void state_of(int fd, unsigned long get, unsigned long set, int count)
 {
 	static unsigned char good[65536], buffer[65536];
 	struct husk_state_record *head = (void *)buffer;
-	struct fds f = abi_open(true);
+	__u32 length;
 
-	for (int class = 0; class < HUSK_STATE_COUNT; class++) {
+	for (int class = 0; class < count; class++) {
 		__u64 bit = 1ULL << class;
-		__u32 length = 65536, room = 0, size;
+		__u32 room = 0, size;
 
-		EXPECT(state(&f, HUSK_VCPU_GET_STATE, bit, good, &room), -E2BIG);
-		EXPECT(state(&f, HUSK_VCPU_GET_STATE, bit, good, &length), 0);
+		length = 65536;
+		EXPECT(state(fd, get, bit, good, &room), -E2BIG);
+		EXPECT(state(fd, get, bit, good, &length), 0);
 		abi_check(room == length && length % 8 == 0, "class %d: length %u, promised %u", class, length, room);
 		size = length - 8;
-		EXPECT(state(&f, HUSK_VCPU_GET_STATE, bit, buffer, &size), -E2BIG);
-		EXPECT(state(&f, HUSK_VCPU_GET_STATE, bit, (void *)0x1000, &length), -EFAULT);
+		EXPECT(state(fd, get, bit, buffer, &size), -E2BIG);
+		EXPECT(state(fd, get, bit, (void *)0x1000, &length), -EFAULT);
 #define BAD(change, want) do { memcpy(buffer, good, sizeof(buffer)); change; size = length; \
-		EXPECT(state(&f, HUSK_VCPU_SET_STATE, bit, buffer, &size), want); } while (0)
+		EXPECT(state(fd, set, bit, buffer, &size), want); } while (0)
 		BAD((void)0, 0);
 		BAD(head->version = 99, -EOPNOTSUPP);
 		BAD(head->version = 0, -EOPNOTSUPP);
@@ -422,27 +424,120 @@ static void state_values(void)
 		BAD(head->length += 8, -EINVAL);
 		BAD(head->length -= 8, -EINVAL);
 		BAD(head->length = ~0U, -EINVAL);
-		BAD(head->class_id = (class + 1) % HUSK_STATE_COUNT, -EINVAL);
+		BAD(head->class_id = (class + 1) % count, -EINVAL);
 		BAD(head->class_id = ~0U, -EINVAL);
 #undef BAD
 		size = length;
-		EXPECT(state(&f, HUSK_VCPU_SET_STATE, bit | (class ? 1 : 2), good, &size), -EINVAL);
+		EXPECT(state(fd, set, bit | (class ? 1 : 2), good, &size), -EINVAL);
 		size = 8;
-		EXPECT(state(&f, HUSK_VCPU_SET_STATE, bit, good, &size), -EINVAL);
+		EXPECT(state(fd, set, bit, good, &size), -EINVAL);
 		size = 0;
-		EXPECT(state(&f, HUSK_VCPU_SET_STATE, bit, good, &size), -EINVAL);
+		EXPECT(state(fd, set, bit, good, &size), -EINVAL);
 		size = length;
-		EXPECT(state(&f, HUSK_VCPU_SET_STATE, bit, (void *)0x1000, &size), -EFAULT);
+		EXPECT(state(fd, set, bit, (void *)0x1000, &size), -EFAULT);
 		size = ~0U;
-		abi_check(state(&f, HUSK_VCPU_SET_STATE, bit, good, &size) < 0, "an absurd length is taken");
+		abi_check(state(fd, set, bit, good, &size) < 0, "an absurd length is taken");
 	}
-	{
-		__u32 length = 65536;
+	length = 65536;
+	EXPECT(state(fd, get, 1ULL << count, good, &length), -EOPNOTSUPP);
+	EXPECT(state(fd, get, 1ULL << 63, good, &length), -EOPNOTSUPP);
+	EXPECT(state(fd, set, 1ULL << 63, good, &length), -EOPNOTSUPP);
+}
 
-		EXPECT(state(&f, HUSK_VCPU_GET_STATE, 1ULL << HUSK_STATE_COUNT, good, &length), -EOPNOTSUPP);
-		EXPECT(state(&f, HUSK_VCPU_GET_STATE, 1ULL << 63, good, &length), -EOPNOTSUPP);
-		EXPECT(state(&f, HUSK_VCPU_SET_STATE, 1ULL << 63, good, &length), -EOPNOTSUPP);
-	}
+static void state_values(void)
+{
+	struct husk_caps caps = { .size = sizeof(caps) };
+	struct fds f = abi_open(true);
+
+	EXPECT(abi_call(f.fd[DEV], HUSK_GET_CAPS, &caps), 0);
+	abi_check(caps.state_classes == (1ULL << HUSK_STATE_COUNT) - 1, "classes %#llx", caps.state_classes);
+	abi_check(caps.vm_state_classes == (1ULL << HUSK_VM_CLASS_COUNT) - 1, "classes of a VM %#llx", caps.vm_state_classes);
+	state_of(f.fd[VCPU], HUSK_VCPU_GET_STATE, HUSK_VCPU_SET_STATE, HUSK_STATE_COUNT);
+	state_of(f.fd[VM], HUSK_VM_GET_STATE, HUSK_VM_SET_STATE, HUSK_VM_CLASS_COUNT);
+	abi_close(&f);
+}
+
+/* The classes of a VM in their order */
+struct vm_records {
+	struct husk_state_record io_head;
+	struct husk_ioapic_state io;
+	struct husk_state_record pic_head;
+	struct husk_pic_state pic;
+	struct husk_state_record pit_head;
+	struct husk_pit_state pit;
+	struct husk_state_record clock_head;
+	struct husk_vm_clock clock;
+};
+
+static int vm_state(struct fds *f, unsigned long command, struct vm_records *r)
+{
+	__u32 length = sizeof(*r);
+
+	return state(f->fd[VM], command, (1ULL << HUSK_VM_CLASS_COUNT) - 1, r, &length);
+}
+
+static void vm_state_values(void)
+{
+	struct husk_caps caps = { .size = sizeof(caps) };
+	struct vm_records good = {}, bad, same = {}, want;
+	struct fds f = abi_open(true);
+
+	EXPECT(abi_call(f.fd[DEV], HUSK_GET_CAPS, &caps), 0);
+	EXPECT(vm_state(&f, HUSK_VM_GET_STATE, &good), 0);
+	/* save, scribble, restore, compare: all that can be set is kept */
+	want = good;
+	for (int i = 0; i < 24; i++)
+		want.io.entry[i] = 0xa5ULL << 56 | 0xa931 | (i & 1 ? 0x10000 : 0x4000);
+	want.io.entry[0] = 0x10700;
+	want.io.select = 0x1f;
+	want.io.id = 7;
+	want.io.lines = 0xaa0000;
+	want.io.resample = 0x550000;
+	for (int i = 0; i < 2; i++)
+		want.pic.chip[i] = (struct husk_pic_chip_state) {
+			.lines = 0x81, .resample = 0x10, .isr = 0x08, .imr = 0xff, .elcr = 0x50,
+			.base = 0x70 + 8 * i, .lowest = 3, .init_step = 0, .flags = 0xff & ~HUSK_PIC_POLL,
+		};
+	want.pic.chip[0].irr = want.pic.chip[1].irr = 0x80 | 0x10;
+	for (int i = 0; i < 3; i++)
+		want.pit.channel[i] = (struct husk_pit_channel_state) {
+			.elapsed = 0, .count = 0, .next = 0, .latch = 0x1234 + i, .status = 0x77, .access = 1 + i, .mode = i,
+			.low = 0x55, .flags = 0x7b & ~HUSK_PIT_COUNTING,
+		};
+	want.pit.port61 = 0x0f;
+	EXPECT(vm_state(&f, HUSK_VM_SET_STATE, &want), 0);
+	EXPECT(vm_state(&f, HUSK_VM_GET_STATE, &same), 0);
+	abi_check(!memcmp(&want.io, &same.io, sizeof(want.io)), "the IOAPIC is not as it was set");
+	abi_check(!memcmp(&want.pic, &same.pic, sizeof(want.pic)), "the 8259 pair is not as it was set");
+	abi_check(!memcmp(&want.pit, &same.pit, sizeof(want.pit)), "the 8254 is not as it was set");
+	abi_check(same.clock.tsc >= want.clock.tsc && same.clock.tsc_khz == caps.tsc_khz, "the clock went back");
+	/* all or nothing */
+#define BAD(change) do { bad = good; change; EXPECT(vm_state(&f, HUSK_VM_SET_STATE, &bad), -EINVAL); } while (0)
+	BAD(bad.io.id = 16);
+	BAD(bad.io.reserved[0] = 1);
+	BAD(bad.io.lines = 1 << 24);
+	BAD(bad.io.entry[5] = 1 << 17);
+	BAD(bad.pic.chip[1].base = 7);
+	BAD(bad.pic.chip[0].lines = 4);
+	BAD(bad.pit.channel[2].access = 4);
+	BAD(bad.pit.channel[0].elapsed = ~0ULL);
+	BAD(bad.pit.port61 = 0xff);
+	BAD(bad.clock.ns = ~0ULL);
+	BAD(bad.clock.tsc_khz = caps.tsc_khz + 1);
+	BAD(bad.clock.reserved0 = 1);
+	BAD(bad.clock.reserved[4] = 1);
+#undef BAD
+	EXPECT(vm_state(&f, HUSK_VM_GET_STATE, &same), 0);
+	abi_check(!memcmp(&want.io, &same.io, sizeof(want.io)) && !memcmp(&want.pic, &same.pic, sizeof(want.pic)) &&
+		  !memcmp(&want.pit, &same.pit, sizeof(want.pit)), "a refused state has changed something");
+	good.clock.tsc = 1ULL << 50;
+	good.clock.ns = 0;
+	good.clock.tsc_khz = 0;
+	EXPECT(vm_state(&f, HUSK_VM_SET_STATE, &good), 0);
+	EXPECT(vm_state(&f, HUSK_VM_GET_STATE, &same), 0);
+	abi_check(same.clock.tsc >> 32 == 1 << 18, "TSC %#llx", same.clock.tsc);
+	abi_check(!memcmp(&good.io, &same.io, sizeof(want.io)) && !memcmp(&good.pic, &same.pic, sizeof(want.pic)) &&
+		  !memcmp(&good.pit, &same.pit, sizeof(want.pit)), "not as it was at first");
 	abi_close(&f);
 }
 
@@ -477,5 +572,6 @@ void values_run(void)
 	abi_group("abi_values_irqfd", irqfd_values);
 	abi_group("abi_values_ioeventfd", ioeventfd_values);
 	abi_group("abi_values_state", state_values);
+	abi_group("abi_values_vm_state", vm_state_values);
 	abi_group("abi_values_fd", fd_values);
 }

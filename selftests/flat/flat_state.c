@@ -101,6 +101,43 @@ static void migrate(void)
 	free(buffer);
 }
 
+static int vm_state_call(struct guest *g, unsigned long command, void *buffer, u32 *length)
+{
+	struct husk_state arg = {
+		.size = sizeof(arg), .classes = (1ULL << HUSK_VM_CLASS_COUNT) - 1, .length = *length,
+		.buffer = (uintptr_t)buffer,
+	};
+	int ret = ioctl(g->vm.fd, command, &arg) ? -errno : 0;
+
+	*length = arg.length;
+	return ret;
+}
+
+/* The interrupt chips in the middle of their work, with the vCPU and the memory */
+static void migrate_chips(void)
+{
+	struct guest *a = malloc(sizeof(*a)), *b = malloc(sizeof(*b));
+	u8 *buffer = calloc(2, 65536);
+	u32 length = 65536, vm_length = 65536;
+
+	guest_create(a, GUEST_chips_kept, 0);
+	guest_run_raw(a, true);
+	a->vm.be->immediate_exit(&a->vm, 0, true);	/* finishes the port access */
+	guest_run_raw(a, false);
+	EXPECT(state_call(a, HUSK_VCPU_GET_STATE, all_classes, buffer, &length), 0);
+	EXPECT(vm_state_call(a, HUSK_VM_GET_STATE, buffer + 65536, &vm_length), 0);
+	guest_create(b, GUEST_spin, 0);
+	memcpy(b->vm.ram, a->vm.ram, RAM_SIZE);
+	EXPECT(vm_state_call(b, HUSK_VM_SET_STATE, buffer + 65536, &vm_length), 0);
+	EXPECT(state_call(b, HUSK_VCPU_SET_STATE, all_classes, buffer, &length), 0);
+	guest_destroy(a);
+	guest_run(b);
+	guest_destroy(b);
+	free(a);
+	free(b);
+	free(buffer);
+}
+
 static void run_page_sync(void)
 {
 	struct guest *g = malloc(sizeof(*g));
@@ -318,6 +355,7 @@ static void timer_exits(void)
 const struct flat_test flat_state_tests[] = {
 	{ "state_round_trip", round_trip, true, 0 },
 	{ "state_migrate", migrate, true, 0 },
+	{ "state_migrate_chips", migrate_chips, true, 0 },
 	{ "state_run_page_sync", run_page_sync, true, 0 },
 	{ "state_translate", translate, true, 0 },
 	{ "state_random", random_state, true, 30 },

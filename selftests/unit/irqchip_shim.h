@@ -77,6 +77,15 @@ static unsigned int tsc_khz = 2500000;
 #define kfree(p)		free(p)
 #define USEC_PER_SEC		1000000ULL
 
+static inline const void *memchr_inv(const void *at, int c, size_t n)
+{
+	const u8 *p = at;
+
+	for (; n && *p == (u8)c; n--)
+		p++;
+	return n ? p : NULL;
+}
+
 static inline bool test_bit(unsigned int n, const unsigned long *map)
 {
 	return map[n / 64] >> n % 64 & 1;

@@ -15,6 +15,7 @@
 #include "../../kmod/irqchip/pit_timer.c"
 #include "../../kmod/irqchip/irqchip.c"
 #include "../../kmod/irqchip/routes.c"
+#include "../../kmod/irqchip/chips_state.c"
 
 #define CPUS		3
 #define APIC		HUSK_APIC_DEFAULT_BASE
@@ -816,6 +817,153 @@ static void test_state(void)
 	CHECK("state_reserved", husk_lapic_check_state(&cpu[0], &before) == -EINVAL);
 }
 
+struct chips {
+	struct husk_ioapic_state io;
+	struct husk_pic_state pic;
+	struct husk_pit_state pit;
+};
+
+static void chips_get(struct chips *c)
+{
+	memset(c, 0, sizeof(*c));
+	husk_ioapic_get_state(&vm, &c->io);
+	husk_pic_get_state(&vm, &c->pic);
+	husk_pit_get_state(&vm, &c->pit);
+}
+
+static bool chips_valid(const struct chips *c)
+{
+	return !husk_ioapic_check_state(&vm, &c->io) && !husk_pic_check_state(&vm, &c->pic) &&
+	       !husk_pit_check_state(&vm, &c->pit);
+}
+
+static void chips_set(const struct chips *c)
+{
+	husk_pit_set_state(&vm, &c->pit);
+	husk_pic_set_state(&vm, &c->pic);
+	husk_ioapic_set_state(&vm, &c->io);
+}
+
+static void pit_program(int n, u8 mode, u16 count)
+{
+	out(0x43, n << 6 | 0x30 | mode << 1);
+	out(0x40 + n, count);
+	out(0x40 + n, count >> 8);
+}
+
+static u16 pit_count(int n)
+{
+	u8 low;
+
+	out(0x43, n << 6);
+	low = in(0x40 + n);
+	return low | in(0x40 + n) << 8;
+}
+
+static void test_chips_state(void)
+{
+	struct chips before, after;
+	u16 count;
+
+	setup(false);
+	route(9, 0x8061, 2);
+	route(2, 0x62, 2);
+	pic_init_ports(0x11);
+	out(0x4d1, 0x02);
+	apic_store(0, 0x35, 0x700);
+	line(9, 1);
+	husk_irq_set(&vm, 10, HUSK_IRQ_RESAMPLE, true);
+	ack(0);
+	ack(2);
+	out(0x20, 0x68);
+	out(0xa0, 0x0b);
+	pit_program(0, 2, 11932);
+	pit_program(1, 4, 100);
+	out(0x61, 1);
+	pit_program(2, 0, 50000);
+	unit_sleep(17000000);
+	out(0x43, 0x80);
+	in(0x42);
+	count = pit_count(0);
+	chips_get(&before);
+	CHECK("chips_valid", chips_valid(&before));
+	CHECK("chips_lines", before.io.lines == 1 << 9 && before.io.resample == 1 << 10 && before.pic.chip[1].lines == 2 &&
+	      before.pic.chip[1].resample == 4 && before.pic.chip[1].isr == 2);
+	/* scribble */
+	husk_irqchip_reset(&vm);
+	line(9, 0);
+	line(7, 1);
+	route(9, 0x77, 1);
+	pic_init_ports(3);
+	pit_program(0, 3, 77);
+	out(0x61, 0x0e);
+	unit_sleep(100000000);
+	chips_set(&before);
+	chips_get(&after);
+	CHECK("chips_same", !memcmp(&before, &after, sizeof(before)));
+	CHECK("chips_count", (u16)(count - pit_count(0)) <= 1);
+	CHECK("chips_pic", in(0xa0) == 2 && vm.irqchip->pic.output == (pic_request(&vm.irqchip->pic, 0) >= 0));
+	eoi(2);
+	CHECK("chips_level", io_load(0x10 + 18) == 0xc061);
+	while (ack(2) == 0x62)
+		eoi(2);
+	line(9, 0);
+	line(7, 0);
+	eoi(2);
+	CHECK("chips_level_gone", io_load(0x10 + 18) == 0x8061);
+	while (ack(2) >= 0)
+		eoi(2);
+	unit_sleep(25000000);
+	CHECK("chips_tick", ack(2) == 0x62);
+	eoi(2);
+	CHECK("chips_out", in(0x61) == 0x21 || in(0x61) == 0x31);
+	/* In a VM that is younger than the count */
+	husk_irqchip_reset(&vm);
+	out(0x61, 1);
+	pit_program(2, 0, 1000);
+	unit_sleep(3000000000ULL);
+	chips_get(&before);
+	vm.irqchip->pit.epoch = unit_now - husk_pit_ns(PIT_PHASES);
+	chips_set(&before);
+	CHECK("chips_young", (in(0x61) & 0x20) && chips_valid(&before));
+}
+
+static void test_chips_refused(void)
+{
+	struct chips good, bad;
+
+	setup(false);
+	chips_get(&good);
+#define BAD(name, change) do { bad = good; change; CHECK("refused_" name, !chips_valid(&bad)); } while (0)
+	CHECK("reset_valid", chips_valid(&good));
+	BAD("io_id", bad.io.id = 16);
+	BAD("io_reserved", bad.io.reserved[5] = 1);
+	BAD("io_lines", bad.io.lines = 1 << 24);
+	BAD("io_resample", bad.io.resample = 1U << 31);
+	BAD("io_entry", bad.io.entry[23] |= 1 << 12);
+	BAD("io_entry_high", bad.io.entry[0] |= 1ULL << 40);
+	BAD("io_remote_edge", bad.io.entry[3] = 1 << 14);
+	BAD("pic_base", bad.pic.chip[0].base = 1);
+	BAD("pic_lowest", bad.pic.chip[1].lowest = 8);
+	BAD("pic_step_1", bad.pic.chip[0].init_step = 1);
+	BAD("pic_step_5", bad.pic.chip[0].init_step = 5);
+	BAD("pic_elcr", bad.pic.chip[0].elcr = 4);
+	BAD("pic_cascade", bad.pic.chip[0].lines = 4);
+	BAD("pic_cascade_resample", bad.pic.chip[0].resample = 4);
+	BAD("pic_reserved", bad.pic.chip[1].reserved[0] = 1);
+	BAD("pit_elapsed", bad.pit.channel[0].elapsed = 1 << 18);
+	BAD("pit_count", bad.pit.channel[0].count = 65537);
+	BAD("pit_next", bad.pit.channel[1].next = ~0U);
+	BAD("pit_access", bad.pit.channel[1].access = 0);
+	BAD("pit_mode", bad.pit.channel[2].mode = 6);
+	BAD("pit_flags", bad.pit.channel[2].flags |= 1 << 7);
+	BAD("pit_gate", bad.pit.channel[0].flags &= ~HUSK_PIT_GATE);
+	BAD("pit_gate2", bad.pit.port61 = 1);
+	BAD("pit_port61", bad.pit.port61 = 0x10);
+	BAD("pit_reserved", bad.pit.reserved[6] = 1);
+#undef BAD
+}
+
 static u32 seed = 1;
 
 static u32 random32(void)
@@ -915,6 +1063,19 @@ static bool consistent(int c)
 		return false;
 	if (seed & 15)
 		return true;
+	if (!(seed & 0x70)) {
+		struct chips chips, again;
+
+		chips_get(&chips);
+		if (!chips_valid(&chips))
+			return false;
+		chips_set(&chips);
+		chips_get(&again);
+		for (w = 0; w < IOAPIC_PINS; w++)	/* what nobody accepted before may be now */
+			chips.io.entry[w] |= again.io.entry[w] & BIT(14);
+		if (memcmp(&chips, &again, sizeof(chips)))
+			return false;
+	}
 	husk_lapic_get_state(&cpu[c], &state);
 	return !husk_lapic_check_state(&cpu[c], &state);
 }
@@ -973,6 +1134,8 @@ int main(void)
 	test_periodic();
 	test_pit();
 	test_state();
+	test_chips_state();
+	test_chips_refused();
 	test_hostile("hostile");
 	unit_preempt_timer = true;
 	test_stay();

@@ -164,17 +164,36 @@ void husk_vcpu_unmap(const void *page)
 		munmap((void *)page, PAGE);
 }
 
-static const struct {
-	__u32 size, version;
-} classes[] = {
+/* The classes of an object and its commands for them */
+struct object {
+	unsigned long get, set;
+	unsigned int count;
+	const struct class {
+		__u32 size, version;
+	} *classes;
+};
+
+static const struct object vcpu_object = {
+	HUSK_VCPU_GET_STATE, HUSK_VCPU_SET_STATE, HUSK_STATE_COUNT,
+	(const struct class[]) {
 #define X(id, name, type, version) [HUSK_STATE_##id] = { sizeof(type), version },
-	HUSK_STATES(X)
+		HUSK_STATES(X)
 #undef X
+	}
+};
+
+static const struct object vm_object = {
+	HUSK_VM_GET_STATE, HUSK_VM_SET_STATE, HUSK_VM_CLASS_COUNT,
+	(const struct class[]) {
+#define X(id, name, type, version) [HUSK_VM_CLASS_##id] = { sizeof(type), version },
+		HUSK_VM_CLASSES(X)
+#undef X
+	}
 };
 
 size_t husk_state_size(enum husk_state_class id)
 {
-	return id < HUSK_STATE_COUNT ? classes[id].size : 0;
+	return id < HUSK_STATE_COUNT ? vcpu_object.classes[id].size : 0;
 }
 
 struct one_record {
@@ -182,61 +201,81 @@ struct one_record {
 	__u8 payload[];
 };
 
-static int vcpu_state(int vcpu, unsigned long cmd, enum husk_state_class id, struct one_record *rec)
+static int state(int fd, unsigned long cmd, unsigned int id, size_t size, struct one_record *rec)
 {
 	struct husk_state arg = {
 		.size = sizeof(arg),
 		.classes = 1ULL << id,
-		.length = sizeof(*rec) + classes[id].size,
+		.length = sizeof(*rec) + size,
 		.buffer = (uintptr_t)rec,
 	};
 
-	return ioctl(vcpu, cmd, &arg);
+	return ioctl(fd, cmd, &arg);
 }
 
-static struct one_record *record_alloc(enum husk_state_class id)
+static struct one_record *record_alloc(const struct object *object, unsigned int id)
 {
 	struct one_record *rec;
 
-	if (id >= HUSK_STATE_COUNT) {
+	if (id >= object->count) {
 		errno = EINVAL;
 		return NULL;
 	}
-	rec = calloc(1, sizeof(*rec) + classes[id].size);
+	rec = calloc(1, sizeof(*rec) + object->classes[id].size);
 	if (rec)
 		rec->header = (struct husk_state_record){
 			.class_id = id,
-			.version = classes[id].version,
-			.length = classes[id].size,
+			.version = object->classes[id].version,
+			.length = object->classes[id].size,
 		};
 	return rec;
 }
 
-int husk_vcpu_get(int vcpu, enum husk_state_class id, void *payload)
+static int state_get(int fd, const struct object *object, unsigned int id, void *payload)
 {
-	struct one_record *rec = record_alloc(id);
+	struct one_record *rec = record_alloc(object, id);
 	int ret;
 
 	if (!rec)
 		return -1;
-	ret = vcpu_state(vcpu, HUSK_VCPU_GET_STATE, id, rec);
+	ret = state(fd, object->get, id, object->classes[id].size, rec);
 	if (!ret)
-		memcpy(payload, rec->payload, classes[id].size);
+		memcpy(payload, rec->payload, object->classes[id].size);
 	free(rec);
 	return ret;
 }
 
-int husk_vcpu_set(int vcpu, enum husk_state_class id, const void *payload)
+static int state_set(int fd, const struct object *object, unsigned int id, const void *payload)
 {
-	struct one_record *rec = record_alloc(id);
+	struct one_record *rec = record_alloc(object, id);
 	int ret;
 
 	if (!rec)
 		return -1;
-	memcpy(rec->payload, payload, classes[id].size);
-	ret = vcpu_state(vcpu, HUSK_VCPU_SET_STATE, id, rec);
+	memcpy(rec->payload, payload, object->classes[id].size);
+	ret = state(fd, object->set, id, object->classes[id].size, rec);
 	free(rec);
 	return ret;
+}
+
+int husk_vcpu_get(int vcpu, enum husk_state_class id, void *payload)
+{
+	return state_get(vcpu, &vcpu_object, id, payload);
+}
+
+int husk_vcpu_set(int vcpu, enum husk_state_class id, const void *payload)
+{
+	return state_set(vcpu, &vcpu_object, id, payload);
+}
+
+int husk_vm_get(int vm, enum husk_vm_class id, void *payload)
+{
+	return state_get(vm, &vm_object, id, payload);
+}
+
+int husk_vm_set(int vm, enum husk_vm_class id, const void *payload)
+{
+	return state_set(vm, &vm_object, id, payload);
 }
 
 int husk_vcpu_translate(int vcpu, __u64 gva, __u64 *gpa)

@@ -31,6 +31,9 @@ int husk_vm_set_routes(int vm, const struct husk_route *route, __u32 count);
 int husk_vm_irqfd(int vm, int fd, __u32 gsi, int resample, __u32 flags);
 int husk_vm_ioeventfd(int vm, int fd, __u64 addr, __u32 width, __u64 data, __u32 flags);
 int husk_vm_reset(int vm);
+/* One class of the VM's chips; payload has the size of the class's struct */
+int husk_vm_get(int vm, enum husk_vm_class id, void *payload);
+int husk_vm_set(int vm, enum husk_vm_class id, const void *payload);
 
 /* Map the run page, read-write, and the statistics page, read-only; NULL with errno. */
 struct husk_run *husk_vcpu_map_run(int vcpu);
