@@ -1,5 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The devices that every machine has: their ports and interrupts. */
+#include <errno.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <time.h>
+#include <unistd.h>
+
 #include "worker/machine.h"
 #include "worker/platform.h"
 
@@ -139,6 +145,61 @@ static void pm_irq(void *ctx, bool level)
 	husk_vm_irq_line(m->vm, PM_IRQ, level);
 }
 
+static int64_t clock_ns(clockid_t id)
+{
+	struct timespec now;
+
+	clock_gettime(id, &now);
+	return now.tv_sec * 1000000000LL + now.tv_nsec;
+}
+
+static int64_t rtc_realtime(void *ctx)
+{
+	(void)ctx;
+	return clock_ns(CLOCK_REALTIME);
+}
+
+static int64_t rtc_monotonic(void *ctx)
+{
+	(void)ctx;
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+static void rtc_irq(void *ctx, bool level)
+{
+	struct machine *m = ctx;
+
+	husk_vm_irq_line(m->vm, RTC_IRQ, level);
+}
+
+static void rtc_set_timer(void *ctx, int64_t delay)
+{
+	struct machine *m = ctx;
+	struct itimerspec when = {
+		.it_value = { .tv_sec = delay / 1000000000, .tv_nsec = delay % 1000000000 },
+	};
+
+	/* A guest that asks for no interrupt writes registers often, too. */
+	if (delay || m->chipset.rtc_timer_set)
+		timerfd_settime(m->chipset.rtc_timer.fd, 0, &when, NULL);
+	m->chipset.rtc_timer_set = delay;
+}
+
+static void rtc_timer_ready(void *ctx, uint32_t events)
+{
+	struct machine *m = ctx;
+	uint64_t count;
+
+	(void)events;
+	/* It may have been set anew since it was ready. */
+	if (read(m->chipset.rtc_timer.fd, &count, sizeof(count)) == sizeof(count))
+		rtc_timer(&m->chipset.rtc);
+}
+
+static const struct rtc_ops rtc_ops = {
+	.realtime = rtc_realtime, .monotonic = rtc_monotonic, .irq = rtc_irq, .timer = rtc_set_timer,
+};
+
 static void pci_irq(void *ctx, unsigned int gsi, bool level)
 {
 	struct machine *m = ctx;
@@ -154,14 +215,20 @@ void chipset_reset(struct machine *m)
 {
 	serial_init(&m->chipset.com1, &com1_ops, m);
 	pm_init(&m->chipset.pm, pm_irq, m);
-	rtc_init(&m->chipset.rtc);
+	rtc_init(&m->chipset.rtc, &rtc_ops, m);
 	m->chipset.reset_control = 0;
 	m->chipset.port_a = CONTROL_A20;
 	pci_reset(&m->chipset.pci);
 }
 
-void chipset_init(struct machine *m)
+enum husk_status chipset_init(struct machine *m)
 {
+	m->chipset.rtc_timer = (struct watch){
+		.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
+		.events = EPOLLIN, .ready = rtc_timer_ready, .ctx = m,
+	};
+	if (m->chipset.rtc_timer.fd < 0 || loop_add(&m->loop, &m->chipset.rtc_timer) < 0)
+		return fail(HUSK_STATUS_FAIL, "no timer for the real-time clock: %s", strerror(errno));
 	for (unsigned int i = 0; i < sizeof(ports) / sizeof(ports[0]); i++) {
 		m->chipset.ports[i] = ports[i];
 		m->chipset.ports[i].ctx = m;
@@ -171,4 +238,13 @@ void chipset_init(struct machine *m)
 	pci_init(&m->chipset.pci, &(struct pci_wires){ &m->ports, &m->memory, pci_irq, m });
 	q35_init(&m->chipset.q35, &m->chipset.pci);
 	chipset_reset(m);
+	return HUSK_STATUS_OK;
+}
+
+void chipset_fini(struct machine *m)
+{
+	if (m->chipset.rtc_timer.fd < 0)
+		return;
+	loop_remove(&m->loop, &m->chipset.rtc_timer);
+	close(m->chipset.rtc_timer.fd);
 }

@@ -136,10 +136,11 @@ enum husk_status machine_create(struct machine *m, const struct config *config,
 	pthread_mutex_init(&m->lock, NULL);
 	if (loop_init(&m->loop, &m->lock) < 0)
 		return fail(HUSK_STATUS_FAIL, "no epoll instance: %s", strerror(errno));
-	chipset_init(m);
+	status = chipset_init(m);
 	testdev_init(m);
 
-	status = map_ram(m);
+	if (!status)
+		status = map_ram(m);
 	if (!status)
 		status = create_vm(m);
 	if (!status)
@@ -158,6 +159,7 @@ void machine_destroy(struct machine *m)
 	pthread_mutex_lock(&m->lock);
 	while (m->virtio_count)
 		virtio_destroy(m->virtio[--m->virtio_count]);
+	chipset_fini(m);
 	pthread_mutex_unlock(&m->lock);
 	for (int i = 0; i < MACHINE_CPUS; i++)
 		vcpu_destroy(&m->vcpu[i]);
