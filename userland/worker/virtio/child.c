@@ -5,14 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "worker/machine.h"
 #include "worker/virtio/child.h"
 
 /* Signals that the worker takes by a descriptor are not blocked there. */
-static void become(const char *const argv[], int fd, bool listening, const char *what)
+static void become(const char *const argv[], int fd, bool listening, int log)
 {
 	char pid[16];
 	sigset_t none;
@@ -20,7 +20,7 @@ static void become(const char *const argv[], int fd, bool listening, const char 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	if (dup2(fd, CHILD_FD) < 0)
+	if (dup2(log, STDERR_FILENO) < 0 || dup2(fd, CHILD_FD) < 0)
 		_exit(127);
 	close_range(CHILD_FD + 1, ~0U, 0);
 	if (listening) {
@@ -29,19 +29,38 @@ static void become(const char *const argv[], int fd, bool listening, const char 
 		setenv("LISTEN_FDS", "1", 1);
 	}
 	execvp(argv[0], (char *const *)argv);
-	fail(HUSK_STATUS_HOST, "%s: %s", what, strerror(errno));
+	fprintf(stderr, "%s: %s", argv[0], strerror(errno));
 	_exit(127);
 }
 
-pid_t child_start(const char *const argv[], int fd, bool listening, const char *what)
+pid_t child_start(const char *const argv[], int fd, bool listening, int log)
 {
 	/* dup2() of a number onto itself would leave it close-on-exec */
 	int other = fd == CHILD_FD ? dup(fd) : fd;
 	pid_t pid = fork();
 
 	if (!pid)
-		become(argv, other, listening, what);
+		become(argv, other, listening, log);
 	if (other != fd)
 		close(other);
 	return pid;
+}
+
+int child_log(void)
+{
+	return memfd_create("log", MFD_CLOEXEC);
+}
+
+const char *child_said(int log, const char *otherwise)
+{
+	static char text[256];
+	ssize_t n = pread(log, text, sizeof(text) - 1, 0);
+	char *line;
+
+	if (n <= 0)
+		return otherwise;
+	text[n] = 0;
+	line = text + strspn(text, "\n");
+	line[strcspn(line, "\n")] = 0;
+	return *line ? line : otherwise;
 }

@@ -11,8 +11,14 @@
 /*
  * Start a program of PATH, which inherits standard streams and fd only, and gets no
  * privileges that we don't have. listening: it is told of fd as systemd does it
- * (sd_listen_fds(3)). what: for the message if there is no such program. -1 with errno
+ * (sd_listen_fds(3)). log: what it says on its standard error, beginning with why there
+ * is no such program. -1 with errno
  */
-pid_t child_start(const char *const argv[], int fd, bool listening, const char *what);
+pid_t child_start(const char *const argv[], int fd, bool listening, int log);
+
+/* A file in memory to be such a log; -1 with errno */
+int child_log(void);
+/* The first line of it that is not empty, or else */
+const char *child_said(int log, const char *otherwise);
 
 #endif

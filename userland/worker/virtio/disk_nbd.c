@@ -346,16 +346,25 @@ static enum husk_status connect_nbd(struct nbd *n, const struct disk_options *o)
 		"qemu-nbd", "--format=qcow2", "--discard=unmap", "--cache=writeback", "--shared=1",
 		o->readonly ? "--read-only" : "--detect-zeroes=off", "--", o->path, NULL,
 	};
-	int listener = make_listener(&n->watch.fd);
+	int listener = make_listener(&n->watch.fd), log = child_log();
+	enum husk_status status = HUSK_STATUS_OK;
 
-	if (listener < 0)
-		return fail(HUSK_STATUS_FAIL, "--disk %s: no socket for qemu-nbd: %s", o->path, strerror(errno));
-	n->pid = child_start(argv, listener, true, "qcow2 needs qemu-nbd (package qemu-utils)");
+	if (listener >= 0 && log >= 0)
+		n->pid = child_start(argv, listener, true, log);
+	if (n->pid <= 0)
+		status = fail(HUSK_STATUS_FAIL, "--disk %s: qemu-nbd does not start: %s", o->path, strerror(errno));
 	close(listener);
-	if (n->pid < 0)
-		return fail(HUSK_STATUS_FAIL, "--disk %s: no process for qemu-nbd: %s", o->path, strerror(errno));
-	if (handshake(n) < 0)
-		return fail(HUSK_STATUS_INPUT, "--disk %s: qemu-nbd does not take it", o->path);
+	if (!status && handshake(n) < 0) {
+		/* it ends with its only client, and has said all then */
+		shutdown(n->watch.fd, SHUT_RDWR);
+		waitpid(n->pid, NULL, 0);
+		n->pid = 0;
+		status = fail(HUSK_STATUS_INPUT, "--disk %s: qcow2, by qemu-nbd of qemu-utils: %s", o->path,
+			      child_said(log, "it makes no sense"));
+	}
+	close(log);
+	if (status)
+		return status;
 	if (loop_add(n->disk.loop, &n->watch) < 0)
 		return fail(HUSK_STATUS_FAIL, "--disk %s: no epoll entry: %s", o->path, strerror(errno));
 	return HUSK_STATUS_OK;

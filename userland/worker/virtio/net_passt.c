@@ -23,6 +23,7 @@ struct passt {
 	struct watch watch;
 	pid_t pid;
 	bool gone;
+	int log;		/* what passt says */
 	/* a frame that the socket took a part of */
 	uint8_t out[LENGTH + NET_FRAME_MAX];
 	size_t out_at, out_len;
@@ -44,7 +45,7 @@ static void give_up(struct passt *p)
 	p->gone = true;
 	p->out_len = p->out_at = 0;
 	loop_remove(p->backend.loop, &p->watch);
-	fail(HUSK_STATUS_FAIL, "passt is gone: the guest's network is dead");
+	fail(HUSK_STATUS_FAIL, "the guest's network is dead, passt is gone: %s", child_said(p->log, "it said nothing"));
 }
 
 static void set_events(struct passt *p, uint32_t set, uint32_t clear)
@@ -177,6 +178,8 @@ static void passt_close(struct net_backend *b)
 	}
 	if (p->pid > 0)
 		waitpid(p->pid, NULL, 0);
+	if (p->log >= 0)
+		close(p->log);
 	free(p);
 }
 
@@ -192,13 +195,14 @@ static enum husk_status start(struct passt *p, const struct net_options *o)
 		"passt", "--foreground", "--quiet", "--fd", "3",
 		"--tcp-ports", o->tcp[0] ? o->tcp : "none", "--udp-ports", o->udp[0] ? o->udp : "none", NULL,
 	};
-	int pair[2];
+	int pair[2], log = child_log();
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
+	if (log < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return fail(HUSK_STATUS_FAIL, "--net user: no socket: %s", strerror(errno));
 	p->watch.fd = pair[0];
-	p->pid = child_start(argv, pair[1], false, "--net user needs passt (package passt)");
+	p->pid = child_start(argv, pair[1], false, log);
 	close(pair[1]);
+	p->log = log;
 	if (p->pid < 0)
 		return fail(HUSK_STATUS_FAIL, "--net user: no process for passt: %s", strerror(errno));
 	if (loop_add(p->backend.loop, &p->watch) < 0)
@@ -216,6 +220,7 @@ enum husk_status net_open_passt(struct net_backend **b, const struct net_options
 	p->backend.ops = &passt_ops;
 	p->backend.options = options;
 	p->backend.loop = loop;
+	p->log = -1;
 	p->watch = (struct watch){ -1, 0, passt_ready, p };
 	status = start(p, options);
 	if (status)
