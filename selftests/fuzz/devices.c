@@ -191,6 +191,36 @@ static void header(uint32_t at)
 	write32(at + 12, chance(95) ? 0 : value());
 }
 
+static void chain_link(uint32_t at, uint32_t to, uint32_t bytes, uint32_t flags, unsigned int next)
+{
+	write32(at, to);
+	write32(at + 4, 0);
+	write32(at + 8, bytes);
+	write32(at + 12, flags | (next % QUEUE_SIZE) << 16);
+}
+
+/* A request of block's that is right but for its values: header, data, status */
+static void block_request(const struct ring *r, unsigned int first)
+{
+	static const uint8_t types[] = { 0, 1, 1, 4, 8, 11, 13 };
+	uint32_t head = dma() & ~15U, data = dma(), type = types[below(7)];
+	bool in = type == 0 || type == 8;
+
+	write32(head, type);
+	write32(head + 4, 0);
+	write32(head + 8, chance(95) ? below(40000) : value());
+	write32(head + 12, 0);
+	if (type >= 11) {
+		write32(data, below(40000));
+		write32(data + 4, 0);
+		write32(data + 8, chance(90) ? below(2000) : value());
+		write32(data + 12, below(4));
+	}
+	chain_link(r->desc + 16 * first, head, 16, 1, first + 1);
+	chain_link(r->desc + 16 * ((first + 1) % QUEUE_SIZE), data, type >= 11 ? 16 : 512 * below(64), in ? 3 : 1, first + 2);
+	chain_link(r->desc + 16 * ((first + 2) % QUEUE_SIZE), dma(), 1, 2, 0);
+}
+
 static void fill(struct device *d, unsigned int q)
 {
 	struct ring *r = &d->ring[q];
@@ -202,8 +232,13 @@ static void fill(struct device *d, unsigned int q)
 			descriptor(r->desc + 16 * i, i + 1);
 			header(read32(r->desc + 16 * i));
 		}
-	for (unsigned int i = 0; i < n; i++)
-		write16(r->avail + 4 + 2 * ((index + i) % QUEUE_SIZE), chance(95) ? below(QUEUE_SIZE) : value());
+	for (unsigned int i = 0; i < n; i++) {
+		uint32_t first = chance(95) ? below(QUEUE_SIZE) : value();
+
+		if (chance(50) && first < QUEUE_SIZE)
+			block_request(r, first);
+		write16(r->avail + 4 + 2 * ((index + i) % QUEUE_SIZE), first);
+	}
 	if (chance(10))
 		write16(r->avail, value());
 	write16(r->avail + 4 + 2 * QUEUE_SIZE, value());	/* used_event */
@@ -244,7 +279,7 @@ void fuzz_virtio(void)
 			write32(d->msix + 4 * below(64), value());
 		break;
 	case 5:
-		asm volatile("sti; nop; pause; cli" ::: "memory");
+		interrupts();
 		break;
 	default:
 		fill(d, q);

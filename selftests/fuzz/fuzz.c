@@ -20,62 +20,12 @@
 #define PIC2		0xa0
 #define APIC		0xfee00000
 #define DEBUG_EXIT	0xf4
-#define RING_BASE	0x1000000	/* 16..32 MiB is what devices are given */
-#define RING_SIZE	0x1000000
 #define STORM		16		/* interrupts in one operation */
 
 static struct {
-	uint64_t state, seed;
+	uint64_t seed;
 	uint32_t ops, faults, interrupts, storm;
-	bool end;
 } fuzz;
-
-/* xorshift64*: the same everywhere */
-uint32_t any(void)
-{
-	fuzz.state ^= fuzz.state >> 12;
-	fuzz.state ^= fuzz.state << 25;
-	fuzz.state ^= fuzz.state >> 27;
-	return fuzz.state * 0x2545f4914f6cdd1dULL >> 32;
-}
-
-uint32_t below(uint32_t n)
-{
-	return (uint64_t)any() * n >> 32;
-}
-
-bool chance(uint32_t percent)
-{
-	return below(100) < percent;
-}
-
-/* Values at which code is wrong, if it is */
-uint32_t value(void)
-{
-	static const uint32_t edges[] = {
-		0, 1, 2, 3, 4, 7, 8, 0x0f, 0x10, 0x7f, 0x80, 0xff, 0x100, 0xfff, 0x1000, 0x7fff, 0x8000, 0xffff, 0x10000,
-		0x7fffffff, 0x80000000, 0xfffffffe, 0xffffffff, 0xfee00000, 0xfec00000, 0xc0000000, 0xe0000000, 0xfffff000,
-	};
-
-	switch (below(4)) {
-	case 0:
-		return edges[below(sizeof(edges) / sizeof(*edges))];
-	case 1:
-		return 1U << below(32);
-	case 2:
-		return below(256);
-	default:
-		return any();
-	}
-}
-
-/* An address for a device to read and write: ring memory, or with "end" anything */
-uint32_t dma(void)
-{
-	if (fuzz.end && chance(10))
-		return value();
-	return RING_BASE + (below(RING_SIZE) & ~(chance(80) ? 4095U : 0));
-}
 
 /* ---- console ---- */
 
@@ -152,7 +102,7 @@ static bool ends(uint16_t port, uint32_t v)
 {
 	if (port >= DEBUG_EXIT - 3 && port <= DEBUG_EXIT)
 		return true;
-	if (fuzz.end)
+	if (fuzz_random.end)
 		return false;
 	return (port >= 0x600 && port < 0x608) || (port >= 0xcf6 && port <= 0xcf9) || (port >= 0x61 && port <= 0x64) || port == 0x92;
 	(void)v;
@@ -261,7 +211,7 @@ static void op_hypercall(void)
 
 static void op_interrupts(void)
 {
-	asm volatile("sti; nop; pause; pause; pause; cli" ::: "memory");
+	interrupts();
 }
 
 static const struct { void (*run)(void); uint32_t weight; } ops[] = {
@@ -321,8 +271,8 @@ void fuzz_main(uint32_t magic, const uint32_t *info)
 
 	fuzz.seed = number(option(line, "seed="), 1);
 	fuzz.ops = number(option(line, "ops="), 10000);
-	fuzz.end = option(line, "end");
-	fuzz.state = fuzz.seed * 0x9e3779b97f4a7c15ULL + 1;
+	fuzz_random.end = option(line, "end");
+	fuzz_random.state = fuzz.seed * 0x9e3779b97f4a7c15ULL + 1;
 	set_gates();
 	say("fuzz: seed ");
 	say_number(fuzz.seed);

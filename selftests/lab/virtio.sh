@@ -63,6 +63,8 @@ busybox httpd -p 10.9.0.1:80 -h $D
 initrd /lab/tests/vsock <<'END'
 #!/bin/sh
 exec 2>&1
+# what is typed while nobody has it open is lost
+exec 3</dev/hvc0
 ls /sys/bus/pci/devices | tr '\n' ' ' | sed 's/^/pci: /'; echo
 dmesg | grep -iE 'pci|acpi|virtio' | grep -iE 'fail|error|warn|bug|conflict|can.t|invalid' |
 	grep -v 'if necessary, use .pci=nocrs. and report a bug' | sed 's/^/complaint: /'
@@ -91,11 +93,11 @@ echo "full:"
 sleep 1
 rm /tmp/fill
 echo "empty:"
-read line </dev/hvc0
+read line <&3
 cat /dev/vda >/dev/null
 echo "cached:"
 echo "to-hvc0" >/dev/hvc0
-read line </dev/hvc0
+read line <&3
 echo "from-hvc0: $line"
 END
 
