@@ -84,7 +84,7 @@ static enum husk_status check_kernel(struct config *c)
 	const char *why;
 
 	if (!c->kernel.path)
-		return fail(HUSK_STATUS_USAGE, "--kernel FILE is missing: 'husk run --help' tells more");
+		return fail(HUSK_STATUS_USAGE, "--kernel FILE, or a disk, is missing: 'husk run --help' tells more");
 	why = image_read(&c->kernel, 0, c->head, n);
 	c->boot = (struct boot_request){
 		.kernel = &c->kernel, .head = c->head, .head_len = n, .module = c->module,
@@ -108,6 +108,8 @@ static enum husk_status check_kernel(struct config *c)
 /* A firmware or a kernel */
 static enum husk_status check_boot(struct config *c)
 {
+	if (!c->kernel.path && !c->firmware.path && c->disks)
+		c->firmware.path = "seabios";
 	if (!c->firmware.path)
 		return check_kernel(c);
 	if (c->kernel.path || c->initrd.path || c->modules || c->cmdline)

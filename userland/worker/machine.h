@@ -57,7 +57,7 @@ struct config {
 	bool debug_exit, testdev;
 	int lifeline;			/* -1: none */
 	struct device_config device[MACHINE_VIRTIO];
-	unsigned int devices;
+	unsigned int devices, disks;	/* disks: how many of them can be booted from */
 };
 
 /* Why a machine ended. X(constant, status of husk-vm, "what to say", "" for nothing) */

@@ -46,6 +46,7 @@ enum husk_status option_disk(struct config *config, const char *text)
 
 	if (!o)
 		return fail(HUSK_STATUS_FAIL, "out of memory");
+	config->disks++;
 	status = option_parse("disk", text, &o->path, keys, o);
 	return status ? status : config_add_device(config, block_create, o);
 }
