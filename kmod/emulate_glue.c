@@ -283,7 +283,7 @@ static int glue_look(void *ctx, u64 gpa, u64 old, u64 new, u32 width)
 static const struct husk_walk_ops glue_look_ops = { .read = glue_read, .update = glue_look };
 
 /**
- * husk_translate_gva - guest virtual to guest physical
+ * husk_translate_gva - guest virtual to guest physical, at any privilege
  * @vcpu: the vCPU; the caller runs in its VM's mm
  * @gva: linear address
  * @access: HUSK_ACCESS_x
@@ -297,6 +297,7 @@ int husk_translate_gva(struct husk_vcpu *vcpu, u64 gva, u32 access, u64 *gpa, st
 	struct husk_walk_mode mode;
 
 	husk_walk_mode_init(vcpu, &mode);
+	mode.cr4 &= ~(u64)(X86_CR4_SMEP | X86_CR4_SMAP);
 	if ((mode.efer & EFER_LMA) && !husk_canonical(gva)) {
 		*fault = (struct husk_walk_fault) { .cr2 = gva };
 		return 1;

@@ -114,12 +114,14 @@ static int insn_no_update(void *ctx, u64 gpa, u64 old, u64 new, u32 width)
 
 static const struct husk_walk_ops insn_walk_ops = { .read = insn_read_atomic, .update = insn_no_update };
 
+/* Without SMEP: the CPU just fetched from here, at whatever privilege */
 static bool insn_walk_any(struct husk_vcpu *vcpu, u64 gva, u64 *gpa)
 {
 	struct husk_walk_fault fault;
 	struct husk_walk_mode mode;
 
 	husk_walk_mode_init(vcpu, &mode);
+	mode.cr4 &= ~(u64)X86_CR4_SMEP;
 	return !husk_walk(&mode, gva, HUSK_ACCESS_EXEC, &insn_walk_ops, vcpu, gpa, &fault);
 }
 

@@ -99,6 +99,22 @@ static void long_mode(struct husk_vcpu *vcpu, bool huge)
 		memcpy(ram + (i + 1) * 0x1000 + ((gva >> (39 - 9 * i)) & 511) * 8, &entry[i], 8);
 }
 
+/* 32-bit code of a user, under a kernel that may not execute it */
+static void legacy_user(struct husk_vcpu *vcpu)
+{
+	static const u32 gva = 0x08048000;
+	u32 entry[2] = { 0x2007 | PTE_ACCESSED, CODE | 0x25 };
+
+	memset(vcpu, 0, sizeof(*vcpu));
+	vcpu->sys.cs.attr = BIT(10) | 0x60;
+	vcpu->sys.cr0 = X86_CR0_PG | X86_CR0_PE;
+	vcpu->sys.cr4 = X86_CR4_PSE | X86_CR4_SMEP | X86_CR4_SMAP;
+	vcpu->sys.cr3 = 0x1000;
+	vcpu->regs.rip = gva;
+	memcpy(ram + 0x1000 + (gva >> 22) * 4, &entry[0], 4);
+	memcpy(ram + 0x2000 + (gva >> 12 & 1023) * 4, &entry[1], 4);
+}
+
 static void expect(struct husk_vcpu *vcpu, const char *name, u8 reason, const u8 *bytes, u32 count, u32 at, u8 length)
 {
 	u64 rip = vcpu->regs.rip;
@@ -157,6 +173,9 @@ int main(void)
 	memset(ram + 0x4000, 0, 0x1000);
 	vcpu.exit.reason = HUSK_REASON_CPUID;
 	unit_report(!length_fast(&vcpu), "not-mapped", "answered");
+
+	legacy_user(&vcpu);
+	EXPECT(&vcpu, "cpuid-user-smep", CPUID, 2, 0x0f, 0xa2);
 
 	memset(&vcpu, 0, sizeof(vcpu));		/* real mode */
 	vcpu.sys.cs.base = CODE;
