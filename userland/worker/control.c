@@ -170,7 +170,7 @@ static void command(struct client *client, struct machine *m)
 }
 
 /* Byte by byte: what follows the line is for the guest. */
-static void client_line(struct client *client, struct machine *m)
+static void client_line(struct control *ctl, struct client *client, struct machine *m)
 {
 	char c;
 
@@ -187,6 +187,7 @@ static void client_line(struct client *client, struct machine *m)
 		client->line[client->line_len] = 0;
 		if (c == '\n')
 			command(client, m);
+		ctl->attached |= client->console;
 		if (!client->console)
 			client_close(client);
 		return;
@@ -199,7 +200,7 @@ static void client_input(struct control *ctl, struct client *client, struct mach
 
 	errno = 0;
 	if (!client->console) {
-		client_line(client, m);
+		client_line(ctl, client, m);
 		return;
 	}
 	n = recv(client->fd, ctl->input + ctl->input_len, sizeof(ctl->input) - ctl->input_len, 0);
@@ -362,11 +363,36 @@ static bool flush_round(struct control *ctl, int timeout)
 	return left;
 }
 
+/*
+ * The terminal of 'husk run' connects when it hears that the VM runs. A VM that is over by then
+ * has output for it all the same.
+ */
+static void await_terminal(struct control *ctl, struct machine *m, long long deadline)
+{
+	struct pollfd fds[FD_CLIENTS + CONTROL_CLIENTS];
+	long long left;
+
+	while (!ctl->attached && ctl->config->lifeline >= 0 && (left = deadline - machine_now_ms()) > 0) {
+		fill_polls(ctl, m, fds);
+		fds[FD_WAKE].fd = fds[FD_SIGNALS].fd = fds[FD_LOOP].fd = -1;
+		if (poll(fds, FD_CLIENTS + CONTROL_CLIENTS, left) < 0)
+			continue;
+		if (fds[FD_LIFELINE].revents & POLLHUP)
+			return;
+		if (fds[FD_LIFELINE].revents)
+			serve_lifeline(ctl, m);
+		serve_clients(ctl, m, fds + FD_CLIENTS);
+		if (fds[FD_LISTENER].revents)
+			client_accept(ctl);
+	}
+}
+
 /* A client that has read everything closes its end: so its terminal is ours for a last word. */
-void control_flush(struct control *ctl)
+void control_flush(struct control *ctl, struct machine *m)
 {
 	long long deadline = machine_now_ms() + FLUSH_MS, left;
 
+	await_terminal(ctl, m, deadline);
 	while ((left = deadline - machine_now_ms()) > 0 && flush_round(ctl, left))
 		;
 	for (int i = 0; i < CONTROL_CLIENTS; i++)

@@ -41,6 +41,7 @@ struct control {
 	uint8_t input[4096];	/* bytes for the guest's serial port */
 	size_t input_len;
 	bool detached;
+	bool attached;		/* a console was there, once */
 };
 
 enum husk_status control_init(struct control *ctl, struct config *config, struct console *console);
@@ -51,7 +52,7 @@ void control_ready(struct control *ctl);
 /* Serve until the machine ends. */
 void control_serve(struct control *ctl, struct machine *m);
 /* Let clients have the rest of the output, and hang up. */
-void control_flush(struct control *ctl);
+void control_flush(struct control *ctl, struct machine *m);
 void control_fini(struct control *ctl, bool keep_log);
 
 #endif

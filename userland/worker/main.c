@@ -27,7 +27,7 @@ static enum husk_status last_word(struct control *ctl, struct machine *m)
 {
 	int end = atomic_load(&m->end);
 
-	control_flush(ctl);
+	control_flush(ctl, m);
 	if (end == END_CRASH)
 		machine_report(m);
 	if (end == END_FAIL)
