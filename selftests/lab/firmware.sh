@@ -92,6 +92,9 @@ bad() {
 	refused bad_firmware_and_kernel $USAGE 'firmware' husk run --firmware seabios --kernel $T/boot_mb.elf
 	refused bad_fw_cfg $USAGE 'NAME=' husk run --firmware seabios --fw-cfg word
 	refused bad_uuid $USAGE 'uuid' husk run --kernel $T/boot_mb.elf --uuid 1234
+	refused bad_cpuid $USAGE 'nosuch' husk run --kernel $T/boot_mb.elf --cpuid hide=nosuch
+	husk run --cpuid show,hide=rdrand >/tmp/cpuid.out 2>&1 && grep -q '^0x1.0: .* pae ' /tmp/cpuid.out && ! grep -q rdrand /tmp/cpuid.out &&
+		ok cpuid_show || not_ok cpuid_show "$(head -n 1 /tmp/cpuid.out)"
 	refused bad_serial $USAGE 'printable' husk run --kernel $T/boot_mb.elf --serial-number "$(head -c 65 /dev/zero | tr '\0' a)"
 }
 
@@ -129,9 +132,9 @@ odd_command_lines() {
 			linux "$words" HUSK-GUEST-UP "$words" --cpus 2
 		done
 	fi
-	linux smbios '^01234567-89ab-4def-8012-3456789abcde a serial number$' \
-		'husk.run="echo $(cat /sys/class/dmi/id/product_uuid /sys/class/dmi/id/product_serial)"' \
-		--uuid 01234567-89AB-4def-8012-3456789abcde --serial-number 'a serial number'
+	linux smbios_cpuid '^01234567-89ab-4def-8012-3456789abcde a serial number 0 1 husk$' \
+		'husk.run="echo $(cat /sys/class/dmi/id/product_uuid /sys/class/dmi/id/product_serial; grep -cw rdrand /proc/cpuinfo; grep -cw apic /proc/cpuinfo; grep -o husk /proc/cpuinfo)"' \
+		--cpuid hide=rdrand,0x80000002.eax=0x6b737568 --uuid 01234567-89AB-4def-8012-3456789abcde --serial-number 'a serial number'
 }
 
 formats

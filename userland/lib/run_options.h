@@ -24,6 +24,10 @@
 	OPTION(memory, "memory", "SIZE", "with K, M, G or T; without, in MiB (256M)") \
 	OPTION(cpus, "cpus", "N", "number of vCPUs, up to 64 (1)") \
 	OPTION(pin, "pin", "VCPU=CPU[,...]", "a vCPU runs on that CPU of the host only (any)") \
+	OPTION(cpuid, "cpuid", "ITEM[,ITEM]...", "what the guest's CPUID says: hide=FEATURE,\n" \
+						"show=FEATURE, LEAF[.INDEX].REGISTER=VALUE, where a\n" \
+						"FEATURE is a name of /proc/cpuinfo or\n" \
+						"LEAF[.INDEX].REGISTER.BIT; show alone prints it all") \
 	OPTION(name, "name", "NAME", "(vm-PID)") \
 	OPTION(uuid, "uuid", "UUID", "of the VM, for the guest as well (random)") \
 	OPTION(serial_number, "serial-number", "TEXT", "of the system, for the guest (none)") \

@@ -108,6 +108,8 @@ static enum husk_status check_kernel(struct config *c)
 /* A firmware or a kernel */
 static enum husk_status check_boot(struct config *c)
 {
+	if (c->cpuid.show)
+		return HUSK_STATUS_OK;
 	if (!c->kernel.path && !c->firmware.path && c->disks)
 		c->firmware.path = "seabios";
 	if (!c->firmware.path)

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "worker/machine.h"
+#include "worker/config.h"
 
 #define CPUID_POWER		0x80000007
 #define CPUID_INVARIANT_TSC	(1U << 8)
@@ -76,23 +76,19 @@ static void set_topology(struct husk_cpuid_entry *entry, __u32 count, unsigned i
 	}
 }
 
-enum husk_status machine_set_cpuid(struct machine *m)
+/* The leaves as a guest sees them, but for what the kernel fills in at run time */
+static enum husk_status make_leaves(const struct config *c, int dev, struct husk_cpuid_entry entry[HUSK_CPUID_MAX],
+				    __u32 *total)
 {
 	static const char signature[12] = "KVMKVMKVM\0\0";
-	struct husk_cpuid_entry entry[HUSK_CPUID_MAX];
 	__u32 count = HUSK_CPUID_MAX - 2;
 	struct husk_cpuid_entry *e;
 
-	if (husk_get_cpuid(m->dev, entry, &count) < 0)
+	if (husk_get_cpuid(dev, entry, &count) < 0)
 		return fail(HUSK_STATUS_HOST, "the kernel does not tell its CPUID leaves: %s", strerror(errno));
 	if (host_trusts_tsc())
 		promise_steady_tsc(entry, count);
-	set_topology(entry, count, m->config->cpus);
-	for (__u32 i = 0; i < count; i++)
-		if (entry[i].function == 1) {
-			m->cpu_signature = entry[i].eax;
-			m->cpu_features = entry[i].edx;
-		}
+	set_topology(entry, count, c->cpus);
 	e = &entry[count++];
 	*e = (struct husk_cpuid_entry){ .function = KVM_CPUID_SIGNATURE, .eax = KVM_CPUID_FEATURES };
 	memcpy(&e->ebx, signature, 4);
@@ -101,7 +97,64 @@ enum husk_status machine_set_cpuid(struct machine *m)
 	entry[count++] = (struct husk_cpuid_entry){
 		.function = KVM_CPUID_FEATURES, .eax = KVM_FEATURE_NOP_IO_DELAY,
 	};
+	*total = count;
+	if (!cpuid_rules_apply(&c->cpuid, entry, total, HUSK_CPUID_MAX))
+		return fail(HUSK_STATUS_INPUT, "--cpuid: more than %d leaves", HUSK_CPUID_MAX);
+	return HUSK_STATUS_OK;
+}
+
+enum husk_status machine_set_cpuid(struct machine *m)
+{
+	struct husk_cpuid_entry entry[HUSK_CPUID_MAX];
+	__u32 count;
+	enum husk_status status = make_leaves(m->config, m->dev, entry, &count);
+
+	if (status)
+		return status;
+	for (__u32 i = 0; i < count; i++)
+		if (entry[i].function == 1) {
+			m->cpu_signature = entry[i].eax;
+			m->cpu_features = entry[i].edx;
+		}
 	if (husk_vm_set_cpuid(m->vm, entry, count) < 0)
 		return fail(HUSK_STATUS_FAIL, "the kernel refused the CPUID leaves: %s", strerror(errno));
 	return HUSK_STATUS_OK;
+}
+
+static void print_features(const struct husk_cpuid_entry *e)
+{
+	const char *name;
+
+	for (unsigned int reg = 0; reg < 4; reg++)
+		for (unsigned int bit = 0; bit < 32; bit++) {
+			name = cpuid_feature_name(e->function, e->index, reg, bit);
+			if (name && *cpuid_register(e, reg) >> bit & 1)
+				printf(" %s", name);
+		}
+}
+
+enum husk_status cpuid_print(const struct config *c, int dev)
+{
+	struct husk_cpuid_entry entry[HUSK_CPUID_MAX];
+	__u32 count;
+	enum husk_status status = make_leaves(c, dev, entry, &count);
+
+	if (status)
+		return status;
+	for (__u32 i = 0; i < count; i++) {
+		const struct husk_cpuid_entry *e = &entry[i];
+
+		printf("%#x.%u: eax=0x%08x ebx=0x%08x ecx=0x%08x edx=0x%08x", e->function, e->index,
+		       e->eax, e->ebx, e->ecx, e->edx);
+		print_features(e);
+		printf("\n");
+	}
+	return fflush(stdout) ? fail(HUSK_STATUS_FAIL, "standard output: %s", strerror(errno)) : HUSK_STATUS_OK;
+}
+
+enum husk_status option_cpuid(struct config *c, const char *text)
+{
+	const char *item, *why = cpuid_rules_parse(&c->cpuid, text, &item);
+
+	return why ? fail(HUSK_STATUS_USAGE, "--cpuid %s: %s", item, why) : HUSK_STATUS_OK;
 }

@@ -13,6 +13,7 @@
 #include "worker/bus.h"
 #include "worker/chipset.h"
 #include "worker/console.h"
+#include "worker/cpuid_rules.h"
 #include "worker/fail.h"
 #include "worker/firmware.h"
 #include "worker/loop.h"
@@ -52,6 +53,7 @@ struct config {
 	uint64_t memory;
 	unsigned int cpus;
 	unsigned int pin[MACHINE_CPUS];	/* the host's CPU of each vCPU and 1, 0: any */
+	struct cpuid_rules cpuid;
 	bool no_reboot;
 	bool kvm_anchor;
 	bool debug_exit, testdev;
@@ -142,6 +144,8 @@ enum husk_status machine_load(struct machine *m);
 size_t machine_smbios(const struct machine *m, uint8_t *out, size_t room);
 /* cpuid.c */
 enum husk_status machine_set_cpuid(struct machine *m);
+/* --cpuid show */
+enum husk_status cpuid_print(const struct config *c, int dev);
 /* vcpu.c */
 enum husk_status vcpu_create(struct vcpu *v, struct machine *m, uint32_t id);
 void vcpu_destroy(struct vcpu *v);

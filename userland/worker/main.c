@@ -108,6 +108,11 @@ int main(int argc, char **argv)
 		goto out_config;
 	}
 	status = config_check_host(&config, dev);
+	if (!status && config.cpuid.show) {
+		status = cpuid_print(&config, dev);
+		close(dev);
+		goto out_config;
+	}
 	if (!status && config.kvm_anchor)
 		status = kvm_anchor();
 	if (!status && console_init(&console) < 0)
