@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
 # A whole Debian from its disk (scripts/mk-guest-disk), by SeaBIOS and GRUB, with two vCPUs, disk and network in
-# use, as its user would: log in by ssh, work, power off. Each kernel that the disk has, chosen in GRUB's menu.
+# use, as its user would: log in by ssh, work, power off. KERNELS: how many
+# kernels of GRUB's menu, one after the other.
 . ./lib.sh
 load || { not_ok system_load "$(dmesg | tail -n 1)"; exit 0; }
 [ -b "$LAB_DISK" ] || { not_ok system_disk "the lab has no disk: --disk"; exit 0; }
 key=/tmp/key out=/tmp/system.out
 cp /lab/guest-key $key
 chmod 600 $key
-kernels=$1 # how many of the menu
+trap '' PIPE
+mkdir -p /usr/share/seabios
+ln -sf /lab/firmware/bios-256k.bin /usr/share/seabios/
 
 modprobe -a tun ext4
 ip tuntap add system0 mode tap && ip addr add 10.77.0.1/24 dev system0 && ip link set system0 up ||
@@ -60,7 +63,7 @@ system() {
 
 case $LAB_MACHINE in bochs-*) slow=8 ;; *) slow=1 ;; esac
 i=1
-while [ $i -le "${kernels:-1}" ]; do
+while [ $i -le "${KERNELS:-1}" ]; do
 	system $i
 	i=$((i + 1))
 done
