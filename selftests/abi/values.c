@@ -322,6 +322,12 @@ static void irqfd_values(void)
 		close(b);
 	}
 	EXPECT(err, 0);
+	for (__u32 i = 0; i < caps.gsi_count + 10 && !err; i++) {	/* one that was closed takes no room */
+		b = eventfd(0, 0);
+		err = irqfd(&f, b, 7, 0, 0);
+		close(b);
+	}
+	EXPECT(err, 0);
 	abi_close(&other);
 	abi_close(&f);
 	EXPECT(eventfd_write(a, 1), 0);					/* nobody is there any more */
