@@ -898,6 +898,8 @@ static void test_chips_state(void)
 	pit_program(0, 3, 77);
 	out(0x61, 0x0e);
 	unit_sleep(100000000);
+	husk_pit_timer_reset(&vm);
+	unit_sleep(100000000);
 	chips_set(&before);
 	chips_get(&after);
 	CHECK("chips_same", !memcmp(&before, &after, sizeof(before)));

@@ -151,6 +151,13 @@ static void test_periodic(void)
 	sleep_ns(2000);
 	check("rate_256", rises == 1);
 	get(12);
+	set(10, 0x22);			/* 128 Hz */
+	sleep_ns(SECOND / 128 - 1000);
+	check("rate_128_not_yet", rises == 1);
+	sleep_ns(2000);
+	check("rate_128", rises == 2);
+	get(12);
+	rises = 1;
 	set(10, 0x20);
 	sleep_ns(SECOND);
 	check("rate_0", rises == 1);
@@ -216,9 +223,16 @@ static void test_alarm(void)
 	set(11, 0x20);			/* 12 hours */
 	set(1, 0);
 	set(3, 0);
-	set(5, 0x92);			/* 12 PM is noon */
-	sleep_ns(SECOND * 86400);
-	check("alarm_noon", line && get(4) == 0x02);
+	set(5, 0x92);			/* 12 PM is noon: in less than ten hours */
+	sleep_ns(SECOND * 3600 * 9);
+	check("alarm_noon_not_yet", !line);
+	sleep_ns(SECOND * 3600);
+	check("alarm_noon", line);
+	get(12);
+	set(5, 0x81);			/* and an hour later it is 1 PM */
+	sleep_ns(SECOND * 3600);
+	check("alarm_pm", line);
+	sleep_ns(SECOND * 3600 * 13);
 	get(12);
 	set(11, 0x22);
 	set(5, 0x12);

@@ -195,17 +195,17 @@ static void sooner(int64_t *delay, int64_t other)
 		*delay = other;
 }
 
-/* After settle(): wait for what would raise the line */
+/* After settle(): wait for what would raise the line; if it is raised, for nobody */
 static void set_timer(struct rtc *rtc)
 {
-	uint8_t wanted = rtc->ram[REG_B] & B_INTERRUPTS & ~rtc->ram[REG_C];
+	uint8_t wanted = rtc->irq_level ? 0 : rtc->ram[REG_B];
 	int64_t delay = 0, now = rtc->ops->realtime(rtc->ctx), alarm = 0;
 
-	if (!rtc->irq_level && (wanted & B_PERIODIC) && period(rtc))
+	if ((wanted & B_PERIODIC) && period(rtc))
 		sooner(&delay, rtc->epoch + ticks_end(rtc, rtc->ticks + 1) - rtc->ops->monotonic(rtc->ctx));
-	if (!rtc->irq_level && (wanted & B_UPDATE) && updates(rtc))
+	if ((wanted & B_UPDATE) && updates(rtc))
 		sooner(&delay, SECOND_NS - now % SECOND_NS);
-	if (!rtc->irq_level && (wanted & B_ALARM) && updates(rtc))
+	if ((wanted & B_ALARM) && updates(rtc))
 		alarm = next_alarm(rtc, rtc->second);
 	if (alarm)
 		sooner(&delay, (alarm - rtc->offset) * SECOND_NS - now);
