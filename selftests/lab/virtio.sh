@@ -138,6 +138,8 @@ all_devices() {
 	for what in block balloon vsock console rng net; do
 		husk show v$k | grep -q "name=$what .*driver=running" && ok virtio_show_${what}_$k || not_ok virtio_show_${what}_$k "$(husk show v$k | grep "name=$what")"
 	done
+	husk show v$k | grep -q 'name=vsock .*kicks=ioeventfd calls=irqfd' && ok virtio_vsock_direct_$k ||
+		not_ok virtio_vsock_direct_$k "$(husk show v$k | grep name=vsock)"
 	echo hello >&5
 	await 20 sh -c "! husk ls | grep -q v$k" && ok virtio_off_$k || { not_ok virtio_off_$k "still there"; husk kill v$k; }
 	exec 5>&-
@@ -166,6 +168,50 @@ all_devices() {
 	pidof qemu-nbd passt >/dev/null && not_ok virtio_children_$k "a child is left" || ok virtio_children_$k
 }
 for image in $images; do all_devices "$image"; done
+
+# ---- interrupts without messages: by the IOAPIC, and by the 8259 pair ----
+
+initrd <<'END'
+#!/bin/sh
+exec 2>&1
+grep virtio /proc/interrupts | sed 's/^/line: /'
+echo "vda: $(md5sum /dev/vda | cut -d' ' -f1)"
+END
+for how in "pci=nomsi" "pci=nomsi noapic"; do
+	name=intx_$(echo "$how" | wc -w)
+	append=$how
+	guest $name "$first" 60 --rng --disk $D/payload,readonly
+	append=
+	same virtio_${name} "$(said $name vda)" "$(head -c $(($(wc -c <$D/payload) / 512 * 512)) $D/payload | md5sum | cut -d' ' -f1)"
+	case "$how $(said $name line)" in
+	'pci=nomsi noapic'*XT-PIC* | 'pci=nomsi '*IO-APIC*18-*) ok virtio_${name}_line ;;
+	*) not_ok virtio_${name}_line "$(said $name line)" ;;
+	esac
+done
+
+# ---- a reset while the disk is written ----
+
+rm -f $D/raw
+truncate -s 64M $D/raw
+mke2fs -q -t ext4 $D/raw
+initrd <<'END'
+#!/bin/sh
+exec 2>&1
+mount -t ext4 /dev/vda /mnt
+if [ -e /mnt/file ]; then
+	echo "after: $(md5sum /mnt/file | cut -d' ' -f1)"
+	umount /mnt
+	exit
+fi
+cat /dev/vdb >/mnt/file && fsync /mnt/file && sync
+(dd if=/dev/zero of=/mnt/junk bs=64k count=500 oflag=direct) &
+usleep 100000
+reboot -f
+END
+guest reset "$first" 120 --disk $D/raw --disk $D/ro,readonly --net tap=tap0 --rng --balloon --vsock 42 --console virtio
+status=$?
+same virtio_reset "$status $(said reset after)" "0 $(sum $D/ro)"
+check virtio_reset_fsck e2fsck -fn $D/raw
 
 # ---- what fails on the host's side ----
 

@@ -136,6 +136,7 @@ enum husk_status machine_create(struct machine *m, const struct config *config,
 	pthread_mutex_init(&m->lock, NULL);
 	if (loop_init(&m->loop, &m->lock) < 0)
 		return fail(HUSK_STATUS_FAIL, "no epoll instance: %s", strerror(errno));
+	routes_init(&m->routes);
 	status = chipset_init(m);
 	testdev_init(m);
 

@@ -17,6 +17,7 @@
 #include "worker/fail.h"
 #include "worker/firmware.h"
 #include "worker/loop.h"
+#include "worker/routes.h"
 #include "worker/testdev.h"
 #include "worker/virtio/pvio_port.h"
 
@@ -113,6 +114,7 @@ struct machine {
 	struct bus ports, memory;
 	struct chipset chipset;
 	struct testdev testdev;
+	struct routes routes;
 	struct pvio_memory guest;	/* immutable: @ram, as the rings reach it */
 	struct virtio *virtio[MACHINE_VIRTIO];
 	unsigned int virtio_count;

@@ -59,12 +59,14 @@ static void bar_place(struct pci_device *dev, unsigned int index)
 	uint64_t address = bar_address(dev, index);
 	bool wanted = (pci_get16(dev, PCI_COMMAND) & enable) && bar_usable(bar, address);
 
-	if (bar->mapped && wanted && address == bar->range.base)
+	if (bar->mapped == wanted && (!wanted || address == bar->range.base))
 		return;
 	if (bar->mapped)
 		bus_remove(bus, &bar->range);
 	bar->range.base = address;
 	bar->mapped = wanted && !bus_add(bus, &bar->range);
+	if (dev->ops && dev->ops->moved)
+		dev->ops->moved(dev);
 }
 
 static void place_bars(struct pci_device *dev)

@@ -48,11 +48,13 @@ struct pci_device;
  * struct pci_ops - what a device does beside being registers
  * @written: the guest wrote config space, which has the new values already. May be NULL
  * @read: the guest is about to read config space. May be NULL
+ * @moved: a BAR is at another address now, or nowhere. May be NULL
  * @reset: to power-on state; config space has been. May be NULL
  */
 struct pci_ops {
 	void (*written)(struct pci_device *dev, unsigned int reg, unsigned int width);
 	void (*read)(struct pci_device *dev, unsigned int reg, unsigned int width);
+	void (*moved)(struct pci_device *dev);
 	void (*reset)(struct pci_device *dev);
 };
 

@@ -223,6 +223,13 @@ static void doorbell(void *ctx, uint64_t offset, unsigned int width, uint64_t va
 	virtio_kick(ctx, offset / NOTIFY_STEP);
 }
 
+uint16_t virtio_doorbell(const struct virtio *v, unsigned int queue)
+{
+	const struct pci_bar *bar = &v->pci.bar[BAR_NOTIFY];
+
+	return bar->mapped ? bar->range.base + queue * NOTIFY_STEP : 0;
+}
+
 /* ---- interrupts ---- */
 
 void virtio_interrupt(struct virtio *v, uint16_t number, uint8_t isr)
@@ -326,6 +333,14 @@ static void pci_read(struct pci_device *dev, unsigned int reg, unsigned int widt
 		pci_put32(dev, v->pci_cfg + CAP_EXTRA, range->read ? range->read(range->ctx, offset, n) : ~0U);
 }
 
+static void pci_moved(struct pci_device *dev)
+{
+	struct virtio *v = virtio_of(dev);
+
+	if (v->class->moved && virtio_running(v))
+		v->class->moved(v);
+}
+
 static void pci_reset_device(struct pci_device *dev)
 {
 	struct virtio *v = virtio_of(dev);
@@ -335,7 +350,7 @@ static void pci_reset_device(struct pci_device *dev)
 	memcpy(v->config, v->config_power_on, sizeof(v->config));
 }
 
-static const struct pci_ops pci_ops = { .written = pci_written, .read = pci_read, .reset = pci_reset_device };
+static const struct pci_ops pci_ops = { .written = pci_written, .read = pci_read, .moved = pci_moved, .reset = pci_reset_device };
 
 int virtio_attach(struct virtio *v)
 {

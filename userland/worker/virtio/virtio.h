@@ -43,6 +43,7 @@ struct virtio;
  * @stop: let go of all chains: nothing is in flight when it returns. May be NULL
  * @configured: the driver wrote into the device's configuration. May be NULL
  * @vector_changed: a message of MSI-X may be another one now. May be NULL
+ * @moved: the doorbells are at other ports now. May be NULL
  * @show: more about the device. May be NULL
  * @destroy: @stop was called
  */
@@ -55,6 +56,7 @@ struct virtio_class {
 	void (*stop)(struct virtio *v);
 	void (*configured)(struct virtio *v);
 	void (*vector_changed)(struct virtio *v);
+	void (*moved)(struct virtio *v);
 	void (*show)(struct virtio *v, struct show *show);
 	void (*destroy)(struct virtio *v);
 };
@@ -125,5 +127,7 @@ void virtio_kick(struct virtio *v, unsigned int queue);
 /* transport.c, for virtio.c */
 int virtio_attach(struct virtio *v);
 void virtio_interrupt(struct virtio *v, uint16_t vector, uint8_t isr);
+/* transport.c, for devices whose queues the kernel serves: the port of a queue's doorbell; 0: it is nowhere */
+uint16_t virtio_doorbell(const struct virtio *v, unsigned int queue);
 
 #endif

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * virtio-vsock (virtio 1.2, 5.10) by the kernel's vhost-vsock: sockets between host and
- * guest. The kernel serves the two data queues; kicks and calls go by eventfds. The
- * queue of events is here: nothing ever happens (a transport that is reset, say).
+ * guest. The kernel serves the two data queues; kicks and calls go by eventfds, which the
+ * module signals and takes by itself: the worker is out of the way. What it can't take is
+ * passed on here (a message that is masked; INTx). The queue of events is here, too: nothing
+ * ever happens (a transport that is reset, say).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +32,10 @@ struct vsock_queue {
 	struct vsock *vsock;
 	unsigned int index;
 	int kick;
+	uint16_t port;		/* where the module signals @kick; 0: nowhere */
 	struct watch call;
+	uint32_t gsi;		/* of @call */
+	bool direct;		/* the module takes @call */
 };
 
 struct vsock {
@@ -61,6 +66,52 @@ static void vsock_kick(struct virtio *v, unsigned int queue)
 
 	if (queue < DATA_QUEUES && write(vsock_of(v)->queue[queue].kick, &one, sizeof(one)) < 0)
 		return;		/* the counter is full: it has been kicked */
+}
+
+static void set_port(struct vsock *s, struct vsock_queue *q, uint16_t port)
+{
+	int vm = s->virtio.machine->vm;
+
+	if (q->port == port)
+		return;
+	if (q->port)
+		husk_vm_ioeventfd(vm, q->kick, q->port, 0, 0, HUSK_IOEVENTFD_PIO | HUSK_IOEVENTFD_DEASSIGN);
+	q->port = port && !husk_vm_ioeventfd(vm, q->kick, port, 0, 0, HUSK_IOEVENTFD_PIO) ? port : 0;
+}
+
+/* false: it is not to be had */
+static bool take_call(struct vsock *s, struct vsock_queue *q)
+{
+	const struct msix_entry *entry = &s->virtio.msix.entry[s->virtio.queue[q->index].vector];
+	struct machine *m = s->virtio.machine;
+
+	if (!q->gsi)
+		q->gsi = routes_new_gsi(&m->routes);
+	if (!q->gsi || routes_set_message(&m->routes, m->vm, q->gsi, entry->address, entry->data) < 0)
+		return false;
+	return q->direct || !husk_vm_irqfd(m->vm, q->call.fd, q->gsi, 0, 0);
+}
+
+static void set_call(struct vsock *s, struct vsock_queue *q, bool open)
+{
+	struct machine *m = s->virtio.machine;
+	bool direct = open && take_call(s, q);
+
+	if (q->direct && !direct)
+		husk_vm_irqfd(m->vm, q->call.fd, q->gsi, 0, HUSK_IRQFD_DEASSIGN);
+	q->direct = direct;
+	loop_change(&m->loop, &q->call, direct ? 0 : EPOLLIN);
+}
+
+/* Doorbells and messages are those of now. */
+static void update(struct virtio *v)
+{
+	struct vsock *s = vsock_of(v);
+
+	for (unsigned int i = 0; i < DATA_QUEUES; i++) {
+		set_port(s, &s->queue[i], s->running ? virtio_doorbell(v, i) : 0);
+		set_call(s, &s->queue[i], s->running && msix_open(&v->msix, v->queue[i].vector));
+	}
 }
 
 static int set_memory(struct vsock *s)
@@ -115,6 +166,7 @@ static void vsock_start(struct virtio *v)
 	if (ioctl(s->vhost, VHOST_SET_FEATURES, &features) < 0 || set_queue(s, 0) < 0 || set_queue(s, 1) < 0 ||
 	    ioctl(s->vhost, VHOST_VSOCK_SET_RUNNING, &on) < 0)
 		virtio_broken(v);
+	update(v);
 }
 
 /* When it returns, the kernel's thread has let go of the queues. */
@@ -126,6 +178,7 @@ static void vsock_stop(struct virtio *v)
 	if (s->running)
 		ioctl(s->vhost, VHOST_VSOCK_SET_RUNNING, &off);
 	s->running = false;
+	update(v);
 }
 
 static void vsock_show(struct virtio *v, struct show *show)
@@ -134,6 +187,8 @@ static void vsock_show(struct virtio *v, struct show *show)
 
 	memcpy(&cid, v->config, sizeof(cid));
 	show_number(show, "cid", cid);
+	show_text(show, "kicks", vsock_of(v)->queue[0].port ? "ioeventfd" : "worker");
+	show_text(show, "calls", vsock_of(v)->queue[0].direct ? "irqfd" : "worker");
 }
 
 static void vsock_destroy(struct virtio *v)
@@ -154,7 +209,8 @@ static void vsock_destroy(struct virtio *v)
 
 static const struct virtio_class vsock_class = {
 	.id = 19, .name = "vsock", .pci_class = 0x028000,
-	.kick = vsock_kick, .start = vsock_start, .stop = vsock_stop, .show = vsock_show, .destroy = vsock_destroy,
+	.kick = vsock_kick, .start = vsock_start, .stop = vsock_stop,
+	.vector_changed = update, .moved = update, .show = vsock_show, .destroy = vsock_destroy,
 };
 
 static enum husk_status open_queues(struct vsock *s)

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What --disk and --net make of their arguments. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "worker/config.h"
+#include "worker/virtio/block.h"
+#include "worker/virtio/disk.h"
+#include "worker/virtio/net.h"
+
+static int passed, failed;
+static void *made;
+
+static void check(const char *name, int good)
+{
+	if (good) {
+		passed++;
+		printf("ok option \"%.40s\"\n", name);
+	} else {
+		failed++;
+		printf("not ok option \"%.40s\": another answer was expected\n", name);
+	}
+}
+
+enum husk_status config_add_device(struct config *c, enum husk_status (*create)(struct machine *m, void *options),
+				   void *options)
+{
+	(void)c;
+	(void)create;
+	made = options;
+	return HUSK_STATUS_OK;
+}
+
+enum husk_status block_create(struct machine *m, void *options)
+{
+	(void)m;
+	(void)options;
+	return HUSK_STATUS_OK;
+}
+
+enum husk_status net_create(struct machine *m, void *options)
+{
+	return block_create(m, options);
+}
+
+/* The line that says what is wrong */
+static char said[512];
+
+enum husk_status fail(enum husk_status status, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(said, sizeof(said), fmt, ap);
+	va_end(ap);
+	return status;
+}
+
+static void test_disk(void)
+{
+	static const char * const bad[] = { "", ",readonly", "f,format=vdi", "f,format", "f,readonly=1", "f,color=red", "f,",
+		"f,serial=123456789012345678901" };
+	struct disk_options *o;
+
+	check("file", !option_disk(NULL, "a b") && (o = made) && !strcmp(o->path, "a b") && !o->readonly && !o->format && !o->serial);
+	check("all keys", !option_disk(NULL, "f,serial=x=y,readonly,format=qcow2") && (o = made) && !strcmp(o->path, "f") &&
+	      o->readonly && !strcmp(o->format, "qcow2") && !strcmp(o->serial, "x=y"));
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		*said = 0;
+		check(bad[i], option_disk(NULL, bad[i]) == HUSK_STATUS_USAGE && strstr(said, "--disk"));
+	}
+}
+
+static void test_net(void)
+{
+	static const char * const bad[] = { "", "tap=", "tap=a/b", "tap=1234567890123456", "bridge", "user,mac=52:54:00:00:00",
+		"user,mac=53:54:00:00:00:01", "user,mac=52:54:00:00:00:0g", "user,mac=52:54:00:00:00:011", "user,hostfwd=22",
+		"user,hostfwd=tcp:0:22", "user,hostfwd=tcp:65536:22", "user,hostfwd=tcp:22:22x", "user,hostfwd=sctp:1:1",
+		"tap=a,hostfwd=tcp:1:1", "user,hostfwd" };
+	struct net_options *o;
+	char many[2048] = "user";
+
+	check("tap", !option_net(NULL, "tap=tap0,mac=52:54:00:aB:00:01") && (o = made) && !strcmp(o->interface, "tap0") && o->has_mac &&
+	      o->mac[3] == 0xab && o->mac[5] == 1);
+	check("user", !option_net(NULL, "user,hostfwd=tcp:2222:22,hostfwd=udp:53:53,hostfwd=tcp:80:8080") && (o = made) &&
+	      !o->interface && !strcmp(o->tcp, "2222:22,80:8080") && !strcmp(o->udp, "53:53") && !o->has_mac);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		*said = 0;
+		check(bad[i], option_net(NULL, bad[i]) == HUSK_STATUS_USAGE && strstr(said, "--net"));
+	}
+	for (int i = 0; i < 50; i++)
+		strcat(many, ",hostfwd=tcp:11111:22222");
+	check("too many forwards", option_net(NULL, many) == HUSK_STATUS_USAGE && strstr(said, "too many"));
+}
+
+/* Options live as long as the process. */
+const char *__asan_default_options(void);
+const char *__asan_default_options(void)
+{
+	return "detect_leaks=0";
+}
+
+int main(void)
+{
+	test_disk();
+	test_net();
+	printf("%d passed, %d failed\n", passed, failed);
+	return failed != 0;
+}
