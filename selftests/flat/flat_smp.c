@@ -143,17 +143,7 @@ static void wait_done(struct smp *smp)
 		usleep(2000);
 }
 
-static void smp_test(enum guest_test test, u32 cpus, bool x2, u32 rounds)
-{
-	struct smp *smp = smp_create(test, cpus, x2, rounds);
-
-	smp_threads(smp);
-	wait_done(smp);
-	smp_join(smp);
-	smp_destroy(smp);
-}
-
-/* ---- figures: how long a guest took, and what it took; printed where SMP_FIGURES is set ---- */
+/* ---- figures: SMP_FIGURES=N prints how long a guest took for N rounds, and what it took ---- */
 
 static u32 note_ms(struct guest *g, bool write, u32 data)
 {
@@ -162,40 +152,33 @@ static u32 note_ms(struct guest *g, bool write, u32 data)
 	return 0;
 }
 
-static void smp_measure(enum guest_test test, u32 cpus, u32 rounds)
+static void tell_figures(struct smp *smp, u32 rounds, u32 ms)
 {
-	struct smp *smp = smp_create(test, cpus, true, rounds);
-	const struct husk_stats *stats = flat_backend == &vmm_husk ? guest_stats(&smp->g) : NULL;
+	const struct husk_stats *stats = guest_stats(&smp->g);
+
+	dprintf(1, "# %u vCPUs, %u rounds: %u ms; vCPU 0: %llu entries, %llu PAUSE exits, %llu yields, %llu polls hit, %llu missed\n",
+		smp->cpus, rounds, ms, (unsigned long long)stats->entries,
+		(unsigned long long)stats_exits(stats, HUSK_REASON_PAUSE), (unsigned long long)stats->yields,
+		(unsigned long long)stats->poll_hits, (unsigned long long)stats->poll_misses);
+}
+
+static void smp_test(enum guest_test test, u32 cpus, bool x2, u32 rounds)
+{
+	const char *wish = getenv("SMP_FIGURES");
+	struct smp *smp;
 	u32 ms = 0;
 
+	if (rounds && wish && atoi(wish))
+		rounds = atoi(wish);
+	smp = smp_create(test, cpus, x2, rounds);
 	smp->g.private = &ms;
 	smp->g.sync = note_ms;
 	smp_threads(smp);
 	wait_done(smp);
 	smp_join(smp);
-	if (stats && getenv("SMP_FIGURES"))
-		dprintf(1, "# %u vCPUs, %u rounds: %u ms; vCPU 0: %llu entries, %llu PAUSE exits, %llu yields, %llu polls hit, %llu missed\n",
-			cpus, rounds, ms, (unsigned long long)stats->entries,
-			(unsigned long long)stats_exits(stats, HUSK_REASON_PAUSE), (unsigned long long)stats->yields,
-			(unsigned long long)stats->poll_hits, (unsigned long long)stats->poll_misses);
+	if (wish && flat_backend == &vmm_husk)
+		tell_figures(smp, rounds, ms);
 	smp_destroy(smp);
-}
-
-static u32 rounds(u32 usual)
-{
-	const char *wish = getenv("SMP_FIGURES");
-
-	return wish && atoi(wish) ? (u32)atoi(wish) : usual;
-}
-
-static void pingpong(void)
-{
-	smp_measure(GUEST_smp_pingpong, 2, rounds(200));
-}
-
-static void ticket_lock(void)
-{
-	smp_measure(GUEST_smp_lock, 4, rounds(100));
 }
 
 /* ---- memory taken away while all use it ---- */
@@ -318,7 +301,8 @@ static void reset(u32 cpus, enum guest_test busy)
 #define SMP_TESTS(X) \
 	X(ipi, 2, 0, 0) X(ipi, 4, 0, 0) X(ipi, 8, 0, 0) X(ipi, 2, 1, 0) X(ipi, 8, 1, 0) \
 	X(init, 2, 0, 0) X(init, 4, 1, 0) X(init_masked, 2, 1, 0) \
-	X(storm, 2, 0, 300) X(storm, 2, 1, 300) X(storm, 4, 1, 100) X(storm, 8, 1, 40)
+	X(storm, 2, 0, 300) X(storm, 2, 1, 300) X(storm, 4, 1, 100) X(storm, 8, 1, 40) \
+	X(pingpong, 2, 1, 200) X(lock, 4, 1, 100)
 
 #define X(name, cpus, x2, rounds) \
 	static void name##_##cpus##_##x2(void) { smp_test(GUEST_smp_##name, cpus, x2, rounds); }
@@ -355,8 +339,6 @@ const struct flat_test flat_smp_tests[] = {
 #define X(name, cpus, x2, rounds) { "smp_" #name "_" #cpus "_" #x2, name##_##cpus##_##x2, false, 60 },
 	SMP_TESTS(X)
 #undef X
-	{ "smp_pingpong", pingpong, false, 60 },
-	{ "smp_lock", ticket_lock, false, 60 },
 	{ "smp_touch_4", touch_4, false, 60 },
 	{ "smp_touch_2_huge", touch_2_huge, false, 60 },
 	{ "smp_reset_4", reset_4, true, 60 },

@@ -77,7 +77,7 @@ static void x2_logical(void)
 {
 	static const u16 masks[] = { 1, 2, 3, 5, 0xaaaa, 0x5555, 0xffff, 0x8000, 0xf0 };
 
-	for (u32 cluster = 0; cluster <= smp_cpus / 16; cluster++)
+	for (u32 cluster = 0; cluster <= (smp_cpus - 1) / 16; cluster++)
 		for (u32 i = 0; i < sizeof(masks) / sizeof(masks[0]); i++)
 			expect("cluster", cluster << 16 | masks[i], 0x4800 | VECTOR, VECTOR,
 			       ((u64)masks[i] << 16 * cluster) & smp_all());
@@ -335,13 +335,17 @@ static void storm(u32 id)
 
 void test_smp_storm(u64 arg)
 {
+	u64 start;
+
 	smp_begin(arg);
+	start = rdtsc();
 	storm_rounds = arg >> 16;
 	storm_done = 0;
 	for (u32 id = 1; id < smp_cpus; id++)
 		smp_call(id, storm);	/* in the handler: IF is set again by smp_wait() */
 	storm(0);
 	CHECK(smp_wait(&storm_done, smp_cpus));
+	out32(PORT_SYNC, (rdtsc() - start) / tsc_per_ms());
 }
 
 /* Each waits for the other in HLT */
