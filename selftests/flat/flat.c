@@ -320,6 +320,7 @@ static u32 deadline(const struct flat_test *test)
 #define NO_MASKED_EXITS	"Bochs lets no host interrupt in while a guest that was entered with IF clear leaves it so"
 #define STEP_TO_HOST	"Bochs hands a single-step trap of the guest's to the host at an exit"
 #define NO_VINTR	"Bochs takes no virtual interrupt in a guest that was entered with IF set"
+#define TOO_SLOW	"64 vCPUs take Bochs many minutes"
 #define NO_DR6		"Bochs leaves DR6 in the VMCB as it was when #DB is intercepted"
 
 /* What an emulator of the lab can't do. Bochs 3.0: svm.cc, exception.cc, event.cc */
@@ -329,6 +330,14 @@ static const struct quirk {
 	{ "bochs-vmx", "control_signal_masked", NO_MASKED_EXITS },
 	{ "bochs-vmx", "hostile_code_64", NO_MASKED_EXITS },
 	{ "bochs-vmx", "hostile_code_32", NO_MASKED_EXITS },
+	{ "bochs-vmx", "smp_init_masked_2_1", NO_MASKED_EXITS },
+	{ "bochs-vmx", "smp_reset_4", NO_MASKED_EXITS },
+	{ "bochs-vmx", "smp_storm_64", TOO_SLOW },
+	{ "bochs-vmx", "smp_ipi_64", TOO_SLOW },
+	{ "bochs-svm", "smp_init_masked_2_1", NO_MASKED_EXITS },
+	{ "bochs-svm", "smp_reset_4", NO_MASKED_EXITS },
+	{ "bochs-svm", "smp_storm_64", TOO_SLOW },
+	{ "bochs-svm", "smp_ipi_64", TOO_SLOW },
 	{ "bochs-svm", "control_signal_masked", NO_MASKED_EXITS },
 	{ "bochs-svm", "hostile_code_64", NO_MASKED_EXITS },
 	{ "bochs-svm", "hostile_code_32", NO_MASKED_EXITS },

@@ -112,6 +112,15 @@ static void smp_join(struct smp *smp)
 	}
 }
 
+/* One that spins keeps the only CPU for 4 ms of the emulated time, thousands of times */
+static void skip_slow(struct guest *g)
+{
+	const char *machine = getenv("LAB_MACHINE");
+
+	if (machine && !strncmp(machine, "bochs", 5) && !(modes_usable(g) & 1ULL << HUSK_MODE_PAUSE_FILTER))
+		flat_skip("without pause_filter this takes Bochs many minutes");
+}
+
 static struct smp *smp_create(enum guest_test test, u32 cpus, bool x2, u32 rounds)
 {
 	struct smp *smp = calloc(1, sizeof(*smp));
@@ -119,6 +128,7 @@ static struct smp *smp_create(enum guest_test test, u32 cpus, bool x2, u32 round
 	pthread_mutex_init(&smp->lock, NULL);
 	smp->cpus = cpus;
 	guest_create(&smp->g, test, SMP_ARG(cpus, x2, rounds));
+	skip_slow(&smp->g);
 	for (u32 id = 1; id < cpus; id++) {
 		int err = smp->g.vm.be->vcpu(&smp->g.vm, id);
 
@@ -179,6 +189,61 @@ static void smp_test(enum guest_test test, u32 cpus, bool x2, u32 rounds)
 	if (wish && flat_backend == &vmm_husk)
 		tell_figures(smp, rounds, ms);
 	smp_destroy(smp);
+}
+
+/* ---- HLT by polling ---- */
+
+#define POLL_PARAMETER	"/sys/module/husk/parameters/halt_poll_ns"
+
+static bool set_poll(unsigned long ns)
+{
+	FILE *file = fopen(POLL_PARAMETER, "w");
+	bool ok = file && fprintf(file, "%lu", ns) > 0;
+
+	return file ? !fclose(file) && ok : false;
+}
+
+static unsigned long get_poll(void)
+{
+	FILE *file = fopen(POLL_PARAMETER, "r");
+	unsigned long ns = 0;
+
+	if (!file || fscanf(file, "%lu", &ns) != 1)
+		flat_skip("no " POLL_PARAMETER);
+	fclose(file);
+	return ns;
+}
+
+/* Polls of a guest that sleeps for 30 us, again and again, while a vCPU may poll for so long */
+static u64 polls_with(unsigned long ns, bool hits)
+{
+	struct smp smp = { .cpus = 1 };
+	const struct husk_stats *stats;
+	u64 polls;
+	u32 late = 0;
+
+	guest_create(&smp.g, GUEST_halt_latency, 100);
+	stats = guest_stats(&smp.g);
+	smp.g.private = &late;
+	smp.g.sync = note_ms;
+	CHECK(set_poll(ns));
+	guest_run(&smp.g);
+	if (getenv("SMP_FIGURES"))
+		dprintf(1, "# halt_poll_ns %lu: %u ticks late, %llu polls hit, %llu missed\n", ns, late,
+			(unsigned long long)stats->poll_hits, (unsigned long long)stats->poll_misses);
+	polls = hits ? stats->poll_hits : stats->poll_hits + stats->poll_misses;
+	guest_destroy(&smp.g);
+	return polls;
+}
+
+static void halt_poll(void)
+{
+	unsigned long usual = get_poll();
+
+	EXPECT(polls_with(0, false), 0);
+	CHECK(polls_with(100000000, true) > 10);
+	EXPECT(polls_with(20000, true), 0);	/* sleeps for longer than that: it gives up */
+	CHECK(set_poll(usual));
 }
 
 /* ---- memory taken away while all use it ---- */
@@ -339,6 +404,7 @@ const struct flat_test flat_smp_tests[] = {
 #define X(name, cpus, x2, rounds) { "smp_" #name "_" #cpus "_" #x2, name##_##cpus##_##x2, false, 60 },
 	SMP_TESTS(X)
 #undef X
+	{ "halt_poll", halt_poll, true, 0 },
 	{ "smp_touch_4", touch_4, false, 60 },
 	{ "smp_touch_2_huge", touch_2_huge, false, 60 },
 	{ "smp_reset_4", reset_4, true, 60 },

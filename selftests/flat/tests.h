@@ -25,7 +25,7 @@
 	X(fpu_swap) X(fpu_clean) X(memory_walk) X(read_only) X(triple_fault) X(unhandled) X(spin) X(spin_masked) X(jump) X(echo) \
 	X(timer_ticks) X(bench) X(halt) X(state_loop) X(fresh_touch) X(in_service) X(apic_rounds) X(x2apic_stack) \
 	X(write_pages) X(window_storm) X(doorbells) X(irqfds) X(ping) X(take_all) X(chips_kept) \
-	X(smp_ipi) X(smp_init) X(smp_init_masked) X(smp_storm) X(smp_pingpong) X(smp_lock) X(smp_touch) X(smp_states)
+	X(smp_ipi) X(smp_init) X(smp_init_masked) X(smp_storm) X(smp_pingpong) X(smp_lock) X(smp_touch) X(smp_states) X(halt_latency)
 
 #define GUEST_TESTS(X) GUEST_SELF_TESTS(X) GUEST_HOST_TESTS(X)
 

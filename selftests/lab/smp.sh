@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-# Guests with several vCPUs: flat ones, and Debian's kernel. CPUS="1 2 4 8": which numbers of
-# vCPUs the latter has.
+# Guests with several vCPUs: flat ones, and Debian's kernel: with SOAK each number of them,
+# else as many as the host has CPUs, and twice that.
 . ./lib.sh
-: "${CPUS:=2 4}"
+host=$(grep -c ^processor /proc/cpuinfo)
+if [ -n "$SOAK" ]; then CPUS="1 2 4 8"; else CPUS="$host $((2 * host))"; fi
 load || { not_ok smp_load "$(dmesg | tail -n 1)"; exit 0; }
 
 $T/flat $($T/flat --list | grep ^smp_)
@@ -12,7 +13,7 @@ image=$(ls /lab/guest/vmlinuz-* 2>/dev/null | head -n 1)
 cat /lab/guest/initrd.gz $T/smp-guest.gz >/tmp/initrd.gz
 # a guest keeps time by its TSC if the host does
 clock=$(cat /sys/devices/system/clocksource/clocksource0/current_clocksource)
-[ "$clock" = tsc ] || clock=acpi_pm
+case $clock in tsc) ;; *) clock=acpi_pm ;; esac
 
 # guest CPUS: what its smp.sh finds
 guest() {
@@ -41,7 +42,7 @@ resets() {
 
 # pinned: each vCPU's thread where it was put
 pinned() {
-	_last=$(($(grep -c ^processor /proc/cpuinfo) - 1))
+	_last=$((host - 1))
 	husk run --detach --cpus 2 --name pinned --pin 0=$_last,1=0 --kernel "$image" --initrd /tmp/initrd.gz \
 		--cmdline "console=ttyS0 quiet husk.run=\"sleep 100\"" </dev/null >/tmp/pin.out 2>&1
 	_where=

@@ -113,6 +113,8 @@ static inline void cli(void) { asm volatile("cli" ::: "memory"); }
 static inline void sti_nop(void) { asm volatile("sti; nop" ::: "memory"); }
 static inline void sti_hlt_cli(void) { asm volatile("sti; hlt; cli" ::: "memory"); }
 static inline void pause(void) { asm volatile("pause" ::: "memory"); }
+/* In a loop that waits: interrupts, and the host's, get in */
+static inline void relax(void) { asm volatile("sti; nop; pause; cli" ::: "memory"); }
 #define READ_CR(n) ({ u64 v_; asm volatile("mov %%cr" #n ", %0" : "=r"(v_) :: "memory"); v_; })
 #define WRITE_CR(n, v) asm volatile("mov %0, %%cr" #n :: "r"((u64)(v)) : "memory")
 #define READ_DR(n) ({ u64 v_; asm volatile("mov %%dr" #n ", %0" : "=r"(v_)); v_; })

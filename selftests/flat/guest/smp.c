@@ -60,11 +60,8 @@ bool smp_wait(volatile u32 *word, u32 value)
 {
 	u64 start = rdtsc(), limit = 4000 * tsc_per_ms();
 
-	while ((s64)(s32)(*word - value) < 0 && rdtsc() - start < limit) {
-		sti_nop();
-		pause();
-		cli();
-	}
+	while ((s64)(s32)(*word - value) < 0 && rdtsc() - start < limit)
+		relax();
 	return (s32)(*word - value) >= 0;
 }
 

@@ -131,7 +131,7 @@ static void sleep_off(u32 id)
 	wrmsr(0x1b, base & ~0xc00UL);
 	smp_cpu(id)->count++;
 	while (!on_again)
-		pause();
+		relax();
 	wrmsr(0x1b, (base & ~0xc00UL) | 0x800);
 	wrmsr(0x1b, base);
 	apic_write(APIC_SVR, 0x1ff);
@@ -145,7 +145,7 @@ static void sleep_svr(u32 id)
 	apic_write(APIC_SVR, 0xff);
 	smp_cpu(id)->count++;
 	while (!on_again)
-		pause();
+		relax();
 	apic_write(APIC_SVR, 0x1ff);
 	smp_cpu(id)->count++;
 }
@@ -189,8 +189,7 @@ static void count_up(u32 id)
 {
 	for (;;) {
 		smp_cpu(id)->count++;
-		sti_nop();
-		pause();
+		relax();
 	}
 }
 
@@ -224,7 +223,7 @@ static void must_stop(const char *why, u32 id)
 	for (u32 tries = 0; tries < 50; tries++) {
 		count = smp_cpu(id)->count;
 		for (u64 start = rdtsc(); rdtsc() - start < 30 * tsc_per_ms();)
-			pause();
+			relax();
 		if (smp_cpu(id)->count == count)
 			return;
 	}
@@ -383,14 +382,11 @@ static void lock_loop(u32 id)
 
 		asm volatile("lock xaddl %0, %1" : "+r"(mine), "+m"(ticket_next) :: "memory");
 		while (ticket_now != mine)
-			pause();
+			relax();
 		lock_count++;
 		for (u32 n = 0; n < 200; n++)
 			asm volatile("" ::: "memory");
-		asm volatile("" ::: "memory");
 		ticket_now = mine + 1;
-		sti_nop();
-		cli();
 	}
 	asm volatile("lock incl %0" : "+m"(lock_done));
 }
@@ -406,7 +402,7 @@ void test_smp_lock(u64 arg)
 		smp_call(id, lock_loop);
 	lock_loop(0);
 	while (lock_done < smp_cpus)
-		pause();
+		relax();
 	EXPECT(lock_count, lock_rounds * smp_cpus);
 	out32(PORT_SYNC, (rdtsc() - start) / tsc_per_ms());
 }
@@ -419,8 +415,7 @@ static void touch(u32 id)
 	for (;;)
 		for (u32 page = 0; page < SMP_PAGES; page++) {
 			asm volatile("incl (%0)" :: "r"(SCRATCH_GPA + page * 4096 + id * 4) : "memory");
-			sti_nop();
-			pause();
+			relax();
 		}
 }
 

@@ -33,8 +33,6 @@ if [ "$1" = reboot ]; then
 fi
 cpus=$1
 [ "$(online)" = "$cpus" ] && ok cpus || not_ok cpus "$(online), not $cpus"
-clock=$(cat /sys/devices/system/clocksource/clocksource0/current_clocksource)
-[ "$clock" = "$2" ] && ok clocksource || not_ok clocksource "$clock, not $2"
 /guest/ipis 2 && ok storm || not_ok storm "status $?"
 if [ "$cpus" -gt 1 ]; then
 	why=$(cycles 3) && ok offline || not_ok offline "$why"
@@ -53,6 +51,9 @@ if [ "$cpus" -gt 1 ]; then
 else
 	dmesg >/tmp/log
 fi
+# not before: Linux measures the TSC's frequency for a second first
+clock=$(cat /sys/devices/system/clocksource/clocksource0/current_clocksource)
+[ "$clock" = "$2" ] && ok clocksource || not_ok clocksource "$clock, not $2"
 if [ "$2" = tsc ]; then unsteady='|TSC unstable|TSC warp|unsynchronized'; else unsteady=; fi
 bad=$(grep -E "stall|lockup|hung task|BUG|WARNING: CPU|Call Trace|inconsistent|Firmware Bug|clocksource:.*unstable|CPU[0-9]* is stuck$unsteady" /tmp/log | head -n 1)
 [ -z "$bad" ] && ok log || not_ok log "$bad"
