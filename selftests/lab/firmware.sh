@@ -9,14 +9,13 @@ ln -sf $F/bios-256k.bin /usr/share/seabios/
 ln -sf $F/OVMF.fd /usr/share/ovmf/
 # statuses of userland/lib/status.h
 USAGE=2 INPUT=3
-slow=1
-case $LAB_MACHINE in bochs-*) slow=8 ;; esac
+
 
 # ends NAME STATUS TEXT ARGS...: 'husk run' ends so, and the console has had TEXT (a regular expression)
 ends() {
 	_name=$1 _status=$2 _text=$3
 	shift 3
-	timeout -s KILL $((60 * slow)) husk run "$@" </dev/null >/tmp/ends.out 2>&1
+	timeout -s KILL 60 husk run "$@" </dev/null >/tmp/ends.out 2>&1
 	_got=$?
 	if [ $_got != "$_status" ]; then
 		not_ok "$_name" "status $_got: $(tail -n 1 /tmp/ends.out | tr -d '\r' | cut -c1-150)"
@@ -29,7 +28,7 @@ ends() {
 
 # wait_for TEXT SECONDS: until the console in /tmp/shows.out has it
 wait_for() {
-	_tries=$(($2 * slow * 5))
+	_tries=$(($2 * 5))
 	while [ $_tries -gt 0 ]; do
 		tr -d '\r' </tmp/shows.out | grep -qaE -e "$1" && return
 		_tries=$((_tries - 1))
