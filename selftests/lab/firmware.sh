@@ -37,23 +37,42 @@ wait_for() {
 	return 1
 }
 
-# shows NAME TEXT SECONDS ARGS...: the console has TEXT within so many seconds; then the VM is ended
-# KEY: typed when AT was seen
+# a VM whose console is /tmp/shows.out and whose keys come from /tmp/keys
+begin() {
+	rm -f /tmp/keys /tmp/shows.out
+	mkfifo /tmp/keys
+	husk run --name shows "$@" <>/tmp/keys >>/tmp/shows.out 2>&1 &
+	_run=$!
+}
+
+finish() {
+	kill $_run
+	wait $_run 2>/dev/null
+}
+
+# seen NAME TEXT SECONDS: the console has TEXT within so many seconds
+seen() {
+	if wait_for "$2" "$3"; then ok "$1"; else not_ok "$1" "no '$2': $(tail -n 1 /tmp/shows.out | tr -d '\r' | cut -c1-150)"; fi
+}
+
+# shows NAME TEXT SECONDS ARGS...: that; then the VM is ended
 shows() {
 	_name=$1 _text=$2 _seconds=$3
 	shift 3
-	rm -f /tmp/keys
-	mkfifo /tmp/keys
-	husk run --name shows "$@" <>/tmp/keys >/tmp/shows.out 2>&1 &
-	_run=$!
-	if [ -n "${AT:-}" ]; then wait_for "$AT" "$_seconds" && printf '%s' "$KEY" >/tmp/keys; fi
-	if wait_for "$_text" "$_seconds"; then
-		ok "$_name"
-	else
-		not_ok "$_name" "no '$_text': $(tail -n 1 /tmp/shows.out | tr -d '\r' | cut -c1-150)"
-	fi
-	kill $_run
-	wait $_run 2>/dev/null
+	begin "$@"
+	seen "$_name" "$_text" "$_seconds"
+	finish
+}
+
+# to its prompt; after a reset from there it is what boots again
+u_boot() {
+	begin --firmware $F/u-boot.rom --memory 512M
+	wait_for 'autoboot' 30 && printf 'x' >/tmp/keys
+	seen u_boot '^=> ' 30
+	: >/tmp/shows.out
+	printf 'reset\r' >/tmp/keys
+	seen u_boot_reset '^U-Boot 20' 30
+	finish
 }
 
 # The test kernel in three formats. A stack segment that wraps at 4 GiB is more than QEMU's CPU
@@ -101,7 +120,7 @@ bad() {
 images() {
 	shows seabios 'No bootable device' 15 --firmware seabios --memory 64M --cpus 2
 	ends grub 7 'ALL TESTS PASSED' --memory 64M --disk $F/grub.img,readonly --no-reboot
-	AT='autoboot' KEY=x shows u_boot '^=> ' 30 --firmware $F/u-boot.rom --memory 512M
+	u_boot
 	shows memtest 'Testing: +0KB|#0 +\[Address test' 30 --kernel $F/memtest.bin --memory 32M --cmdline console=ttyS0,115200
 	shows gnumach 'GNU Mach' 20 --kernel $F/gnumach --cmdline console=com0
 	shows xen 'dom0 kernel not specified' 30 --kernel $F/xen --memory 512M --cmdline 'console=com1 com1=115200,8n1,0x3f8 noreboot no-real-mode'

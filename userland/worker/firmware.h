@@ -38,4 +38,9 @@ void firmware_destroy(struct machine *m);
 /* What a power-on finds: the ROM's copy below 1 MiB, CMOS memory, files */
 enum husk_status firmware_load(struct machine *m);
 
+/* firmware_tables.c: what it is told, by fw_cfg and CMOS memory; the guest is about to read that file */
+enum husk_status firmware_tell_init(struct machine *m);
+enum husk_status firmware_tell(struct machine *m);
+void firmware_selected(struct machine *m, const char *name);
+
 #endif

@@ -288,7 +288,7 @@ static void block_destroy(struct virtio *v)
 }
 
 static const struct virtio_class block_class = {
-	.id = 2, .name = "block", .pci_class = 0x010000,
+	.id = VIRTIO_ID_BLOCK, .name = "block", .pci_class = 0x010000,
 	.kick = block_kick, .stop = block_stop, .configured = block_configured,
 	.show = block_show, .destroy = block_destroy,
 };

@@ -33,6 +33,8 @@ struct virtio;
 #define VIRTIO_NEEDS_RESET	0x40
 #define VIRTIO_FAILED		0x80
 
+#define VIRTIO_ID_BLOCK		2	/* virtio 1.2, 5.2 */
+
 /**
  * struct virtio_class - a type of device
  * @id: virtio 1.2, chapter 5
