@@ -184,7 +184,7 @@ for how in "pci=nomsi" "pci=nomsi noapic"; do
 	append=
 	same virtio_${name} "$(said $name vda)" "$(head -c $(($(wc -c <$D/payload) / 512 * 512)) $D/payload | md5sum | cut -d' ' -f1)"
 	case "$how $(said $name line)" in
-	'pci=nomsi noapic'*XT-PIC* | 'pci=nomsi '*IO-APIC*18-*) ok virtio_${name}_line ;;
+	'pci=nomsi noapic'*XT-PIC* | 'pci=nomsi '*IO-APIC*17-*) ok virtio_${name}_line ;;
 	*) not_ok virtio_${name}_line "$(said $name line)" ;;
 	esac
 done

@@ -228,6 +228,7 @@ static void destroy_machine(void)
 {
 	while (machine.virtio_count)
 		virtio_destroy(machine.virtio[--machine.virtio_count]);
+	chipset_fini(&machine);
 	loop_fini(&machine.loop);
 }
 
