@@ -214,7 +214,7 @@ static unsigned long get_poll(void)
 	return ns;
 }
 
-/* Polls of a guest that sleeps for 30 us, again and again, while a vCPU may poll for so long */
+/* Polls of a guest that sleeps for 1 ms, again and again, while a vCPU may poll for so long */
 static u64 polls_with(unsigned long ns, bool hits)
 {
 	struct smp smp = { .cpus = 1 };

@@ -214,14 +214,14 @@ void test_timer_ticks(u64 arg)
 	out32(PORT_SYNC, 3);
 }
 
-/* HLT until a deadline 30 us away; tells how late it is over, on average, in TSC ticks */
+/* HLT until a deadline 1 ms away; tells how late it is over, on average, in TSC ticks */
 void test_halt_latency(u64 arg)
 {
 	u64 late = 0, ahead;
 
 	apic_init(true);
 	apic_write(APIC_LVTT, 0x40000 | 0x57);
-	ahead = tsc_per_ms() * 3 / 100;
+	ahead = tsc_per_ms();
 	for (u32 i = 1; i <= arg; i++) {
 		u64 due = rdtsc() + ahead;
 
