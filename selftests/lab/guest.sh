@@ -50,6 +50,18 @@ else
 	skip kvm_guest "no $kvm_module here"
 fi
 
+# the real-time clock's alarm interrupts
+image=$(ls /lab/guest/vmlinuz-* 2>/dev/null | head -n 1)
+if [ -n "$image" ]; then
+	timeout -s KILL 90 husk run --name clock --kernel "$image" --initrd /lab/guest/initrd.gz --memory 256M --cmdline \
+		'console=ttyS0 quiet panic=-1 husk.run="echo +2 >/sys/class/rtc/rtc0/wakealarm; sleep 4; grep rtc0 /proc/interrupts"' \
+		</dev/null >/tmp/clock.out 2>&1
+	grep -q '8: *1 .*rtc0' /tmp/clock.out && ok guest_rtc_alarm ||
+		not_ok guest_rtc_alarm "$(grep rtc0 /tmp/clock.out | tail -n 1 | tr -d '\r')"
+else
+	skip guest_rtc_alarm "no guest kernel here"
+fi
+
 # live control of the first one
 image=$(ls /lab/guest/vmlinuz-* 2>/dev/null | head -n 1)
 if [ -n "$image" ] && husk run --detach --name live --kernel "$image" --initrd /lab/guest/initrd.gz \
