@@ -23,6 +23,8 @@ static void check(const char *name, int good)
 	}
 }
 
+static struct config config;
+
 enum husk_status config_add_device(struct config *c, enum husk_status (*create)(struct machine *m, void *options),
 				   void *options)
 {
@@ -63,12 +65,12 @@ static void test_disk(void)
 		"f,serial=123456789012345678901" };
 	struct disk_options *o;
 
-	check("file", !option_disk(NULL, "a b") && (o = made) && !strcmp(o->path, "a b") && !o->readonly && !o->format && !o->serial);
-	check("all keys", !option_disk(NULL, "f,serial=x=y,readonly,format=qcow2") && (o = made) && !strcmp(o->path, "f") &&
+	check("file", !option_disk(&config, "a b") && (o = made) && !strcmp(o->path, "a b") && !o->readonly && !o->format && !o->serial);
+	check("all keys", !option_disk(&config, "f,serial=x=y,readonly,format=qcow2") && (o = made) && !strcmp(o->path, "f") &&
 	      o->readonly && !strcmp(o->format, "qcow2") && !strcmp(o->serial, "x=y"));
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		*said = 0;
-		check(bad[i], option_disk(NULL, bad[i]) == HUSK_STATUS_USAGE && strstr(said, "--disk"));
+		check(bad[i], option_disk(&config, bad[i]) == HUSK_STATUS_USAGE && strstr(said, "--disk"));
 	}
 }
 
