@@ -120,6 +120,10 @@ bad() {
 images() {
 	shows seabios 'No bootable device' 15 --firmware seabios --memory 64M --cpus 2
 	ends grub 7 'ALL TESTS PASSED' --memory 64M --disk $F/grub.img,readonly --no-reboot
+	# the second disk first: a file of the user's in place of ours
+	head -c 1000000 /dev/zero >/tmp/blank
+	ends boot_order 7 'ALL TESTS PASSED' --memory 64M --disk /tmp/blank --disk $F/grub.img,readonly --no-reboot \
+		--fw-cfg bootorder=/pci@i0cf8/scsi@2/disk@0,0
 	u_boot
 	shows memtest 'Testing: +0KB|#0 +\[Address test' 30 --kernel $F/memtest.bin --memory 32M --cmdline console=ttyS0,115200
 	shows gnumach 'GNU Mach' 20 --kernel $F/gnumach --cmdline console=com0
