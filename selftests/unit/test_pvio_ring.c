@@ -182,6 +182,27 @@ static void test_broken(void)
 	}
 }
 
+/* A chain of the ring and of an indirect table, each short enough, both too long */
+static void test_too_long(void)
+{
+	set_up(false);
+	ring.size = 256;
+	pvio_ring_start(&ring, &memory);
+	for (int i = 0; i < 200; i++)
+		desc(i, DATA, 1, DESC_NEXT, i + 1);
+	for (int i = 0; i < 56; i++)
+		desc_at(INDIRECT, i, DATA, 1, i < 55 ? DESC_NEXT : 0, i + 1);
+	desc(200, INDIRECT, 16 * 56, DESC_INDIRECT, 0);
+	put16(AVAIL + 4, 0);
+	put16(AVAIL + 2, 1);
+	check("as many segments as there may be", pvio_ring_next(&ring, &chain) == PVIO_CHAIN && chain.out == PVIO_RING_MAX);
+	pvio_ring_unget(&ring, 1);
+	desc_at(INDIRECT, 55, DATA, 1, DESC_NEXT, 56);
+	desc_at(INDIRECT, 56, DATA, 1, 0, 0);
+	desc(200, INDIRECT, 16 * 57, DESC_INDIRECT, 0);
+	check("one more", pvio_ring_next(&ring, &chain) == PVIO_BROKEN);
+}
+
 static void test_notify(void)
 {
 	set_up(false);
@@ -280,6 +301,7 @@ int main(void)
 	test_chain();
 	test_indirect();
 	test_broken();
+	test_too_long();
 	test_notify();
 	test_kicks();
 	test_serve();
