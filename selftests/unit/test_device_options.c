@@ -10,6 +10,7 @@
 #include "worker/virtio/net.h"
 
 static int passed, failed;
+static struct config config;
 static void *made;
 
 static void check(const char *name, int good)
@@ -83,17 +84,17 @@ static void test_net(void)
 	struct net_options *o;
 	char many[2048] = "user";
 
-	check("tap", !option_net(NULL, "tap=tap0,mac=52:54:00:aB:00:01") && (o = made) && !strcmp(o->interface, "tap0") && o->has_mac &&
+	check("tap", !option_net(&config, "tap=tap0,mac=52:54:00:aB:00:01") && (o = made) && !strcmp(o->interface, "tap0") && o->has_mac &&
 	      o->mac[3] == 0xab && o->mac[5] == 1);
-	check("user", !option_net(NULL, "user,hostfwd=tcp:2222:22,hostfwd=udp:53:53,hostfwd=tcp:80:8080") && (o = made) &&
+	check("user", !option_net(&config, "user,hostfwd=tcp:2222:22,hostfwd=udp:53:53,hostfwd=tcp:80:8080") && (o = made) &&
 	      !o->interface && !strcmp(o->tcp, "2222:22,80:8080") && !strcmp(o->udp, "53:53") && !o->has_mac);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		*said = 0;
-		check(bad[i], option_net(NULL, bad[i]) == HUSK_STATUS_USAGE && strstr(said, "--net"));
+		check(bad[i], option_net(&config, bad[i]) == HUSK_STATUS_USAGE && strstr(said, "--net"));
 	}
 	for (int i = 0; i < 50; i++)
 		strcat(many, ",hostfwd=tcp:11111:22222");
-	check("too many forwards", option_net(NULL, many) == HUSK_STATUS_USAGE && strstr(said, "too many"));
+	check("too many forwards", option_net(&config, many) == HUSK_STATUS_USAGE && strstr(said, "too many"));
 }
 
 /* Options live as long as the process. */
