@@ -17,7 +17,7 @@
 #include "lib/run_options.h"
 
 static const char run_head[] =
-	"usage: husk run --kernel FILE [OPTIONS]\n"
+	"usage: husk run --disk FILE | --kernel FILE [OPTIONS]\n"
 	"\n"
 	"Boots a guest in a new VM; the terminal is its serial console.\n";
 
