@@ -50,13 +50,11 @@ static int glue_mem_cmpxchg(void *ctx, u64 gpa, u64 old, u64 new, u32 width)
 	return ret == -EFAULT ? 1 : ret;
 }
 
-static bool glue_chip_io(struct husk_vcpu *vcpu, u64 addr, u8 width, bool write, bool port, u64 *data)
+static noinline bool glue_chip_port(struct husk_vcpu *vcpu, u16 port, u8 width, bool write, u64 *data)
 {
 	u32 word = *data;
 
-	if (!port)
-		return husk_irqchip_mmio(vcpu, addr, width, write, data);
-	if (!husk_irqchip_pio(vcpu, addr, width, write, &word))
+	if (!husk_irqchip_pio(vcpu, port, width, write, &word))
 		return false;
 	*data = word;
 	return true;
@@ -64,12 +62,13 @@ static bool glue_chip_io(struct husk_vcpu *vcpu, u64 addr, u8 width, bool write,
 
 static int glue_dev_io(void *ctx, u64 addr, u8 width, bool write, bool port, u64 *data)
 {
+	enum husk_ioeventfd_space space = port ? HUSK_IOEVENTFD_PORTS : HUSK_IOEVENTFD_MEMORY;
 	struct husk_vcpu *vcpu = ctx;
 
-	if (glue_chip_io(vcpu, addr, width, write, port, data))
+	if (port ? glue_chip_port(vcpu, addr, width, write, data) : husk_irqchip_mmio(vcpu, addr, width, write, data))
 		return 0;
-	if (write && husk_ioeventfd_write(vcpu->vm, port ? HUSK_IOEVENTFD_PORTS : HUSK_IOEVENTFD_MEMORY,
-					  addr, width, *data))
+	if (write && rcu_access_pointer(vcpu->vm->ioeventfds[space]) &&
+	    husk_ioeventfd_write(vcpu->vm, space, addr, width, *data))
 		return 0;
 	return 1;
 }
