@@ -2,6 +2,8 @@
 /* Modes of the old interrupt chips that operating systems use now and then: IOAPIC, LINT0, 8259, 8254. */
 #include "guest.h"
 
+extern u8 stubs[];	/* start.S: where interrupts enter */
+
 static void take(void)
 {
 	for (u32 i = 0; i < 4; i++)
@@ -569,6 +571,10 @@ void test_chips_kept(u64 arg)
 	EXPECT(pic_isr(0xa0) | pic_isr(0x20), 0);
 	apic_write(APIC_EOI, 0);
 	EXPECT(remote_irr(11), 0);
+	/* In fresh memory the delivery would fault; Bochs forgets then which virtual interrupt it was */
+	(void)*(volatile u8 *)&idt[0x85];
+	(void)*(volatile u8 *)&stubs[0x85 * 16];
+	(void)*(volatile u8 *)0x9000UL;			/* GDT */
 	ticks = irq_count[0x85];
 	CHECK(wait_irq(0x85, ticks + 3));
 	EXPECT(irq_count[0x76], 1);
