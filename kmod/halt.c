@@ -83,10 +83,10 @@ static int halt_wait(struct husk_vcpu *vcpu, u64 start)
 			return 0;
 		if (signal_pending(current))
 			return -EINTR;
+		cond_resched();		/* others may send NMIs again and again */
 		if (poll && halt_poll(vcpu, start + poll))
 			continue;
 		poll = 0;
-		cond_resched();
 		rcuwait_wait_event(&vcpu->wait, halt_called(vcpu), TASK_INTERRUPTIBLE);
 	}
 }
