@@ -194,7 +194,7 @@ static bool ioeventfd_valid(const struct husk_ioeventfd *arg)
 	}
 	if (arg->data && !match)
 		return false;
-	return arg->addr + arg->width >= arg->addr && (!port || arg->addr + max(arg->width, 1U) <= 0x10000);
+	return arg->addr + arg->width >= arg->addr && (!port || (arg->addr < 0x10000 && arg->addr + arg->width <= 0x10000));
 }
 
 /**

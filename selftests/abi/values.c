@@ -357,6 +357,7 @@ static void ioeventfd_values(void)
 	EXPECT(ioeventfd(&f, a, 0x500, 8, 0, pio), -EINVAL);
 	EXPECT(ioeventfd(&f, a, 0xfffe, 4, 0, pio), -EINVAL);
 	EXPECT(ioeventfd(&f, a, 0x10000, 0, 0, pio), -EINVAL);
+	EXPECT(ioeventfd(&f, a, ~0ULL, 0, 0, pio), -EINVAL);
 	EXPECT(ioeventfd(&f, a, ~0ULL, 1, 0, pio), -EINVAL);
 	EXPECT(ioeventfd(&f, a, ~0ULL - 2, 4, 0, 0), -EINVAL);
 	EXPECT(ioeventfd(&f, a, 0x500, 0, 0, pio | match), -EINVAL);
