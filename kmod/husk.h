@@ -384,6 +384,9 @@ int husk_write_gpa(struct husk_vm *vm, u64 gpa, const void *data, u32 len);
 int husk_read_gpa_atomic(struct husk_vm *vm, u64 gpa, void *data, u32 len);
 /* Where gpa is in the worker, or NULL; any context. It may be gone when it is used. */
 const void __user *husk_gpa_to_user(struct husk_vm *vm, u64 gpa);
+/* The same to write there; NULL also if the slot is READONLY. husk_log_written() after it */
+void __user *husk_gpa_to_user_write(struct husk_vm *vm, u64 gpa);
+void husk_log_written(struct husk_vm *vm, u64 gpa, u32 len);
 /* Atomic update of a naturally aligned word of 1, 2, 4 or 8 bytes: 0, -EAGAIN (*old was not there), -EFAULT */
 int husk_cmpxchg_gpa(struct husk_vm *vm, u64 gpa, u64 old, u64 new, u32 width);
 

@@ -44,6 +44,22 @@ const void __user *husk_gpa_to_user(struct husk_vm *vm, u64 gpa)
 	return access_find(vm, gpa, false, &piece);
 }
 
+/**
+ * husk_gpa_to_user_write - where guest memory is in the worker, to be written to
+ * @vm: the VM
+ * @gpa: any value
+ *
+ * Any context. Who writes calls husk_log_written() after it.
+ *
+ * Return: the worker's address, or NULL outside of the slots and in READONLY ones.
+ */
+void __user *husk_gpa_to_user_write(struct husk_vm *vm, u64 gpa)
+{
+	u32 piece = 1;
+
+	return access_find(vm, gpa, true, &piece);
+}
+
 /*
  * Up to 16 bytes in one piece without the general copy: page-table entries and
  * instructions are most of what is read. false: any other length, or a fault.
@@ -100,11 +116,16 @@ int husk_read_gpa(struct husk_vm *vm, u64 gpa, void *data, u32 len)
 	return 0;
 }
 
-/*
- * After a write. What counts are the slots at that time: without the barrier the
+/**
+ * husk_log_written - after a write to guest memory
+ * @vm: the VM
+ * @gpa: any value
+ * @len: bytes
+ *
+ * Any context. What counts are the slots at that time: without the barrier the
  * look at logged could come first, and miss a log that is older than the write.
  */
-static void access_log(struct husk_vm *vm, u64 gpa, u32 len)
+void husk_log_written(struct husk_vm *vm, u64 gpa, u32 len)
 {
 	u64 page;
 
@@ -113,6 +134,20 @@ static void access_log(struct husk_vm *vm, u64 gpa, u32 len)
 		return;
 	for (page = gpa & PAGE_MASK; page < gpa + len; page += PAGE_SIZE)
 		husk_log_page(vm, page);
+}
+
+/* A word in one piece: a guest that reads it meanwhile sees the old or the new one. As access_read_small() */
+static __always_inline bool access_write_small(void __user *user, const void *data, u32 len)
+{
+	u32 word;
+
+	if (len == 1)
+		return !__put_user(*(const u8 *)data, (u8 __user *)user);
+	if (len == 4) {
+		memcpy(&word, data, 4);
+		return !__put_user(word, (u32 __user *)user);
+	}
+	return false;
 }
 
 /**
@@ -130,9 +165,11 @@ int husk_write_gpa(struct husk_vm *vm, u64 gpa, const void *data, u32 len)
 		u32 piece = len;
 		void __user *user = access_find(vm, gpa, true, &piece);
 
-		if (!user || __copy_to_user(user, data, piece))
+		if (!user)
 			return -EFAULT;
-		access_log(vm, gpa, piece);
+		if (!access_write_small(user, data, piece) && __copy_to_user(user, data, piece))
+			return -EFAULT;
+		husk_log_written(vm, gpa, piece);
 		gpa += piece;
 		data += piece;
 		len -= piece;
@@ -208,6 +245,6 @@ int husk_cmpxchg_gpa(struct husk_vm *vm, u64 gpa, u64 old, u64 new, u32 width)
 		ret = -EFAULT;
 	}
 	if (!ret)
-		access_log(vm, gpa, width);
+		husk_log_written(vm, gpa, width);
 	return ret > 0 ? -EAGAIN : ret;
 }
