@@ -17,6 +17,7 @@
 #include <linux/string.h>
 #include <asm/cpufeature.h>
 #include <asm/fpu/types.h>
+#include <asm/kvm_para.h>
 #include <asm/processor.h>
 #include <asm/processor-flags.h>
 
@@ -231,6 +232,26 @@ static void husk_cpuid_setup_intel(void)
 	}
 }
 
+/*
+ * The personality "kvm" (cpuid.rst), and by the convention of several hypervisors
+ * how fast the TSC and the APIC timer's clock run, in kHz.
+ */
+#define HUSK_CPUID_TIMING	0x40000010
+#define HUSK_APIC_KHZ		1000000
+
+static void husk_cpuid_setup_pv(void)
+{
+	struct husk_cpuid_entry *e = &husk_cpuid_host[husk_cpuid_host_count];
+
+	husk_cpuid_host_count += 3;
+	e[0] = (struct husk_cpuid_entry){ .function = KVM_CPUID_SIGNATURE, .eax = HUSK_CPUID_TIMING };
+	memcpy(&e[0].ebx, KVM_SIGNATURE, 4);
+	memcpy(&e[0].ecx, KVM_SIGNATURE + 4, 4);
+	memcpy(&e[0].edx, KVM_SIGNATURE + 8, 4);
+	e[1] = (struct husk_cpuid_entry){ .function = KVM_CPUID_FEATURES, .eax = husk_pv_features() };
+	e[2] = (struct husk_cpuid_entry){ .function = HUSK_CPUID_TIMING, .eax = tsc_khz, .ebx = HUSK_APIC_KHZ };
+}
+
 static void husk_cpuid_fixup(struct husk_cpuid_entry *e)
 {
 	switch (e->function) {
@@ -294,8 +315,8 @@ void husk_cpuid_setup(void)
 {
 	u32 i, reg;
 
-	/* and of 0xD, 2, 4 and 0xB */
-	BUILD_BUG_ON(ARRAY_SIZE(husk_cpuid_rows) + 8 + 1 + HUSK_CACHES_MAX + 2 > ARRAY_SIZE(husk_cpuid_host));
+	/* and of 0xD, 2, 4 and 0xB, and the hypervisor's */
+	BUILD_BUG_ON(ARRAY_SIZE(husk_cpuid_rows) + 8 + 1 + HUSK_CACHES_MAX + 2 + 3 > ARRAY_SIZE(husk_cpuid_host));
 	husk_cpuid_host_count = 0;
 	for (i = 0; i < ARRAY_SIZE(husk_cpuid_rows); i++) {
 		const struct husk_cpuid_row *row = &husk_cpuid_rows[i];
@@ -316,6 +337,7 @@ void husk_cpuid_setup(void)
 	husk_cpuid_setup_xsave();
 	if (husk_mode(HUSK_MODE_VMX))
 		husk_cpuid_setup_intel();
+	husk_cpuid_setup_pv();
 	husk_cpuid_setup_cr4();
 }
 
@@ -365,6 +387,18 @@ static void husk_cpuid_mask(struct husk_cpuid_entry *e)
 		e->eax = (e->eax & ~0xffU) | husk_host.phys_bits;
 }
 
+/* The leaf with the features of the personality "kvm", or NULL: that is what it means only below the signature */
+static struct husk_cpuid_entry *husk_cpuid_pv_leaf(const struct husk_cpuid_table *table)
+{
+	const struct husk_cpuid_entry *e = husk_cpuid_table_find(table, KVM_CPUID_SIGNATURE, 0);
+
+	if (!e || memcmp(&e->ebx, KVM_SIGNATURE, 4) || memcmp(&e->ecx, KVM_SIGNATURE + 4, 4) ||
+	    memcmp(&e->edx, KVM_SIGNATURE + 8, 4))
+		return NULL;
+	e = husk_cpuid_table_find(table, KVM_CPUID_FEATURES, 0);
+	return e ? &table->entry[e - table->entry] : NULL;
+}
+
 /**
  * husk_cpuid_set - fix what the VM's guest sees
  * @vm: with vm->lock held and no vCPU yet
@@ -376,6 +410,7 @@ static void husk_cpuid_mask(struct husk_cpuid_entry *e)
 int husk_cpuid_set(struct husk_vm *vm, struct husk_cpuid_entry *entry, u32 count)
 {
 	struct husk_cpuid_table table;
+	struct husk_cpuid_entry *pv;
 	u32 i;
 	int ret;
 
@@ -385,6 +420,10 @@ int husk_cpuid_set(struct husk_vm *vm, struct husk_cpuid_entry *entry, u32 count
 		return ret;
 	for (i = 0; i < count; i++)
 		husk_cpuid_mask(&entry[i]);
+	pv = husk_cpuid_pv_leaf(&table);
+	if (pv)
+		pv->eax &= husk_pv_features();
+	vm->pv.features = pv ? pv->eax : 0;
 	husk_cpuid_free(vm);
 	vm->cpuid = table;
 	return 0;

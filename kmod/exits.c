@@ -17,7 +17,14 @@ static enum husk_verdict husk_exit_resume(struct husk_vcpu *vcpu)
 	/* The host has served its interrupt by now. The guest's may find its window open, without an exit for it. */
 	if (vcpu->intr_window)
 		set_bit(HUSK_REQ_EVENT, &vcpu->requests);
+	husk_pv_tick(vcpu);
 	return HUSK_RESUME;
+}
+
+static enum husk_verdict husk_exit_hypercall(struct husk_vcpu *vcpu)
+{
+	husk_pv_hypercall_slow(vcpu);
+	return HUSK_RETIRE;
 }
 
 static enum husk_verdict husk_exit_apic(struct husk_vcpu *vcpu)
@@ -288,7 +295,7 @@ static const husk_exit_fn husk_exits[HUSK_REASON_COUNT] = {
 	[HUSK_REASON_PIO]		= husk_emulate_exit,	/* INS and OUTS; the others are leaves */
 	[HUSK_REASON_RDMSR]		= husk_rdmsr,
 	[HUSK_REASON_WRMSR]		= husk_wrmsr,
-	[HUSK_REASON_HYPERCALL]		= husk_unhandled,	/* always a leaf */
+	[HUSK_REASON_HYPERCALL]		= husk_exit_hypercall,
 	[HUSK_REASON_FAULT2]		= husk_exit_fault2,
 	[HUSK_REASON_MMIO]		= husk_emulate_exit,
 	[HUSK_REASON_EXCEPTION]		= husk_exit_exception,

@@ -6,7 +6,7 @@
  * sleep and be woken costs more than to wait awake: the thread polls for a time
  * that grows while that would have been enough, and is nothing once the guest
  * sleeps for longer than halt_poll_ns. Nobody polls while another task wants
- * the CPU.
+ * the CPU, nor where the guest does it itself (MSR_KVM_POLL_CONTROL).
  */
 #include <linux/kernel.h>
 #include <linux/ktime.h>
@@ -67,12 +67,12 @@ static bool halt_over(struct husk_vcpu *vcpu)
 		vcpu->nmi_pending = true;
 	return vcpu->mp_state == HUSK_MP_HALTED &&
 	       ((vcpu->nmi_pending && !vcpu->nmi_masked) ||
-		((vcpu->regs.rflags & X86_EFLAGS_IF) && husk_irq_waits(vcpu)));
+		((vcpu->regs.rflags & X86_EFLAGS_IF) && husk_irq_waits(vcpu)) || husk_pv_take_kick(vcpu));
 }
 
 static int halt_wait(struct husk_vcpu *vcpu, u64 start)
 {
-	u64 poll = vcpu->mp_state == HUSK_MP_HALTED ? vcpu->halt_poll_ns : 0;
+	u64 poll = vcpu->mp_state == HUSK_MP_HALTED && husk_pv_may_poll(vcpu) ? vcpu->halt_poll_ns : 0;
 
 	for (;;) {
 		if (halt_over(vcpu)) {
@@ -87,6 +87,7 @@ static int halt_wait(struct husk_vcpu *vcpu, u64 start)
 		if (poll && halt_poll(vcpu, start + poll))
 			continue;
 		poll = 0;
+		husk_pv_leave(vcpu);
 		rcuwait_wait_event(&vcpu->wait, halt_called(vcpu), TASK_INTERRUPTIBLE);
 	}
 }
@@ -106,6 +107,8 @@ int husk_halt(struct husk_vcpu *vcpu)
 	set_bit(HUSK_REQ_EVENT, &vcpu->requests);
 	waited = ktime_get_ns() - start;
 	vcpu->stats->halted_ns += waited;
+	husk_pv_clock_moved(vcpu);
+	husk_pv_tick(vcpu);
 	if (halted)
 		halt_adapt(vcpu, waited);
 	return ret;

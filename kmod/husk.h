@@ -24,6 +24,8 @@
 #include <linux/mm_types.h>
 #include <linux/uidgid.h>
 #include <linux/pid.h>
+#include <linux/jiffies.h>
+#include <linux/sched.h>
 
 #include "compat.h"
 #include "uapi/husk.h"
@@ -31,6 +33,7 @@
 #include "irqchip/ioeventfd.h"
 #include "irqchip/irqfd.h"
 #include "cpuid_table.h"
+#include "pv/pv.h"
 
 #define HUSK_MAX_VCPUS	64
 #define HUSK_GSI_COUNT	4096	/* and limit of routes */
@@ -64,6 +67,7 @@ enum {
 	HUSK_REQ_RESET_TSC,	/* the TSC offset changed */
 	HUSK_REQ_LOG,		/* end the stay, which hands over what it has logged; vm->mem.logged may have changed */
 	HUSK_REQ_PDPTE,		/* read the top entries of PAE paging from the guest's memory */
+	HUSK_REQ_PV,		/* the paravirtual interface has something to do in the guest's memory */
 };
 /* Requests that the fast loop serves by itself; all others leave it. */
 #define HUSK_REQ_FAST (BIT(HUSK_REQ_EVENT) | BIT(HUSK_REQ_FLUSH) | BIT(HUSK_REQ_TIMER) | BIT(HUSK_REQ_RESET_TSC))
@@ -215,6 +219,7 @@ struct husk_vcpu {
 	void *fpu;			/* XSAVE area, 64-byte aligned, husk_host.xsave_size bytes */
 
 	struct husk_lapic *lapic;
+	struct husk_pv_vcpu pv;
 	struct rcuwait wait;		/* the thread sleeps here in HLT, paused, or waiting for SIPI */
 
 	struct husk_emul *emul;		/* emulator context, emulate.h */
@@ -257,6 +262,7 @@ struct husk_vm {
 	struct husk_irqfds irqfds;
 	struct husk_ioeventfd_set __rcu *ioeventfds[HUSK_IOEVENTFD_SPACES];	/* by lock; NULL: none */
 	s64 tsc_base;			/* guest TSC = host TSC + tsc_base */
+	struct husk_pv_vm pv;
 
 	bool paused;			/* READ_ONCE/WRITE_ONCE; with HUSK_REQ_PAUSE */
 	bool dead;			/* likewise; never cleared */
@@ -300,6 +306,7 @@ void husk_vcpu_unguard(struct husk_vcpu *vcpu);
 /* ---- halt.c, spin.c ---- */
 int husk_halt(struct husk_vcpu *vcpu);
 void husk_spin_runner(struct husk_vcpu *vcpu);
+bool husk_spin_yield_to(struct husk_vcpu *vcpu);	/* may sleep */
 
 /* ---- run.c ---- */
 int husk_vcpu_run(struct husk_vcpu *vcpu);
@@ -389,6 +396,36 @@ void __user *husk_gpa_to_user_write(struct husk_vm *vm, u64 gpa);
 void husk_log_written(struct husk_vm *vm, u64 gpa, u32 len);
 /* Atomic update of a naturally aligned word of 1, 2, 4 or 8 bytes: 0, -EAGAIN (*old was not there), -EFAULT */
 int husk_cmpxchg_gpa(struct husk_vm *vm, u64 gpa, u64 old, u64 new, u32 width);
+
+/* ---- pv/: see pv/pv.h; what the paths of each exit and stay ask ---- */
+/* Before the thread gives up its CPU, and before each stay: does the guest want to know? */
+static inline void husk_pv_leave(struct husk_vcpu *vcpu)
+{
+	if (vcpu->pv.msr[HUSK_PV_STEAL] & HUSK_PV_ON)
+		husk_pv_steal_leave(vcpu);
+}
+static inline void husk_pv_enter(struct husk_vcpu *vcpu)
+{
+	if ((vcpu->pv.msr[HUSK_PV_STEAL] & HUSK_PV_ON) &&
+	    (vcpu->pv.away || vcpu->pv.run_delay != current->sched_info.run_delay))
+		husk_pv_steal_enter(vcpu);
+}
+/* At the host's interrupts and after HLT: the clock's turn, now and then */
+static inline void husk_pv_tick(struct husk_vcpu *vcpu)
+{
+	if (vcpu->pv.clock_due && time_after(jiffies, vcpu->pv.clock_due))
+		husk_pv_clock_look(vcpu);
+}
+/* May the host poll for the end of a HLT? */
+static inline bool husk_pv_may_poll(const struct husk_vcpu *vcpu)
+{
+	return vcpu->pv.msr[HUSK_PV_POLL] & HUSK_PV_ON;
+}
+/* Did KVM_HC_KICK_CPU come? Taken by the vCPU's thread */
+static inline bool husk_pv_take_kick(struct husk_vcpu *vcpu)
+{
+	return READ_ONCE(vcpu->pv.kicked) && xchg(&vcpu->pv.kicked, false);
+}
 
 /* ---- netlink.c, events.c ---- */
 int husk_netlink_init(void);

@@ -3,18 +3,22 @@
  * Leaf exits: served in the fast loop with interrupts off. No lock that
  * sleeps, no allocation, no guest memory that could fault in.
  */
+#include <uapi/linux/kvm_para.h>
+
 #include "exits.h"
 #include "irqchip/irqchip.h"
 #include "vendor.h"
 
-/* KVM's hypercall errors (Documentation/virt/kvm/x86/hypercalls.rst) */
-#define HUSK_HC_ENOSYS	1000
-#define HUSK_HC_EPERM	1
-
 static enum husk_verdict husk_leaf_hypercall(struct husk_vcpu *vcpu)
 {
-	/* Personality "kvm" with no feature bit set: every number is unknown. */
-	vcpu->regs.gpr[0] = husk_cpl(vcpu) ? -HUSK_HC_EPERM : -HUSK_HC_ENOSYS;
+	u64 *number = &vcpu->regs.gpr[0];
+
+	if (unlikely(husk_cpl(vcpu)))
+		*number = -KVM_EPERM;
+	else if ((u32)*number - HUSK_PV_HC_FIRST > HUSK_PV_HC_LAST - HUSK_PV_HC_FIRST)
+		*number = -KVM_ENOSYS;
+	else
+		return husk_pv_hypercall(vcpu) ? HUSK_RETIRE : HUSK_DISPATCH;
 	return HUSK_RETIRE;
 }
 
@@ -68,14 +72,14 @@ static enum husk_verdict husk_leaf_pio(struct husk_vcpu *vcpu)
 	return husk_leaf_pio_worker(vcpu);
 }
 
-/* A HLT with an interrupt already there is over at once. */
+/* A HLT with an interrupt or a kick already there is over at once. */
 static enum husk_verdict husk_leaf_hlt(struct husk_vcpu *vcpu)
 {
 	if ((vcpu->regs.rflags & X86_EFLAGS_IF) && husk_irq_waits(vcpu)) {
 		set_bit(HUSK_REQ_EVENT, &vcpu->requests);
 		return HUSK_RETIRE;
 	}
-	return HUSK_DISPATCH;
+	return husk_pv_take_kick(vcpu) ? HUSK_RETIRE : HUSK_DISPATCH;
 }
 
 /*

@@ -72,9 +72,12 @@ static int __init husk_init(void)
 	ret = husk_vendor_setup();
 	if (ret)
 		goto host;
-	ret = husk_netlink_init();
+	ret = husk_pv_clock_init();
 	if (ret)
 		goto vendor;
+	ret = husk_netlink_init();
+	if (ret)
+		goto clock;
 	ret = husk_dev_init();
 	if (ret)
 		goto netlink;
@@ -83,6 +86,8 @@ static int __init husk_init(void)
 
 netlink:
 	husk_netlink_exit();
+clock:
+	husk_pv_clock_exit();
 vendor:
 	husk_vendor_cleanup();
 host:
@@ -94,6 +99,7 @@ static void __exit husk_exit(void)
 {
 	husk_dev_exit();
 	husk_netlink_exit();
+	husk_pv_clock_exit();
 	husk_vendor_cleanup();
 	husk_host_cleanup();
 	rcu_barrier();	/* freed slots */

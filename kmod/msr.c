@@ -12,6 +12,7 @@
 #include <linux/kernel.h>
 #include <linux/nospec.h>
 #include <asm/cpufeature.h>
+#include <asm/kvm_para.h>
 #include <asm/msr-index.h>
 #include <asm/tsc.h>
 
@@ -47,6 +48,7 @@ enum {
 	HUSK_MSR_APIC	= BIT(5),	/* the local APIC's matter */
 	HUSK_MSR_SLOW	= BIT(6),	/* reads need interrupts on */
 	HUSK_MSR_FAST_WRITE = BIT(7),
+	HUSK_MSR_SET_WRITES = BIT(8),	/* a state class sets it by .write, too */
 };
 
 /**
@@ -55,6 +57,7 @@ enum {
  * @count: how many
  * @offset: HUSK_MSR_KEPT: of the first one's value in struct husk_vcpu
  * @flags: HUSK_MSR_x
+ * @pv: bit KVM_FEATURE_x that the VM must have; 0: none
  * @value: HUSK_MSR_CONST: what it reads as
  * @there: does this host let guests have it; NULL: always
  * @check: is the value legal for a guest's write and in a snapshot
@@ -66,6 +69,7 @@ struct husk_msr_row {
 	u16 count;
 	u16 offset;
 	u32 flags;
+	u32 pv;
 	u64 value;
 	bool (*there)(void);
 	bool (*check)(struct husk_vcpu *vcpu, u32 index, u64 value);
@@ -145,6 +149,11 @@ static bool husk_msr_there_ibpb(void)
 	return boot_cpu_has(X86_FEATURE_IBPB);
 }
 
+static bool husk_msr_there_pv(void)
+{
+	return true;
+}
+
 static bool husk_msr_there_tsc_aux(void)
 {
 	return boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID);
@@ -162,6 +171,7 @@ static void husk_msr_move_tsc(struct husk_vcpu *vcpu, u64 delta)
 	WRITE_ONCE(vcpu->tsc_offset, vcpu->tsc_offset + delta);
 	husk_dirty(vcpu, HUSK_SYS_TSC);
 	husk_lapic_tsc_changed(vcpu);
+	husk_pv_tsc_moved(vcpu->vm);
 }
 
 /* A write to one moves the other by as much (SDM 3B 18.17.3). */
@@ -258,14 +268,21 @@ static u64 husk_msr_read_efer(struct husk_vcpu *vcpu, u32 index)
 
 /* ---- the table, sorted by index ---- */
 
-#define KEPT(member)	.flags = HUSK_MSR_KEPT | HUSK_MSR_STATE, .offset = offsetof(struct husk_vcpu, member)
+#define KEPT(member)	.offset = offsetof(struct husk_vcpu, member), .flags = HUSK_MSR_KEPT | HUSK_MSR_STATE
 #define MISC(slot)	KEPT(misc_msrs[HUSK_MISC_##slot])
 #define VENDOR		.flags = HUSK_MSR_VENDOR | HUSK_MSR_STATE
+/* The paravirtual ones. With .there, so that the feature is asked for each time */
+#define PV(feature, slot) \
+	.pv = BIT(KVM_FEATURE_##feature), .there = husk_msr_there_pv, .offset = offsetof(struct husk_vcpu, pv.msr[HUSK_PV_##slot]), \
+	.flags = HUSK_MSR_KEPT | HUSK_MSR_STATE
+#define PV_WRITES(feature, slot)	PV(feature, slot) | HUSK_MSR_SET_WRITES
 #define AMD		.there = husk_msr_there_amd
 #define INTEL		.there = husk_msr_there_intel
 
 static const struct husk_msr_row husk_msr_rows[] = {
 	{ MSR_IA32_TSC, 1, .read = husk_msr_read_tsc, .write = husk_msr_write_tsc },
+	{ MSR_KVM_WALL_CLOCK, 1, PV(CLOCKSOURCE, WALL_CLOCK), .write = husk_pv_write_wall_clock },
+	{ MSR_KVM_SYSTEM_TIME, 1, PV_WRITES(CLOCKSOURCE, CLOCK), .write = husk_pv_write_clock },
 	{ MSR_IA32_PLATFORM_ID, 1, .flags = HUSK_MSR_CONST },
 	{ MSR_IA32_APICBASE, 1, .flags = HUSK_MSR_APIC },
 	{ MSR_SMI_COUNT, 1, INTEL, .flags = HUSK_MSR_CONST },
@@ -294,10 +311,16 @@ static const struct husk_msr_row husk_msr_rows[] = {
 	{ MSR_MTRRfix64K_00000, 1, MISC(MTRR_FIX64K), .check = husk_msr_check_mtrr },
 	{ MSR_MTRRfix16K_80000, 2, MISC(MTRR_FIX16K), .check = husk_msr_check_mtrr },
 	{ MSR_MTRRfix4K_C0000, 8, MISC(MTRR_FIX4K), .check = husk_msr_check_mtrr },
-	{ MSR_IA32_CR_PAT, 1, KEPT(pat), .check = husk_msr_check_pat, .write = husk_msr_write_pat },
+	{ MSR_IA32_CR_PAT, 1, KEPT(pat) | HUSK_MSR_SET_WRITES, .check = husk_msr_check_pat, .write = husk_msr_write_pat },
 	{ MSR_MTRRdefType, 1, KEPT(mtrr_def_type), .check = husk_msr_check_mtrr },
 	{ MSR_IA32_TSC_DEADLINE, 1, .flags = HUSK_MSR_APIC | HUSK_MSR_FAST_WRITE },
 	{ HUSK_MSR_APIC_FIRST, HUSK_MSR_APIC_COUNT, .flags = HUSK_MSR_APIC | HUSK_MSR_FAST_WRITE },
+	{ MSR_KVM_WALL_CLOCK_NEW, 1, PV(CLOCKSOURCE2, WALL_CLOCK), .write = husk_pv_write_wall_clock },
+	{ MSR_KVM_SYSTEM_TIME_NEW, 1, PV_WRITES(CLOCKSOURCE2, CLOCK), .write = husk_pv_write_clock },
+	{ MSR_KVM_STEAL_TIME, 1, PV_WRITES(STEAL_TIME, STEAL), .check = husk_pv_check_steal,
+	  .write = husk_pv_write_steal },
+	{ MSR_KVM_PV_EOI_EN, 1, PV_WRITES(PV_EOI, EOI), .check = husk_pv_check_eoi, .write = husk_pv_write_eoi },
+	{ MSR_KVM_POLL_CONTROL, 1, PV(POLL_CONTROL, POLL), .check = husk_pv_check_poll },
 	{ MSR_EFER, 1, .read = husk_msr_read_efer },	/* write: husk_wrmsr() */
 	{ MSR_STAR, 1, VENDOR },
 	{ MSR_LSTAR, 1, VENDOR, .check = husk_msr_check_address },
@@ -325,7 +348,7 @@ static const struct husk_msr_row husk_msr_rows[] = {
 	{ HUSK_MSR_DE_CFG, 1, AMD, .flags = HUSK_MSR_CONST, .value = BIT(1) },
 };
 
-static const struct husk_msr_row *husk_msr_search(u32 index)
+static const struct husk_msr_row *husk_msr_search(const struct husk_vcpu *vcpu, u32 index)
 {
 	u32 low = 0, high = ARRAY_SIZE(husk_msr_rows);
 
@@ -339,12 +362,12 @@ static const struct husk_msr_row *husk_msr_search(u32 index)
 		else if (index - row->index >= row->count)
 			low = middle + 1;
 		else
-			return row->there && !row->there() ? NULL : row;
+			return (row->there && !row->there()) || (row->pv & ~vcpu->vm->pv.features) ? NULL : row;
 	}
 	return NULL;
 }
 
-static const struct husk_msr_row *husk_msr_find(u32 index)
+static const struct husk_msr_row *husk_msr_find(const struct husk_vcpu *vcpu, u32 index)
 {
 	/* Numbers of rows that were found: any value is a legal row, and a wrong one is seen. */
 	static u8 found[64];
@@ -354,7 +377,7 @@ static const struct husk_msr_row *husk_msr_find(u32 index)
 	BUILD_BUG_ON(ARRAY_SIZE(husk_msr_rows) > 256);
 	if (likely(index - row->index < row->count && !row->there))
 		return row;
-	row = husk_msr_search(index);
+	row = husk_msr_search(vcpu, index);
 	if (row)
 		WRITE_ONCE(*place, row - husk_msr_rows);
 	return row;
@@ -450,7 +473,7 @@ enum husk_verdict husk_rdmsr_fast(struct husk_vcpu *vcpu)
 
 	if (index - HUSK_MSR_APIC_FIRST < HUSK_MSR_APIC_COUNT)
 		return husk_lapic_rdmsr(vcpu, index, &vcpu->exit.msr) ? husk_rdmsr_done(vcpu) : husk_msr_fault(vcpu);
-	row = husk_msr_find(index);
+	row = husk_msr_find(vcpu, index);
 	if (!row)
 		return husk_msr_unknown(vcpu);
 	/* In a stay the hardware has the vendor's ones. */
@@ -461,7 +484,7 @@ enum husk_verdict husk_rdmsr_fast(struct husk_vcpu *vcpu)
 
 enum husk_verdict husk_rdmsr(struct husk_vcpu *vcpu)
 {
-	const struct husk_msr_row *row = husk_msr_find(vcpu->regs.gpr[1]);
+	const struct husk_msr_row *row = husk_msr_find(vcpu, vcpu->regs.gpr[1]);
 
 	return row ? husk_rdmsr_finish(vcpu, row) : husk_msr_unknown(vcpu);
 }
@@ -475,7 +498,7 @@ enum husk_verdict husk_wrmsr_fast(struct husk_vcpu *vcpu)
 	/* By far the most frequent: timer, ICR, EOI */
 	if (index == MSR_IA32_TSC_DEADLINE || index - HUSK_MSR_APIC_FIRST < HUSK_MSR_APIC_COUNT)
 		return husk_lapic_wrmsr(vcpu, index, value) ? HUSK_RETIRE : husk_msr_fault(vcpu);
-	row = husk_msr_find(index);
+	row = husk_msr_find(vcpu, index);
 	if (!row)
 		return husk_msr_unknown(vcpu);
 	return row->flags & HUSK_MSR_FAST_WRITE ? husk_wrmsr_finish(vcpu, row) : HUSK_DISPATCH;
@@ -483,7 +506,7 @@ enum husk_verdict husk_wrmsr_fast(struct husk_vcpu *vcpu)
 
 enum husk_verdict husk_wrmsr(struct husk_vcpu *vcpu)
 {
-	const struct husk_msr_row *row = husk_msr_find(vcpu->regs.gpr[1]);
+	const struct husk_msr_row *row = husk_msr_find(vcpu, vcpu->regs.gpr[1]);
 
 	return row ? husk_wrmsr_finish(vcpu, row) : husk_msr_unknown(vcpu);
 }
@@ -497,7 +520,7 @@ static u64 *husk_msr_state_place(struct husk_vcpu *vcpu, const struct husk_msr_r
 
 int husk_msr_get(struct husk_vcpu *vcpu, u32 index, u64 *value)
 {
-	const u64 *place = husk_msr_state_place(vcpu, husk_msr_find(index), index);
+	const u64 *place = husk_msr_state_place(vcpu, husk_msr_find(vcpu, index), index);
 
 	if (!place)
 		return -ENOENT;
@@ -511,7 +534,7 @@ int husk_msr_get(struct husk_vcpu *vcpu, u32 index, u64 *value)
  */
 int husk_msr_set(struct husk_vcpu *vcpu, u32 index, u64 value, bool commit)
 {
-	const struct husk_msr_row *row = husk_msr_find(index);
+	const struct husk_msr_row *row = husk_msr_find(vcpu, index);
 	u64 *place = husk_msr_state_place(vcpu, row, index);
 
 	if (!place)
@@ -520,8 +543,8 @@ int husk_msr_set(struct husk_vcpu *vcpu, u32 index, u64 value, bool commit)
 		return -EINVAL;
 	if (!commit)
 		return 0;
-	if (index == MSR_IA32_CR_PAT)
-		husk_msr_write_pat(vcpu, index, value);
+	if (row->flags & HUSK_MSR_SET_WRITES)
+		row->write(vcpu, index, value);
 	else
 		*place = value;
 	return 0;

@@ -159,9 +159,11 @@ static bool husk_fast_requests(struct husk_vcpu *vcpu)
 	if (test_and_clear_bit(HUSK_REQ_FLUSH, &vcpu->requests))
 		husk_vendor->flush(vcpu);
 	/* Last, since the timer may have set it. */
-	if (test_and_clear_bit(HUSK_REQ_EVENT, &vcpu->requests))
-		husk_deliver(vcpu);
-	return true;
+	if (!test_and_clear_bit(HUSK_REQ_EVENT, &vcpu->requests))
+		return true;
+	husk_deliver(vcpu);
+	/* It may have found that a page of the guest's has to be brought in first. */
+	return !(READ_ONCE(vcpu->requests) & BIT(HUSK_REQ_PV));
 }
 
 /* ---- level one ---- */
@@ -219,6 +221,7 @@ static noinline void husk_moved(struct husk_vcpu *vcpu)
 	WRITE_ONCE(vcpu->cpu, smp_processor_id());
 	husk_vendor->moved(vcpu);
 	husk_lapic_moved(vcpu);
+	husk_pv_clock_moved(vcpu);
 }
 
 /*
@@ -334,6 +337,8 @@ static noinline int husk_serve_requests(struct husk_vcpu *vcpu)
 		return 1;
 	if (test_and_clear_bit(HUSK_REQ_PDPTE, &vcpu->requests))
 		husk_load_pdptes(vcpu);
+	if (test_and_clear_bit(HUSK_REQ_PV, &vcpu->requests))
+		husk_pv_serve(vcpu);
 	if (test_and_clear_bit(HUSK_REQ_LOG, &vcpu->requests)) {
 		ret = husk_vendor->log(vcpu, READ_ONCE(vm->mem.logged));
 		if (ret) {
@@ -352,6 +357,7 @@ static noinline int husk_serve_requests(struct husk_vcpu *vcpu)
 					 test_bit(HUSK_REQ_STOP, &vcpu->requests), TASK_INTERRUPTIBLE);
 		/* If it was a signal, or something to tell the worker, the next run waits again. */
 		set_bit(HUSK_REQ_PAUSE, &vcpu->requests);
+		husk_pv_clock_paused(vcpu);
 		return ret;
 	}
 	if (!READ_ONCE(vm->started) && !xchg(&vm->started, true))
@@ -374,12 +380,15 @@ static int husk_prepare(struct husk_vcpu *vcpu)
 			return -EINTR;
 		cond_resched();		/* others may send INIT again and again */
 	}
+	husk_pv_enter(vcpu);
 	if (!__xfer_to_guest_mode_work_pending())
 		return 0;
 	if (signal_pending(current))
 		return -EINTR;
 	husk_spin_runner(vcpu);
+	husk_pv_leave(vcpu);
 	schedule();
+	husk_pv_enter(vcpu);
 	/* Task work and the like is done on the way back to the worker. */
 	return __xfer_to_guest_mode_work_pending() && !need_resched() ? -EINTR : 0;
 }

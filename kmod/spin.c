@@ -47,8 +47,13 @@ static struct task_struct *spin_task(struct husk_vcpu *vcpu)
 	return task;
 }
 
-/* Give the rest of this thread's time to another vCPU's, if that is ready and has no CPU. */
-static bool spin_yield_to(struct husk_vcpu *vcpu)
+/**
+ * husk_spin_yield_to - give the rest of this thread's time to another vCPU's
+ * @vcpu: the other one
+ *
+ * May sleep. Return: false, at once, if that is not ready or has a CPU.
+ */
+bool husk_spin_yield_to(struct husk_vcpu *vcpu)
 {
 	struct task_struct *task = spin_task(vcpu);
 	bool yielded;
@@ -81,7 +86,7 @@ static bool spin_yield(struct husk_vcpu *spinner, bool all)
 		vcpu = husk_vm_vcpu(vm, id);
 		if (!vcpu || vcpu == spinner || (!all && !spin_promises(vcpu)))
 			continue;
-		if (spin_yield_to(vcpu)) {
+		if (husk_spin_yield_to(vcpu)) {
 			WRITE_ONCE(vm->spin_last, id);
 			return true;
 		}

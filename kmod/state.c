@@ -11,6 +11,7 @@
 #include <linux/string.h>
 #include <linux/timekeeping.h>
 #include <linux/uaccess.h>
+#include <uapi/asm/kvm_para.h>
 #include <asm/debugreg.h>
 #include <asm/msr-index.h>
 #include <asm/processor-flags.h>
@@ -197,6 +198,9 @@ static void husk_state_get_events(struct husk_vcpu *vcpu, void *payload)
 	e->nmi_masked = vcpu->nmi_masked;
 	e->interrupt_shadow = husk_vendor->get_shadow(vcpu);
 	e->mp_state = vcpu->mp_state;
+	/* A kick on its way is not in the state: see husk_state_set_events(). */
+	if (vcpu->mp_state == HUSK_MP_HALTED && READ_ONCE(vcpu->pv.kicked))
+		e->mp_state = HUSK_MP_RUNNABLE;
 	if (!event->pending)
 		return;
 	switch (event->type) {
@@ -242,6 +246,9 @@ static void husk_state_set_events(struct husk_vcpu *vcpu, const void *payload)
 	vcpu->nmi_masked = e->nmi_masked;
 	husk_vendor->set_shadow(vcpu, e->interrupt_shadow);
 	vcpu->mp_state = e->mp_state;
+	/* One may have been on its way to a vCPU that was about to halt. A HLT that is over too early does no harm. */
+	if (e->mp_state == HUSK_MP_RUNNABLE && (vcpu->vm->pv.features & BIT(KVM_FEATURE_PV_UNHALT)))
+		WRITE_ONCE(vcpu->pv.kicked, true);
 	set_bit(HUSK_REQ_EVENT, &vcpu->requests);
 }
 
@@ -280,6 +287,7 @@ static void husk_state_set_clock(struct husk_vcpu *vcpu, const void *payload)
 	WRITE_ONCE(vcpu->tsc_offset, clock->tsc + mul_u64_u32_div(elapsed, tsc_khz, NSEC_PER_MSEC) - host);
 	husk_dirty(vcpu, HUSK_SYS_TSC);
 	husk_lapic_tsc_changed(vcpu);
+	husk_pv_tsc_moved(vcpu->vm);
 }
 
 /* ---- the classes together ---- */
@@ -432,8 +440,9 @@ void husk_vcpu_reset_state(struct husk_vcpu *vcpu, bool init)
 	vcpu->nmi_pending = false;
 	vcpu->nmi_masked = false;
 	husk_vendor->set_shadow(vcpu, false);
-	if (init)
-		return;
-	husk_fpu_reset(vcpu);
-	husk_msr_reset(vcpu);
+	if (!init) {
+		husk_fpu_reset(vcpu);
+		husk_msr_reset(vcpu);
+	}
+	husk_pv_reset(vcpu);
 }

@@ -142,6 +142,7 @@ static int husk_vm_reset_all(struct husk_vm *vm)
 	if (husk_vm_busy(vm))
 		return -EBUSY;
 	vm->tsc_base = -(s64)rdtsc();
+	husk_pv_clock_set(vm, 0);
 	husk_for_each_vcpu(i, vcpu, vm) {
 		if (mutex_lock_killable(&vcpu->mutex))
 			return -EINTR;
@@ -232,6 +233,7 @@ static struct husk_vm *husk_vm_alloc(const struct husk_create_vm *arg)
 	vm->owner = current_euid();
 	vm->created_ns = ktime_get_boottime_ns();
 	vm->tsc_base = -(s64)rdtsc();
+	husk_pv_clock_set(vm, 0);
 
 	ret = husk_irqchip_create(vm);
 	if (ret)

@@ -20,6 +20,7 @@ static void vm_state_get_clock(struct husk_vm *vm, void *payload)
 	local_irq_save(flags);
 	clock->ns = ktime_get_ns();
 	clock->tsc = rdtsc() + vm->tsc_base;
+	clock->pv_ns = husk_pv_clock_get(vm);
 	local_irq_restore(flags);
 	clock->tsc_khz = tsc_khz;
 }
@@ -46,6 +47,7 @@ static void vm_state_set_clock(struct husk_vm *vm, const void *payload)
 	if (clock->ns)
 		elapsed = ktime_get_ns() - clock->ns;
 	host = rdtsc();
+	husk_pv_clock_set(vm, clock->pv_ns + elapsed);
 	local_irq_restore(flags);
 	vm->tsc_base = clock->tsc + mul_u64_u32_div(elapsed, tsc_khz, NSEC_PER_MSEC) - host;
 }

@@ -687,13 +687,17 @@ struct husk_pit_state {
 	__u8 reserved[7];
 };
 
-/* The TSC that vCPUs begin with; one that is there has a clock of its own, class CLOCK of the vCPU */
+/*
+ * The TSC that vCPUs begin with; one that is there has a clock of its own, class CLOCK of the vCPU.
+ * And the paravirtual clock, which is the VM's.
+ */
 struct husk_vm_clock {
 	__u64 tsc;		/* guest TSC now */
 	__u64 ns;		/* CLOCK_MONOTONIC at that moment; SET: not in the future, 0 for now */
 	__u32 tsc_khz;		/* SET: the host's, or 0 */
 	__u32 reserved0;
-	__u64 reserved[5];
+	__u64 pv_ns;		/* the guest's kvmclock, at that moment */
+	__u64 reserved[4];
 };
 
 /* State classes of a VM. X(constant, "name", payload struct, version) */

@@ -102,6 +102,9 @@ struct husk_lapic {
 	bool has_x2apic, has_deadline;	/* immutable: as the guest's CPUID says */
 	bool accel;			/* the CPU virtualizes it: lapic_accel.c */
 	bool live;			/* @page has tpr, ppr, isr and irr; READ_ONCE by senders */
+	bool pv_eoi;			/* the guest takes offers: pv/eoi.c */
+	bool offered;			/* one stands, for @offered_vector, which is in isr */
+	u8 offered_vector;
 	void *page;			/* immutable; NULL: the CPU can't virtualize it */
 	u32 svr, ldr, dfr, esr;
 	u32 icr, icr2;

@@ -105,6 +105,8 @@ void husk_lapic_moved(struct husk_vcpu *vcpu);
 bool husk_lapic_take_nmi(struct husk_vcpu *vcpu);
 bool husk_lapic_take_init(struct husk_vcpu *vcpu);
 int husk_lapic_take_sipi(struct husk_vcpu *vcpu);	/* vector or -1. After husk_lapic_take_init() */
+/* F: one message to many; see there */
+s64 husk_lapic_send_set(struct husk_vcpu *vcpu, u64 low, u64 high, u64 first, u64 icr);
 /* the guest TSC was moved: re-arm a pending deadline */
 void husk_lapic_tsc_changed(struct husk_vcpu *vcpu);
 

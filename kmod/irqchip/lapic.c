@@ -86,6 +86,13 @@ static u32 lapic_vectors(const unsigned long *map, u32 n)
 	return READ_ONCE(map[n / 2 & 3]) >> (n & 1) * 32;
 }
 
+/* PPR or ISR, when the guest may have ended an interrupt without a word */
+static noinline u32 lapic_read_settled(struct husk_lapic *l, u32 reg)
+{
+	husk_pv_eoi_settle(l->vcpu);
+	return reg >= LAPIC_ISR ? lapic_vectors(l->isr, reg - LAPIC_ISR) : l->ppr;
+}
+
 /* reg is in bounds, and one that the mode has. The vCPU's thread only, after lapic_sync() if reg may be in the page. */
 u32 husk_lapic_read(struct husk_lapic *l, u32 reg)
 {
@@ -98,7 +105,7 @@ u32 husk_lapic_read(struct husk_lapic *l, u32 reg)
 		return l->tpr;
 	case LAPIC_APR:
 	case LAPIC_PPR:
-		return l->ppr;
+		return unlikely(l->offered) ? lapic_read_settled(l, reg) : l->ppr;
 	case LAPIC_LDR:
 		return l->ldr;
 	case LAPIC_DFR:
@@ -106,6 +113,8 @@ u32 husk_lapic_read(struct husk_lapic *l, u32 reg)
 	case LAPIC_SVR:
 		return l->svr;
 	case LAPIC_ISR ... LAPIC_ISR + 7:
+		if (unlikely(l->offered))
+			return lapic_read_settled(l, reg);
 		return lapic_vectors(l->isr, reg - LAPIC_ISR);
 	case LAPIC_TMR ... LAPIC_TMR + 7:
 		return lapic_vectors(l->tmr, reg - LAPIC_TMR);
@@ -299,6 +308,7 @@ static void lapic_reset_registers(struct husk_lapic *l)
 	int n;
 
 	lapic_sync(l);
+	husk_pv_eoi_settle_slow(l->vcpu);
 	husk_lapic_timer_reset(l);
 	WRITE_ONCE(l->svr, 0xff);
 	for (n = 0; n < LVT_COUNT; n++)
@@ -427,6 +437,7 @@ void husk_lapic_reset(struct husk_vcpu *vcpu, bool init)
 		clear_bit(LAPIC_EV_SIPI, &l->events);
 	}
 	lapic_reset_registers(l);
+	l->pv_eoi = false;
 	if (!init && !vcpu->id)
 		WRITE_ONCE(l->lvt[LVT_LINT0], APIC_EXTINT << 8);
 }

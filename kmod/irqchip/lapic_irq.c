@@ -92,6 +92,7 @@ void husk_lapic_clear_vectors(struct husk_lapic *l)
 		l->isr[w] = 0;
 	}
 	clear_bit(LAPIC_ATT_EXTINT, &l->attention);
+	l->offered = false;
 	husk_lapic_count_isr(l);
 }
 
@@ -112,19 +113,25 @@ static bool lapic_extint(struct husk_lapic *l, unsigned long attention)
 	return !lapic_enabled(l) || (!(lint0 & LVT_MASKED) && (lint0 >> 8 & 7) == APIC_EXTINT);
 }
 
-static int lapic_candidate(struct husk_lapic *l)
+static noinline int lapic_candidate_of(struct husk_lapic *l, unsigned long attention)
 {
-	unsigned long attention = READ_ONCE(l->attention);
 	int vector;
 
-	if (likely(!attention))
-		return -1;
+	if (unlikely(l->offered))
+		husk_pv_eoi_settle(l->vcpu);
 	if (attention & ~LAPIC_ATT_IRR && lapic_extint(l, attention))
 		return LAPIC_FROM_PIC;
 	if (l->live)
 		return -1;	/* handed over before the next entry */
 	vector = lapic_highest_irr(l);
 	return apic_deliverable(vector, READ_ONCE(l->ppr)) ? vector : -1;
+}
+
+static int lapic_candidate(struct husk_lapic *l)
+{
+	unsigned long attention = READ_ONCE(l->attention);
+
+	return likely(!attention) ? -1 : lapic_candidate_of(l, attention);
 }
 
 /* After a change that may let a pending interrupt through. The vCPU's thread only. */
@@ -160,6 +167,8 @@ int husk_irq_ack(struct husk_vcpu *vcpu)
 		return -1;
 	lapic_clear_irr(l, vector);
 	__set_bit(vector, l->isr);
+	if (l->pv_eoi && l->isr_high < 0 && !READ_ONCE(l->attention) && !test_bit(vector, l->tmr))
+		husk_pv_eoi_offer(vcpu, vector);
 	/* Nothing as high was in service, or it would not have been let through. */
 	l->isr_high = vector;
 	lapic_update_ppr(l);
@@ -322,6 +331,9 @@ void husk_lapic_set_lint0(struct husk_vm *vm, bool level)
 
 /* ---- sending ---- */
 
+/* Destination shorthand and what of 64 bits has no meaning */
+#define ICR_NOT_IN_SET	(GENMASK_ULL(63, 32) | BIT(19) | BIT(18))
+
 static struct husk_lapic *lapic_get(struct husk_vm *vm, u32 id)
 {
 	struct husk_vcpu *vcpu;
@@ -406,6 +418,38 @@ void husk_lapic_self_ipi(struct husk_lapic *l, u8 vector)
 		husk_lapic_error(l, ESR_SEND_ILLEGAL, true);
 	else
 		husk_lapic_accept(l, &msg, true);
+}
+
+/**
+ * husk_lapic_send_set - one message to many (KVM_HC_SEND_IPI)
+ * @vcpu: the sender; its thread is here
+ * @low: bit n: the APIC with id @first + n
+ * @high: the same from @first + 64
+ * @first: any value
+ * @icr: low half of an ICR, with mode fixed or NMI and no destination
+ *
+ * Return: how many have accepted it, or -EINVAL (which is KVM_EINVAL).
+ */
+s64 husk_lapic_send_set(struct husk_vcpu *vcpu, u64 low, u64 high, u64 first, u64 icr)
+{
+	struct lapic_msg msg = { .vector = icr, .mode = icr >> 8 & 7 };
+	u64 map[2] = { low, high };
+	struct husk_lapic *l;
+	s64 sent = 0;
+	int w, bit;
+
+	if ((icr & ICR_NOT_IN_SET) || first >> 32 || (msg.mode != APIC_FIXED && msg.mode != APIC_NMI))
+		return -EINVAL;
+	for (w = 0; w < 2; w++) {
+		for (; map[w]; map[w] &= map[w] - 1) {
+			bit = apic_highest_bit(map[w] & -map[w]);
+			if (first + w * 64 + bit >= HUSK_MAX_VCPUS)
+				break;
+			l = lapic_get(vcpu->vm, first + w * 64 + bit);
+			sent += l && husk_lapic_accept(l, &msg, l == vcpu->lapic);
+		}
+	}
+	return sent;
 }
 
 /**

@@ -12,6 +12,7 @@ void husk_lapic_get_state(struct husk_vcpu *vcpu, struct husk_lapic_state *state
 	u32 reg;
 
 	lapic_sync(l);
+	husk_pv_eoi_settle_slow(vcpu);
 	memset(state, 0, sizeof(*state));
 	state->apic_base = l->base;
 	/* First, since an expiry that is due shows in the registers. */
@@ -71,6 +72,7 @@ void husk_lapic_set_state(struct husk_vcpu *vcpu, const struct husk_lapic_state 
 	int n;
 
 	lapic_sync(l);
+	husk_pv_eoi_settle_slow(vcpu);
 	WRITE_ONCE(l->base, state->apic_base);
 	WRITE_ONCE(l->svr, regs[LAPIC_SVR]);
 	WRITE_ONCE(l->ldr, regs[LAPIC_LDR]);

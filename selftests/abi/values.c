@@ -532,7 +532,7 @@ static void vm_state_values(void)
 	BAD(bad.clock.ns = ~0ULL);
 	BAD(bad.clock.tsc_khz = caps.tsc_khz + 1);
 	BAD(bad.clock.reserved0 = 1);
-	BAD(bad.clock.reserved[4] = 1);
+	BAD(bad.clock.reserved[3] = 1);
 #undef BAD
 	EXPECT(vm_state(&f, HUSK_VM_GET_STATE, &same), 0);
 	abi_check(!memcmp(&want.io, &same.io, sizeof(want.io)) && !memcmp(&want.pic, &same.pic, sizeof(want.pic)) &&
@@ -540,9 +540,11 @@ static void vm_state_values(void)
 	good.clock.tsc = 1ULL << 50;
 	good.clock.ns = 0;
 	good.clock.tsc_khz = 0;
+	good.clock.pv_ns = 1ULL << 60;
 	EXPECT(vm_state(&f, HUSK_VM_SET_STATE, &good), 0);
 	EXPECT(vm_state(&f, HUSK_VM_GET_STATE, &same), 0);
 	abi_check(same.clock.tsc >> 32 == 1 << 18, "TSC %#llx", same.clock.tsc);
+	abi_check(same.clock.pv_ns >> 36 == 1 << 24, "kvmclock %#llx", same.clock.pv_ns);
 	abi_check(!memcmp(&good.io, &same.io, sizeof(want.io)) && !memcmp(&good.pic, &same.pic, sizeof(want.pic)) &&
 		  !memcmp(&good.pit, &same.pit, sizeof(want.pit)), "not as it was at first");
 	abi_close(&f);

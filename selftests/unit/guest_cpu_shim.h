@@ -22,9 +22,13 @@
 #define HUSK_SYS_SEG		2
 #define HUSK_SYS_TSC		4
 
+#define __user
+#include "pv/pv.h"
+
 struct husk_vm {
 	int lock;
 	struct husk_cpuid_table cpuid;
+	struct husk_pv_vm pv;
 };
 
 struct husk_vcpu {
@@ -34,6 +38,7 @@ struct husk_vcpu {
 	u32 id;
 	u64 xcr0, pat, mtrr_def_type, tsc_aux, tsc_adjust, tsc_offset;
 	u64 misc_msrs[32], vendor_msrs[16];
+	struct husk_pv_vcpu pv;
 	struct { u64 unknown_msrs; } *stats;
 	struct { u64 msr; } exit;
 };

@@ -11,10 +11,12 @@
 #define HUSK_H			/* kmod/husk.h is replaced by what follows */
 #define __KERNEL__
 
+#define __user
 #define HUSK_MAX_VCPUS		64
 #define HUSK_GSI_COUNT		4096
 
-enum { HUSK_REQ_EVENT, HUSK_REQ_TIMER, HUSK_REQ_INIT };
+enum { HUSK_REQ_EVENT, HUSK_REQ_TIMER, HUSK_REQ_INIT, HUSK_REQ_PV };
+#include "pv/pv.h"
 
 struct husk_lapic;
 struct husk_irqchip;
@@ -26,6 +28,7 @@ struct husk_vcpu {
 	u32 id;
 	int cpu, last_cpu;
 	struct husk_lapic *lapic;
+	struct husk_pv_vcpu pv;
 	u64 tsc_offset, deadline;
 	struct {
 		struct {
@@ -49,6 +52,7 @@ static const struct husk_vendor *husk_vendor;
 struct husk_vm {
 	struct husk_vcpu *vcpus[HUSK_MAX_VCPUS];
 	struct husk_irqchip *irqchip;
+	struct { u32 slots_generation; } mem;
 };
 
 /* irqfd.c: what it was told, by enum husk_route_kind */
@@ -120,6 +124,7 @@ static inline bool test_and_clear_bit(unsigned int n, unsigned long *map)
 #define try_cmpxchg(p, old, new) \
 	__atomic_compare_exchange_n(p, old, new, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST)
 
+#define __test_and_clear_bit	test_and_clear_bit
 #define __set_bit		set_bit
 #define __clear_bit		clear_bit
 
@@ -152,6 +157,46 @@ static inline bool husk_cpuid_has(struct husk_vm *vm, u32 function, u32 index, i
 #define kvfree_rcu(p, head)		free(p)
 #define struct_size(p, member, n)	(sizeof(*(p)) + sizeof((p)->member[0]) * (n))
 #define sort(base, n, size, compare, swap) qsort(base, n, size, compare)
+/* ---- guest memory: one page, which may be absent for those who can't sleep, or altogether ---- */
+
+static u8 unit_page[4096];
+static bool unit_page_absent, unit_page_gone;
+static u32 unit_page_writes;
+
+#define IS_ALIGNED(x, a)	(!((x) & ((a) - 1)))
+#define pagefault_disable()	do { } while (0)
+#define pagefault_enable()	do { } while (0)
+#define __get_user(x, p)	(unit_page_absent || unit_page_gone ? -EFAULT : ((x) = *(p), 0))
+#define __put_user(x, p)	(unit_page_absent || unit_page_gone ? -EFAULT : (*(p) = (x), 0))
+
+static inline u8 *husk_gpa_to_user_write(struct husk_vm *vm, u64 gpa)
+{
+	return unit_page_gone || gpa >= sizeof(unit_page) ? NULL : unit_page + gpa;
+}
+
+static inline void husk_log_written(struct husk_vm *vm, u64 gpa, u32 len)
+{
+	unit_page_writes++;
+}
+
+static inline int husk_read_gpa(struct husk_vm *vm, u64 gpa, void *data, u32 len)
+{
+	if (!husk_gpa_to_user_write(vm, gpa))
+		return -EFAULT;
+	memcpy(data, unit_page + gpa, len);
+	unit_page_absent = false;
+	return 0;
+}
+
+static inline int husk_write_gpa(struct husk_vm *vm, u64 gpa, const void *data, u32 len)
+{
+	if (!husk_gpa_to_user_write(vm, gpa))
+		return -EFAULT;
+	memcpy(unit_page + gpa, data, len);
+	unit_page_absent = false;
+	husk_log_written(vm, gpa, len);
+	return 0;
+}
 
 /* ---- locks ---- */
 

@@ -55,6 +55,15 @@ static bool husk_msr_has_arch_caps(void)
 	return arch_caps;
 }
 
+/* ASYNC_PF is none of ours */
+static u32 pv_features = 1 << 3 | 1 << 5;
+static const u32 tsc_khz = 2500000;
+
+u32 husk_pv_features(void)
+{
+	return pv_features;
+}
+
 #define HUSK_MSR_H
 #include "../../kmod/cpuid_table.c"
 #include "../../kmod/cpuid.c"
@@ -207,11 +216,41 @@ static void test_denied(void)
 	husk_cpuid_free(&vm);
 }
 
+/* The personality: what is not supported is masked, and without its signature the leaf is another's */
+static void test_pv(void)
+{
+	struct husk_cpuid_entry given[] = {
+		{ .function = 0, .eax = 1 },
+		{ .function = 0x40000000, .eax = 0x40000001, .ebx = 0x4b4d564b, .ecx = 0x564b4d56, .edx = 0x4d },
+		{ .function = 0x40000001, .eax = ~0U, .edx = 1 },
+	};
+	struct husk_cpuid_entry *entry;
+	u32 bad, i;
+
+	boot(true);
+	bad = guest(0x40000000, 0)[HUSK_EAX] != 0x40000010 || guest(0x40000000, 0)[HUSK_EBX] != 0x4b4d564b;
+	bad += guest(0x40000001, 0)[HUSK_EAX] != pv_features || vm.pv.features != pv_features;
+	bad += guest(0x40000010, 0)[HUSK_EAX] != tsc_khz || guest(0x40000010, 0)[HUSK_EBX] != 1000000;
+	for (i = 0; i < 3; i++) {	/* all; another's signature; no features */
+		entry = malloc(sizeof(given));
+		memcpy(entry, given, sizeof(given));
+		if (i == 1)
+			entry[1].ecx++;
+		if (i == 2)
+			entry[2].function++;
+		bad += !!husk_cpuid_set(&vm, entry, ARRAY_SIZE(given));
+		bad += vm.pv.features != (i ? 0 : pv_features);
+		bad += guest(0x40000001, 0)[HUSK_EAX] != (i == 0 ? pv_features : i == 1 ? 0xffffffff : 0);
+	}
+	unit_report(!bad, "cpuid-pv", "%u wrong answers", bad);
+}
+
 int main(void)
 {
 	test_promises();
 	test_intel();
 	test_amd();
 	test_denied();
+	test_pv();
 	return unit_done();
 }

@@ -16,6 +16,7 @@
 #include "../../kmod/irqchip/irqchip.c"
 #include "../../kmod/irqchip/routes.c"
 #include "../../kmod/irqchip/chips_state.c"
+#include "../../kmod/pv/eoi.c"
 
 #define CPUS		3
 #define APIC		HUSK_APIC_DEFAULT_BASE

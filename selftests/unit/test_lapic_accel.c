@@ -16,6 +16,7 @@
 #include "../../kmod/irqchip/pit_timer.c"
 #include "../../kmod/irqchip/irqchip.c"
 #include "../../kmod/irqchip/routes.c"
+#include "../../kmod/pv/eoi.c"
 
 #define MSR_APIC_BASE	0x1b
 #define X2(reg)		(0x800 + (reg))

@@ -68,15 +68,62 @@ static u64 *vendor_msr(struct husk_vcpu *vcpu, u32 index)
 
 static const struct { u64 *(*host_msr)(struct husk_vcpu *vcpu, u32 index); } vendor = { vendor_msr }, *husk_vendor = &vendor;
 
+static u32 pv_writes;
+
+bool husk_pv_check_steal(struct husk_vcpu *vcpu, u32 index, u64 value)
+{
+	return !(value & 0x3e);
+}
+
+bool husk_pv_check_poll(struct husk_vcpu *vcpu, u32 index, u64 value)
+{
+	return value <= 1;
+}
+
+bool husk_pv_check_eoi(struct husk_vcpu *vcpu, u32 index, u64 value)
+{
+	return !(value & 2);
+}
+
+void husk_pv_write_wall_clock(struct husk_vcpu *vcpu, u32 index, u64 value)
+{
+	vcpu->pv.msr[HUSK_PV_WALL_CLOCK] = value;
+	pv_writes++;
+}
+
+void husk_pv_write_clock(struct husk_vcpu *vcpu, u32 index, u64 value)
+{
+	vcpu->pv.msr[HUSK_PV_CLOCK] = value;
+	pv_writes += 0x100;
+}
+
+void husk_pv_write_steal(struct husk_vcpu *vcpu, u32 index, u64 value)
+{
+	vcpu->pv.msr[HUSK_PV_STEAL] = value;
+	pv_writes += 0x10000;
+}
+
+void husk_pv_write_eoi(struct husk_vcpu *vcpu, u32 index, u64 value)
+{
+	vcpu->pv.msr[HUSK_PV_EOI] = value;
+	pv_writes += 0x1000000;
+}
+
+void husk_pv_tsc_moved(struct husk_vm *vm)
+{
+}
+
 #include "../../kmod/state_check.c"
 #include "../../kmod/msr.c"
 
 static u64 unknown;
+static struct husk_vm vm;
 static struct husk_vcpu vcpu;
 
 static void host(bool intel)
 {
 	memset(&vcpu, 0, sizeof(vcpu));
+	vcpu.vm = &vm;
 	vcpu.stats = (void *)&unknown;
 	host_modes = BIT_ULL(intel ? HUSK_MODE_VMX : HUSK_MODE_SVM);
 	host_flags = BIT(X86_FEATURE_IBPB) | BIT(X86_FEATURE_RDTSCP) | BIT(X86_FEATURE_ARCH_CAPABILITIES) |
@@ -136,8 +183,8 @@ static void test_table(void)
 		const struct husk_msr_row *row = &husk_msr_rows[i];
 
 		for (j = 0; j < row->count; j++)
-			bad += husk_msr_find(row->index + j) != (row->there && !row->there() ? NULL : row);
-		bad += husk_msr_find(row->index - 1) == row || husk_msr_find(row->index + row->count) == row;
+			bad += husk_msr_find(&vcpu, row->index + j) != (row->pv || (row->there && !row->there()) ? NULL : row);
+		bad += husk_msr_find(&vcpu, row->index - 1) == row || husk_msr_find(&vcpu, row->index + row->count) == row;
 	}
 	unit_report(!bad, "msr-find", "%u wrong rows", bad);
 }
@@ -204,6 +251,7 @@ static void test_state(bool intel, const char *name)
 	u64 value, again;
 
 	host(intel);
+	vm.pv.features = ~0U;
 	n = husk_msr_list(index, ARRAY_SIZE(index));
 	bad += n > HUSK_MSRS_MAX;
 	for (i = 0; i < n; i++) {
@@ -216,6 +264,7 @@ static void test_state(bool intel, const char *name)
 	bad += husk_msr_set(&vcpu, MSR_LSTAR, 1ULL << 47, false) != -EINVAL;
 	bad += husk_msr_set(&vcpu, MSR_LSTAR, 0x1234, false) || husk_msr_get(&vcpu, MSR_LSTAR, &value) || value;
 	bad += husk_msr_get(&vcpu, MSR_IA32_CR_PAT, &value) || value != 0x0007040600070406ULL;
+	vm.pv.features = 0;
 	unit_report(!bad, name, "%u wrong answers", bad);
 }
 
@@ -248,6 +297,35 @@ static void test_tsc(void)
 	unit_report(good, "msr-tsc", "they don't");
 }
 
+/* The paravirtual ones come and go with the VM's features, and a state sets all but the wall clock as the guest does. */
+static void test_pv(void)
+{
+	static const u32 all[] = {
+		MSR_KVM_WALL_CLOCK, MSR_KVM_SYSTEM_TIME, MSR_KVM_WALL_CLOCK_NEW, MSR_KVM_SYSTEM_TIME_NEW,
+		MSR_KVM_STEAL_TIME, MSR_KVM_PV_EOI_EN,
+	};
+	u32 i, bad = 0;
+	u64 value;
+
+	host(true);
+	pv_writes = 0;
+	for (i = 0; i < ARRAY_SIZE(all); i++)
+		bad += !absent(all[i]) || husk_msr_get(&vcpu, all[i], &value) != -ENOENT;
+	vm.pv.features = 1 << KVM_FEATURE_CLOCKSOURCE2 | 1 << KVM_FEATURE_STEAL_TIME;
+	bad += !absent(MSR_KVM_SYSTEM_TIME) || !absent(MSR_KVM_PV_EOI_EN);
+	bad += !wr(MSR_KVM_SYSTEM_TIME_NEW, 0x1001) || !reads(MSR_KVM_SYSTEM_TIME_NEW, 0x1001) || pv_writes != 0x100;
+	bad += wr(MSR_KVM_STEAL_TIME, 0x1003) || !wr(MSR_KVM_STEAL_TIME, 0x1001) || pv_writes != 0x10100;
+	vm.pv.features = ~0U;
+	bad += !reads(MSR_KVM_SYSTEM_TIME, 0x1001);
+	pv_writes = 0;
+	for (i = 0; i < ARRAY_SIZE(all); i++)
+		bad += husk_msr_set(&vcpu, all[i], 0x2001, true) || !reads(all[i], 0x2001);
+	bad += pv_writes != 0x1010200;
+	bad += husk_msr_set(&vcpu, MSR_KVM_PV_EOI_EN, 2, true) != -EINVAL;
+	vm.pv.features = 0;
+	unit_report(!bad, "msr-pv", "%u wrong answers", bad);
+}
+
 int main(void)
 {
 	test_table();
@@ -258,5 +336,6 @@ int main(void)
 	test_state(false, "msr-state-amd");
 	test_fast();
 	test_tsc();
+	test_pv();
 	return unit_done();
 }

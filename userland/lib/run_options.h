@@ -51,6 +51,8 @@
 						"0x2000 + n is interrupt line n; memory behind exits at\n" \
 						"0xff000000, 64K") \
 	SECTION("Behaviour") \
+	OPTION(personality, "personality", "NAME", "the hypervisor that the guest sees: kvm, with its paravirtual\n" \
+						   "devices, or none (kvm)") \
 	OPTION(no_reboot, "no-reboot", NULL, "a reset by the guest ends the VM, with status 7") \
 	OPTION(kvm_anchor, "kvm-anchor", NULL, "on VT-x: hold an empty KVM VM, with which the CPU stays\n" \
 						"in VMX operation between two stays in the guest")

@@ -16,7 +16,6 @@
 #define MIB		(1ULL << 20)
 #define MEMORY_DEFAULT	(256 * MIB)
 #define MEMORY_MIN	(16 * MIB)
-#define TSC_OPTION	"tsc_early_khz="
 #define CMDLINE_DEFAULT	"console=ttyS0"
 
 enum husk_status option_memory(struct config *c, const char *text)
@@ -291,21 +290,6 @@ enum husk_status config_init(struct config *c, int argc, char **argv)
 	return status ? status : check_name(c);
 }
 
-/*
- * Tell a Linux guest the TSC's frequency: measuring it against the 8254 takes
- * it thousands of exits, and fails where exits are slow. In front: what follows
- * a "--" is for init.
- */
-static void add_tsc_frequency(struct config *c, __u32 khz)
-{
-	static char line[BOOT_CMDLINE_MAX];
-
-	if (!khz || !c->kernel_info.is_linux || strstr(c->cmdline, TSC_OPTION))
-		return;
-	if (snprintf(line, sizeof(line), TSC_OPTION "%u %s", khz, c->cmdline) <= (int)c->kernel_info.cmdline_max)
-		c->boot.cmdline = line;
-}
-
 enum husk_status config_check_host(struct config *c, int dev)
 {
 	struct husk_caps caps;
@@ -321,7 +305,6 @@ enum husk_status config_check_host(struct config *c, int dev)
 		return fail(HUSK_STATUS_INPUT, "--memory: this CPU addresses %u bits only", caps.guest_phys_bits);
 	if (c->kvm_anchor && !(caps.modes >> HUSK_MODE_VMX & 1))
 		return fail(HUSK_STATUS_HOST, "--kvm-anchor: of use with VT-x only, leave it away");
-	add_tsc_frequency(c, caps.tsc_khz);
 	return HUSK_STATUS_OK;
 }
 

@@ -8,7 +8,7 @@
 
 /* Parse and check; on failure one line is printed. Files stay open for config_fini(). */
 enum husk_status config_init(struct config *config, int argc, char **argv);
-/* What only the device knows: does the memory fit into guest addresses, how fast is the TSC? */
+/* What only the device knows: does the memory fit into guest addresses? */
 enum husk_status config_check_host(struct config *config, int dev);
 void config_fini(struct config *config);
 /* A device, for machine_create() to make; for the functions option_ID(). options live as long as the process. */

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * What the guest's CPUID says: everything that the kernel supports on this
- * host, and the published signature of KVM's paravirtual interface
- * (Documentation/virt/kvm/x86/cpuid.rst) with those features that husk has.
+ * host, the personality among it: leaves 0x40000000 and following.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -12,9 +11,15 @@
 
 #define CPUID_POWER		0x80000007
 #define CPUID_INVARIANT_TSC	(1U << 8)
-#define KVM_CPUID_SIGNATURE	0x40000000
-#define KVM_CPUID_FEATURES	0x40000001
-#define KVM_FEATURE_NOP_IO_DELAY (1U << 1)
+#define CPUID_PERSONALITY	0x40000000	/* to 0x4fffffff */
+
+enum husk_status option_personality(struct config *c, const char *text)
+{
+	c->bare = !strcmp(text, "none");
+	if (!c->bare && strcmp(text, "kvm"))
+		return fail(HUSK_STATUS_USAGE, "--personality %s: give kvm or none", text);
+	return HUSK_STATUS_OK;
+}
 
 /*
  * A host whose kernel keeps time by the TSC has found it to run steadily; then
@@ -76,28 +81,29 @@ static void set_topology(struct husk_cpuid_entry *entry, __u32 count, unsigned i
 	}
 }
 
+/* Answers how many are left */
+static __u32 drop_personality(struct husk_cpuid_entry *entry, __u32 count)
+{
+	__u32 left = 0;
+
+	for (__u32 i = 0; i < count; i++)
+		if (entry[i].function >> 28 != CPUID_PERSONALITY >> 28)
+			entry[left++] = entry[i];
+	return left;
+}
+
 /* The leaves as a guest sees them, but for what the kernel fills in at run time */
 static enum husk_status make_leaves(const struct config *c, int dev, struct husk_cpuid_entry entry[HUSK_CPUID_MAX],
 				    __u32 *total)
 {
-	static const char signature[12] = "KVMKVMKVM\0\0";
-	__u32 count = HUSK_CPUID_MAX - 2;
-	struct husk_cpuid_entry *e;
+	__u32 count = HUSK_CPUID_MAX;
 
 	if (husk_get_cpuid(dev, entry, &count) < 0)
 		return fail(HUSK_STATUS_HOST, "the kernel does not tell its CPUID leaves: %s", strerror(errno));
 	if (host_trusts_tsc())
 		promise_steady_tsc(entry, count);
 	set_topology(entry, count, c->cpus);
-	e = &entry[count++];
-	*e = (struct husk_cpuid_entry){ .function = KVM_CPUID_SIGNATURE, .eax = KVM_CPUID_FEATURES };
-	memcpy(&e->ebx, signature, 4);
-	memcpy(&e->ecx, signature + 4, 4);
-	memcpy(&e->edx, signature + 8, 4);
-	entry[count++] = (struct husk_cpuid_entry){
-		.function = KVM_CPUID_FEATURES, .eax = KVM_FEATURE_NOP_IO_DELAY,
-	};
-	*total = count;
+	*total = c->bare ? drop_personality(entry, count) : count;
 	if (!cpuid_rules_apply(&c->cpuid, entry, total, HUSK_CPUID_MAX))
 		return fail(HUSK_STATUS_INPUT, "--cpuid: more than %d leaves", HUSK_CPUID_MAX);
 	return HUSK_STATUS_OK;

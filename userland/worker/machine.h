@@ -58,6 +58,7 @@ struct config {
 	bool no_reboot;
 	bool kvm_anchor;
 	bool debug_exit, testdev;
+	bool bare;		/* no personality: the guest sees no paravirtual interface */
 	int lifeline;			/* -1: none */
 	struct device_config device[MACHINE_VIRTIO];
 	unsigned int devices, disks;	/* disks: how many of them can be booted from */
