@@ -279,7 +279,7 @@ static const struct flat_test self_tests[] = {
 
 static const struct flat_test *const groups[] = {
 	self_tests, flat_mem_tests, flat_fpu_tests, flat_mode_tests, flat_control_tests, flat_state_tests,
-	flat_apic_tests, flat_hostile_tests, flat_log_tests, flat_eventfd_tests, flat_smp_tests,
+	flat_apic_tests, flat_hostile_tests, flat_log_tests, flat_eventfd_tests, flat_smp_tests, flat_pv_tests,
 };
 
 /* ---- the harness ---- */

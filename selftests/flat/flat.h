@@ -61,6 +61,7 @@ struct flat_test {
 #define FLAT_END { NULL, NULL, false, 0 }
 
 extern const struct flat_test flat_mem_tests[], flat_fpu_tests[], flat_control_tests[], flat_mode_tests[],
-	flat_hostile_tests[], flat_state_tests[], flat_apic_tests[], flat_log_tests[], flat_eventfd_tests[], flat_smp_tests[];
+	flat_hostile_tests[], flat_state_tests[], flat_apic_tests[], flat_log_tests[], flat_eventfd_tests[], flat_smp_tests[],
+	flat_pv_tests[];
 
 #endif

@@ -18,14 +18,16 @@
 	X(ioapic_directed_eoi) X(ioapic_modes) X(lint0_modes) X(pic_auto_eoi) X(pic_rotate) X(pic_special_mask) \
 	X(pic_nested) X(pic_poll) X(pit_modes) X(pit_gate) X(pit_read_back) \
 	X(pio_widths) X(pio_strings) X(pio_string_fault) X(mmio_mov) X(mmio_alu) X(mmio_strings) X(mmio_unaligned) \
-	X(fpu_keep) X(avx_keep) X(memory_touch) X(msi)
+	X(fpu_keep) X(avx_keep) X(memory_touch) X(msi) \
+	X(pv_clock) X(pv_wall_clock) X(pv_msrs) X(pv_hypercalls)
 
 /* Driven by a host function of the same name */
 #define GUEST_HOST_TESTS(X) \
 	X(fpu_swap) X(fpu_clean) X(memory_walk) X(read_only) X(triple_fault) X(unhandled) X(spin) X(spin_masked) X(jump) X(echo) \
 	X(timer_ticks) X(bench) X(halt) X(state_loop) X(fresh_touch) X(in_service) X(apic_rounds) X(x2apic_stack) \
 	X(write_pages) X(window_storm) X(doorbells) X(irqfds) X(ping) X(take_all) X(chips_kept) \
-	X(smp_ipi) X(smp_init) X(smp_init_masked) X(smp_storm) X(smp_pingpong) X(smp_lock) X(smp_touch) X(smp_states) X(halt_latency)
+	X(smp_ipi) X(smp_init) X(smp_init_masked) X(smp_storm) X(smp_pingpong) X(smp_lock) X(smp_touch) X(smp_states) X(halt_latency) \
+	X(pv_eoi) X(pv_smp) X(pv_hostile)
 
 #define GUEST_TESTS(X) GUEST_SELF_TESTS(X) GUEST_HOST_TESTS(X)
 

@@ -83,6 +83,7 @@ struct vmm_backend {
 };
 
 extern const struct vmm_backend vmm_husk, vmm_kvm;
+extern bool vmm_bare;	/* husk: VMs have no hypervisor's leaves in CPUID */
 
 /* Device only: 0 or -errno */
 int vmm_open(struct vmm *vm, const struct vmm_backend *be);

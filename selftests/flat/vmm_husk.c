@@ -15,6 +15,18 @@ static int husk_call(int fd, unsigned long command, void *arg)
 	return ret < 0 ? -errno : ret;
 }
 
+bool vmm_bare;
+
+static u32 drop_hypervisor(struct husk_cpuid_entry *entry, u32 count)
+{
+	u32 left = 0;
+
+	for (u32 i = 0; i < count; i++)
+		if (entry[i].function >> 28 != 4)
+			entry[left++] = entry[i];
+	return left;
+}
+
 static int husk_create(struct vmm *vm)
 {
 	struct husk_create_vm arg = { .size = sizeof(arg) };
@@ -30,6 +42,8 @@ static int husk_create(struct vmm *vm)
 	err = husk_call(vm->dev, HUSK_GET_CPUID, &cpuid);
 	if (err)
 		return err;
+	if (vmm_bare)
+		cpuid.count = drop_hypervisor(entry, cpuid.count);
 	return husk_call(vm->fd, HUSK_VM_SET_CPUID, &cpuid);
 }
 
@@ -78,6 +92,21 @@ struct both {
 
 static const u64 both_classes = 1ULL << HUSK_STATE_GENERAL | 1ULL << HUSK_STATE_SYSTEM;
 
+/* Others than vCPU 0 wait for INIT at first */
+static int husk_runnable(struct vmm *vm, u32 id)
+{
+	struct {
+		struct husk_state_record head;
+		struct husk_vcpu_events events;
+	} record = { .head = { HUSK_STATE_EVENTS, 1, sizeof(record.events), 0 } };
+	struct husk_state arg = {
+		.size = sizeof(arg), .classes = 1ULL << HUSK_STATE_EVENTS, .length = sizeof(record),
+		.buffer = (uintptr_t)&record,
+	};
+
+	return husk_call(vm->vcpu[id].fd, HUSK_VCPU_SET_STATE, &arg);
+}
+
 static int husk_set(struct vmm *vm, u32 id, const struct husk_general *regs, const struct husk_system *sys)
 {
 	struct both both = {
@@ -91,7 +120,9 @@ static int husk_set(struct vmm *vm, u32 id, const struct husk_general *regs, con
 		.buffer = (uintptr_t)&both,
 	};
 
-	return husk_call(vm->vcpu[id].fd, HUSK_VCPU_SET_STATE, &arg);
+	int err = husk_call(vm->vcpu[id].fd, HUSK_VCPU_SET_STATE, &arg);
+
+	return err || !id ? err : husk_runnable(vm, id);
 }
 
 static int husk_get(struct vmm *vm, u32 id, struct husk_general *regs, struct husk_system *sys)
