@@ -96,7 +96,8 @@ static void irqfd_queue(struct file *file, wait_queue_head_t *queue, poll_table 
 {
 	struct irqfd *irqfd = container_of(poll, struct irqfd, poll);
 
-	/* before all other waiters, who would find it read */
+	/* Before all other waiters, who would find it read. Newer kernels leave it to the caller to be the only one woken. */
+	irqfd->wait.flags |= WQ_FLAG_EXCLUSIVE;
 	add_wait_queue_priority(queue, &irqfd->wait);
 }
 

@@ -550,6 +550,35 @@ static void vm_state_values(void)
 	abi_close(&f);
 }
 
+/* The edges of GSI 5 that the VM's 8259 has seen, which is 0 or 1 */
+static int edge_of(struct fds *f)
+{
+	struct { struct husk_state_record head; struct husk_pic_state pic; } now;
+	__u32 length = sizeof(now);
+
+	EXPECT(state(f->fd[VM], HUSK_VM_GET_STATE, 1ULL << HUSK_VM_CLASS_PIC, &now, &length), 0);
+	return now.pic.chip[0].irr >> 5 & 1;
+}
+
+/* Who takes a signal is the only one to see it, also among irqfds of several VMs. */
+static void irqfd_shared(void)
+{
+	struct fds f = abi_open(false), other = abi_open(false);
+	int fd = eventfd(0, EFD_NONBLOCK);
+
+	EXPECT(irqfd(&f, fd, 5, 0, 0), 0);
+	EXPECT(irqfd(&other, fd, 5, 0, 0), 0);
+	EXPECT(eventfd_write(fd, 1), 0);
+	EXPECT(edge_of(&f), 1);
+	EXPECT(edge_of(&other), 0);
+	EXPECT(irqfd(&f, fd, 5, 0, HUSK_IRQFD_DEASSIGN), 0);
+	EXPECT(eventfd_write(fd, 1), 0);
+	EXPECT(edge_of(&other), 1);
+	close(fd);
+	abi_close(&other);
+	abi_close(&f);
+}
+
 static void fd_values(void)
 {
 	struct fds f = abi_open(true);
@@ -579,6 +608,7 @@ void values_run(void)
 	abi_group("abi_values_irq", irq_values);
 	abi_group("abi_values_routes", routes_values);
 	abi_group("abi_values_irqfd", irqfd_values);
+	abi_group("abi_values_irqfd_shared", irqfd_shared);
 	abi_group("abi_values_ioeventfd", ioeventfd_values);
 	abi_group("abi_values_state", state_values);
 	abi_group("abi_values_vm_state", vm_state_values);
