@@ -429,7 +429,7 @@ struct husk_routes {
  * does likewise.
  *
  * Errors: EBADF; EINVAL not an eventfd; EBUSY @fd is an irqfd of this VM already;
- * ENOSPC more than gsi_count; ENOMEM.
+ * ENOSPC more than gsi_count, or than HUSK_RESAMPLES_MAX with HUSK_IRQFD_RESAMPLE; ENOMEM.
  */
 struct husk_irqfd {
 	__u32 size;
@@ -441,6 +441,7 @@ struct husk_irqfd {
 };
 #define HUSK_IRQFD_DEASSIGN	(1U << 0)
 #define HUSK_IRQFD_RESAMPLE	(1U << 1)
+#define HUSK_RESAMPLES_MAX	128
 
 /**
  * struct husk_ioeventfd - HUSK_VM_IOEVENTFD: a guest's write signals an eventfd

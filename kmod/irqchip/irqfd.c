@@ -56,8 +56,10 @@ static void irqfd_retire(struct irqfd *irqfd)
 	lockdep_assert_held(&all->lock);
 	irqfd->active = false;
 	list_del_init(&irqfd->node);
-	if (irqfd->resample)
+	if (irqfd->resample) {
 		list_del_rcu(&irqfd->resample_node);
+		all->resamples--;
+	}
 	all->count--;
 }
 
@@ -110,7 +112,9 @@ static void irqfd_queue(struct file *file, wait_queue_head_t *queue, poll_table 
  * @inputs: a bit each
  *
  * Any context, but under no lock of husk's. All are lowered before the first is
- * signalled, since a device may raise its line again at once.
+ * signalled, since a device may raise its line again at once. In the fast loop
+ * interrupts are off meanwhile, and each eventfd may be another VM's irqfd: that
+ * is why HUSK_RESAMPLES_MAX is small.
  */
 void husk_irqfd_acked(struct husk_vm *vm, enum husk_route_kind chip, u32 inputs)
 {
@@ -206,13 +210,15 @@ static int irqfd_publish(struct irqfd *irqfd)
 	spin_lock_irq(&all->lock);
 	if (irqfds_find(all, irqfd->trigger)) {
 		ret = -EBUSY;
-	} else if (all->count >= HUSK_GSI_COUNT) {
+	} else if (all->count >= HUSK_GSI_COUNT || (irqfd->resample && all->resamples >= HUSK_RESAMPLES_MAX)) {
 		ret = -ENOSPC;
 	} else {
 		irqfd->active = true;
 		list_add_tail(&irqfd->node, &all->active);
-		if (irqfd->resample)
+		if (irqfd->resample) {
 			list_add_tail_rcu(&irqfd->resample_node, &all->resample);
+			all->resamples++;
+		}
 		all->count++;
 	}
 	spin_unlock_irq(&all->lock);

@@ -14,12 +14,13 @@
  * @resample: those of @active that wait for EOIs; also read under RCU
  * @dead: those whose eventfd was closed, for @work
  * @count: in @active
+ * @resamples: in @resample
  * @work: ends @dead
  */
 struct husk_irqfds {
 	spinlock_t lock;
 	struct list_head active, resample, dead;
-	u32 count;
+	u32 count, resamples;
 	struct work_struct work;
 };
 

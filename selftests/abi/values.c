@@ -335,6 +335,32 @@ static void irqfd_values(void)
 	close(null);
 }
 
+static void irqfd_resamples(void)
+{
+	const __u32 resample = HUSK_IRQFD_RESAMPLE;
+	struct fds f = abi_open(false), other = abi_open(false);
+	int fd[HUSK_RESAMPLES_MAX + 1], to = eventfd(0, 0);
+
+	for (int i = 0; i <= HUSK_RESAMPLES_MAX; i++)
+		fd[i] = eventfd(0, 0);
+	for (int i = 0; i < HUSK_RESAMPLES_MAX; i++)
+		EXPECT(irqfd(&f, fd[i], i % 24, to, resample), 0);
+	EXPECT(irqfd(&f, fd[HUSK_RESAMPLES_MAX], 5, to, resample), -ENOSPC);
+	EXPECT(irqfd(&f, fd[HUSK_RESAMPLES_MAX], 5, 0, 0), 0);		/* others have room */
+	EXPECT(irqfd(&f, fd[HUSK_RESAMPLES_MAX], 5, 0, HUSK_IRQFD_DEASSIGN), 0);
+	EXPECT(irqfd(&other, fd[0], 5, to, resample), 0);
+	close(fd[1]);							/* one that was closed takes no room */
+	EXPECT(irqfd(&f, fd[HUSK_RESAMPLES_MAX], 5, to, resample), 0);
+	EXPECT(irqfd(&f, fd[1] = eventfd(0, 0), 5, to, resample), -ENOSPC);
+	EXPECT(irqfd(&f, fd[2], 2, 0, HUSK_IRQFD_DEASSIGN), 0);
+	EXPECT(irqfd(&f, fd[1], 5, to, resample), 0);
+	for (int i = 0; i <= HUSK_RESAMPLES_MAX; i++)
+		close(fd[i]);
+	close(to);
+	abi_close(&other);
+	abi_close(&f);
+}
+
 static int ioeventfd(struct fds *f, int fd, __u64 addr, __u32 width, __u64 data, __u32 flags)
 {
 	struct husk_ioeventfd arg = { .size = sizeof(arg), .flags = flags, .fd = fd, .width = width, .addr = addr, .data = data };
@@ -608,6 +634,7 @@ void values_run(void)
 	abi_group("abi_values_irq", irq_values);
 	abi_group("abi_values_routes", routes_values);
 	abi_group("abi_values_irqfd", irqfd_values);
+	abi_group("abi_values_irqfd_resamples", irqfd_resamples);
 	abi_group("abi_values_irqfd_shared", irqfd_shared);
 	abi_group("abi_values_ioeventfd", ioeventfd_values);
 	abi_group("abi_values_state", state_values);
