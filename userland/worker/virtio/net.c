@@ -58,13 +58,16 @@ static enum given give_frame(struct net *n)
 	struct pvio_ring *ring = &n->virtio.queue[RX].ring;
 	bool merge = virtio_has(&n->virtio, NET_F_MRG_RXBUF);
 	uint8_t *number[2] = { NULL, NULL };
-	unsigned int count = 0;
+	unsigned int count = 0, looks = 0;
 	size_t done = 0;
 
 	while (done < n->frame_len) {
 		enum pvio_next next = pvio_ring_next(ring, &chain);
 		size_t bytes;
 
+		/* Wanted is a kick for more than there are, taken ones included. */
+		if (next == PVIO_EMPTY && pvio_ring_want_kicks(ring, true) && looks++ < ring->size)
+			continue;
 		if (next != PVIO_CHAIN) {
 			pvio_ring_unget(ring, count);
 			return next == PVIO_BROKEN ? DEAD : NO_BUFFERS;
@@ -89,7 +92,6 @@ static enum given give_frame(struct net *n)
 /* Frames until there are no more, or no buffers: then the driver kicks when it has some. */
 static void give_frames(struct net *n)
 {
-	struct virtio_queue *q = &n->virtio.queue[RX];
 	enum given given = GIVEN;
 
 	for (int i = 0; i < RX_WEIGHT && given == GIVEN; i++) {
@@ -98,8 +100,6 @@ static void give_frames(struct net *n)
 		if (!n->frame_len)
 			break;
 		given = give_frame(n);
-		if (given == NO_BUFFERS && pvio_ring_want_kicks(&q->ring, true))
-			given = GIVEN;	/* some have come meanwhile */
 	}
 	n->backend->ops->listen(n->backend, given == GIVEN);
 	if (given == DEAD)
