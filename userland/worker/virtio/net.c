@@ -123,7 +123,8 @@ static bool send_one(void *ctx, struct pvio_chain *chain)
 {
 	struct net *n = ctx;
 
-	if (chain->out_bytes > NET_HEADER && chain->out_bytes <= NET_FRAME_MAX &&
+	/* No network takes a runt, and passt ends at one. */
+	if (chain->out_bytes >= NET_HEADER + NET_ETHERNET && chain->out_bytes <= NET_FRAME_MAX &&
 	    !n->backend->ops->send(n->backend, chain->iov, chain->out, chain->out_bytes))
 		return false;
 	virtio_put(&n->virtio, TX, chain->head, 0);

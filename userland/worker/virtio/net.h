@@ -17,7 +17,8 @@
 struct machine;
 
 #define NET_HEADER	12		/* of virtio 1.x, before each frame */
-#define NET_FRAME_MAX	(65535 + 14 + NET_HEADER)
+#define NET_ETHERNET	14		/* of Ethernet, the least of a frame */
+#define NET_FRAME_MAX	(65535 + NET_ETHERNET + NET_HEADER)
 #define NET_FORWARD	256		/* room for the text of forwarded ports */
 
 /* virtio 1.2, 5.1.3 */

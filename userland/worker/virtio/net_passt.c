@@ -16,7 +16,6 @@
 #include "worker/virtio/net.h"
 
 #define LENGTH	4	/* of a length */
-#define ETH_MIN	14
 
 struct passt {
 	struct net_backend backend;
@@ -126,7 +125,7 @@ static size_t passt_receive(struct net_backend *b, uint8_t *frame, size_t room)
 		return 0;
 	memcpy(&length, p->in, LENGTH);
 	length = ntohl(length);
-	if (length < ETH_MIN || length > room - NET_HEADER) {
+	if (length < NET_ETHERNET || length > room - NET_HEADER) {
 		give_up(p);
 		return 0;
 	}
