@@ -123,7 +123,7 @@ void virtio_set_status(struct virtio *v, uint8_t status)
 		status &= ~VIRTIO_FEATURES_OK;
 	/* Bits go by a reset only; the device's own is not the driver's. */
 	v->status |= status & ~VIRTIO_NEEDS_RESET;
-	if ((set & VIRTIO_DRIVER_OK) && (v->status & VIRTIO_FEATURES_OK))
+	if ((set & VIRTIO_DRIVER_OK) && (v->status & VIRTIO_FEATURES_OK) && virtio_running(v))
 		start(v);
 }
 

@@ -158,7 +158,7 @@ static void vsock_start(struct virtio *v)
 	int on = 1;
 
 	for (unsigned int i = 0; i < DATA_QUEUES; i++)
-		if (!v->queue[i].enabled || v->queue[i].ring.broken) {
+		if (!v->queue[i].ring.running) {
 			virtio_broken(v);
 			return;
 		}
