@@ -16,11 +16,13 @@ size_t virtio_console_receive(struct virtio *v, const uint8_t *data, size_t n)
 {
 	static struct pvio_chain chain;		/* by the machine's lock */
 	struct pvio_ring *ring = &v->queue[RX].ring;
+	unsigned int weight = VIRTIO_WEIGHT;
 	size_t done = 0;
 
 	if (!virtio_running(v) || !v->queue[RX].enabled)
 		return 0;
-	while (done < n) {
+	/* A driver may give buffers without room for as long as we take them. */
+	for (; done < n && weight; weight--) {
 		enum pvio_next next = pvio_ring_next(ring, &chain);
 		size_t bytes;
 
@@ -34,6 +36,8 @@ size_t virtio_console_receive(struct virtio *v, const uint8_t *data, size_t n)
 		virtio_put(v, RX, chain.head, bytes);
 		done += bytes;
 	}
+	if (!weight)
+		console_wake(v->machine->console);	/* again, after others */
 	virtio_notify(v, RX);
 	return done;
 }
