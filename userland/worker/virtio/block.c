@@ -10,6 +10,8 @@
 
 #define QUEUE_SIZE	DISK_REQUESTS
 #define ID_LENGTH	20
+#define IN_FLIGHT_MAX	(256ULL << 20)	/* bytes, unless it is one request: a reset waits for them */
+#define TRANSFER_MAX	(1ULL << 30)	/* bytes of one; OVMF makes no larger ones either */
 
 #define F_SEG_MAX	(1ULL << 2)
 #define F_RO		(1ULL << 5)
@@ -55,6 +57,7 @@ struct range {
 struct block {
 	struct virtio virtio;
 	struct disk *disk;
+	uint64_t bytes;		/* in flight */
 	bool stopping;
 	bool stuck;		/* chains wait until a request is done */
 };
@@ -65,6 +68,7 @@ struct request {
 	uint16_t head;
 	uint8_t *status;
 	uint64_t in_bytes;	/* of data */
+	uint64_t bytes;		/* of data, either way */
 	struct iovec iov[];
 };
 
@@ -82,8 +86,10 @@ static void answer(struct block *b, uint16_t head, uint8_t *to, uint8_t status, 
 static void block_done(void *ctx, struct disk_request *disk_request)
 {
 	struct request *r = (struct request *)disk_request;
+	struct block *b = ctx;
 
-	answer(ctx, r->head, r->status, r->disk.error ? S_IOERR : S_OK, r->disk.error ? 0 : r->in_bytes);
+	b->bytes -= r->bytes;
+	answer(b, r->head, r->status, r->disk.error ? S_IOERR : S_OK, r->disk.error ? 0 : r->in_bytes);
 	free(r);
 }
 
@@ -144,7 +150,7 @@ static int parse_data(struct block *b, const struct header *h, const struct pvio
 	bool write = h->type == T_OUT;
 	uint64_t length = write ? c->out_bytes - sizeof(*h) : c->in_bytes - 1;
 
-	if (!in_disk(b, h->sector, length) || (write && b->disk->options->readonly))
+	if (!in_disk(b, h->sector, length) || length > TRANSFER_MAX || (write && b->disk->options->readonly))
 		return S_IOERR;
 	r->disk.op = write ? DISK_WRITE : DISK_READ;
 	r->disk.offset = h->sector * DISK_SECTOR;
@@ -153,6 +159,7 @@ static int parse_data(struct block *b, const struct header *h, const struct pvio
 	r->disk.iovs = write ? cut(r->iov, c->iov, c->out, sizeof(*h), length) :
 			       cut(r->iov, c->iov + c->out, c->in, 0, length);
 	r->in_bytes = write ? 0 : length;
+	r->bytes = length;
 	return S_OK;
 }
 
@@ -171,6 +178,7 @@ static int parse_range(struct block *b, const struct header *h, const struct pvi
 	r->disk.offset = range.sector * DISK_SECTOR;
 	r->disk.length = (uint64_t)range.sectors * DISK_SECTOR;
 	r->disk.unmap = range.flags & RANGE_UNMAP;
+	r->bytes = zero ? r->disk.length : 0;
 	if (!in_disk(b, range.sector, r->disk.length) || r->disk.length > (zero ? DISK_ZERO_MAX : DISK_TRIM_MAX))
 		return S_IOERR;
 	return S_OK;
@@ -208,18 +216,40 @@ static bool get_id(struct block *b, const struct pvio_chain *c, uint8_t *status)
 	return true;
 }
 
+static bool has_room(const struct block *b, uint64_t bytes)
+{
+	return b->disk->in_flight < DISK_REQUESTS && (!b->bytes || b->bytes + bytes <= IN_FLIGHT_MAX);
+}
+
+/* Reads, writes and the like. false: not now */
+static bool submit(struct block *b, const struct header *h, const struct pvio_chain *c, uint8_t *status)
+{
+	struct request *r = calloc(1, sizeof(*r) + (c->out + c->in) * sizeof(r->iov[0]));
+	int why = r ? parse(b, h, c, r) : S_IOERR;
+
+	if (why || (!r->disk.length && r->disk.op != DISK_FLUSH)) {
+		answer(b, c->head, status, why, 0);
+		free(r);
+		return true;
+	}
+	if (!has_room(b, r->bytes)) {
+		b->stuck = true;
+		free(r);
+		return false;
+	}
+	r->head = c->head;
+	r->status = status;
+	b->bytes += r->bytes;
+	b->disk->ops->submit(b->disk, &r->disk);
+	return true;
+}
+
 static bool block_one(void *ctx, struct pvio_chain *c)
 {
 	struct block *b = ctx;
 	struct header h;
-	struct request *r;
 	uint8_t *status;
-	int why;
 
-	if (b->disk->in_flight == DISK_REQUESTS) {
-		b->stuck = true;
-		return false;
-	}
 	if (!c->in || c->out_bytes < sizeof(h)) {
 		virtio_broken(&b->virtio);
 		virtio_put(&b->virtio, 0, c->head, 0);
@@ -229,17 +259,7 @@ static bool block_one(void *ctx, struct pvio_chain *c)
 	status = (uint8_t *)c->iov[c->out + c->in - 1].iov_base + c->iov[c->out + c->in - 1].iov_len - 1;
 	if (h.type == T_GET_ID)
 		return get_id(b, c, status);
-	r = calloc(1, sizeof(*r) + (c->out + c->in) * sizeof(r->iov[0]));
-	why = r ? parse(b, &h, c, r) : S_IOERR;
-	if (why || (!r->disk.length && r->disk.op != DISK_FLUSH)) {
-		answer(b, c->head, status, why, 0);
-		free(r);
-		return true;
-	}
-	r->head = c->head;
-	r->status = status;
-	b->disk->ops->submit(b->disk, &r->disk);
-	return true;
+	return submit(b, &h, c, status);
 }
 
 static void block_kick(struct virtio *v, unsigned int queue)
