@@ -36,13 +36,14 @@ static void release(struct virtio *v, uint64_t gpa, uint64_t length)
 /* Page numbers; neighbours are released together. */
 static bool inflate_one(void *ctx, struct pvio_chain *chain)
 {
+	static uint32_t numbers[PAGES_MAX];	/* by the machine's lock */
+	size_t pages = pvio_iov_from(chain->iov, chain->out, 0, numbers, sizeof(numbers)) / sizeof(numbers[0]);
 	struct virtio *v = ctx;
 	uint64_t first = 0, count = 0;
-	uint32_t page;
 
-	for (unsigned int i = 0; i < PAGES_MAX; i++) {
-		if (pvio_iov_from(chain->iov, chain->out, i * sizeof(page), &page, sizeof(page)) < sizeof(page))
-			break;
+	for (size_t i = 0; i < pages; i++) {
+		uint32_t page = numbers[i];
+
 		if (count && (page == first + count || page + 1ULL == first)) {
 			first = page < first ? page : first;
 			count++;
