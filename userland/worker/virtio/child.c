@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Programs that a device has beside the worker. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,8 @@
 #include <unistd.h>
 
 #include "worker/virtio/child.h"
+
+#define LOG_SIZE	4096
 
 /* Signals that the worker takes by a descriptor are not blocked there. */
 static void become(const char *const argv[], int fd, bool listening, int log)
@@ -46,9 +49,16 @@ pid_t child_start(const char *const argv[], int fd, bool listening, int log)
 	return pid;
 }
 
+/* In memory, and of one size: what a child says may be its guest's doing, and have no end. */
 int child_log(void)
 {
-	return memfd_create("log", MFD_CLOEXEC);
+	int log = memfd_create("log", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (log >= 0 && (ftruncate(log, LOG_SIZE) < 0 || fcntl(log, F_ADD_SEALS, F_SEAL_GROW | F_SEAL_SHRINK) < 0)) {
+		close(log);
+		return -1;
+	}
+	return log;
 }
 
 const char *child_said(int log, const char *otherwise)
