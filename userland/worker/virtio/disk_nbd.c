@@ -55,6 +55,7 @@ struct nbd {
 	pid_t pid;
 	bool dead;			/* the connection is lost: all fails */
 	struct disk_request *slot[DISK_REQUESTS];
+	bool sent[DISK_REQUESTS];	/* all of it: there may be a reply */
 	/* to be sent: slots in order, the first one partly */
 	uint16_t queue[DISK_REQUESTS];
 	unsigned int queue_at, queue_len;
@@ -76,6 +77,7 @@ static struct nbd *nbd_of(struct disk *disk)
 static void finish(struct nbd *n, struct disk_request *r, int error)
 {
 	n->slot[r->slot] = NULL;
+	n->sent[r->slot] = false;
 	disk_done(&n->disk, r, error);
 }
 
@@ -158,6 +160,7 @@ static void send_queue(struct nbd *n)
 		if (!send_some(n, r))
 			break;
 		n->started = false;
+		n->sent[r->slot] = true;
 		n->queue_at = (n->queue_at + 1) % DISK_REQUESTS;
 		n->queue_len--;
 	}
@@ -208,7 +211,7 @@ static bool receive(struct nbd *n, struct iovec *iov, unsigned int count, size_t
 static void take_reply(struct nbd *n)
 {
 	uint64_t slot = n->reply.handle;
-	struct disk_request *r = slot < DISK_REQUESTS ? n->slot[slot] : NULL;
+	struct disk_request *r = slot < DISK_REQUESTS && n->sent[slot] ? n->slot[slot] : NULL;
 	int error = be32toh(n->reply.error);
 
 	n->reply_got = 0;
