@@ -102,13 +102,9 @@ void loop_remove(struct loop *loop, struct watch *watch)
 
 void loop_round(struct loop *loop)
 {
-	int count = epoll_wait(loop->epoll, loop->ready, LOOP_EVENTS, 0);
-
-	if (count <= 0)
-		return;
 	pthread_mutex_lock(loop->lock);
-	loop->count = count;
-	for (int i = 0; i < count; i++) {
+	loop->count = epoll_wait(loop->epoll, loop->ready, LOOP_EVENTS, 0);
+	for (int i = 0; i < loop->count; i++) {
 		struct watch *watch = loop->ready[i].data.ptr;
 
 		if (watch)
