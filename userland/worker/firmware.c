@@ -19,6 +19,7 @@
 #define LOW_COPY	(128 * KIB)	/* the ROM's end is seen below 1 MiB, too */
 #define ROM_SLOT	2		/* memory slots 0 and 1 are RAM */
 #define LOG_PORT	0x402
+#define LOG_MAX		(64 * MIB)	/* bytes, over all resets */
 #define LOG_PRESENT	0xe9		/* what SeaBIOS and OVMF look for before they write there */
 
 static const struct {
@@ -78,14 +79,14 @@ static uint64_t log_read(void *ctx, uint64_t offset, unsigned int width)
 
 static void log_write(void *ctx, uint64_t offset, unsigned int width, uint64_t value)
 {
-	const struct config *c = ((struct machine *)ctx)->config;
+	struct machine *m = ctx;
 	uint8_t byte = value;
 
 	(void)offset;
 	(void)width;
-	/* what can't be written is lost */
-	if (write(c->firmware_log, &byte, 1) < 0)
-		return;
+	/* What can't be written is lost, and so is what any guest writes there without end. */
+	if (m->firmware.logged < LOG_MAX && write(m->config->firmware_log, &byte, 1) == 1)
+		m->firmware.logged++;
 }
 
 static enum husk_status map_rom(struct machine *m)

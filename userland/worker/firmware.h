@@ -28,6 +28,7 @@ struct firmware {
 	struct firmware_tables *tables;	/* what is behind the files of fw_cfg */
 	struct fw_cfg fw_cfg;
 	struct bus_range log_port;
+	uint64_t logged;		/* bytes */
 };
 
 /* The option's check when all are known: finds the file, looks at its size */
