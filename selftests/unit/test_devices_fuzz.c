@@ -15,23 +15,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "worker/config.h"
-#include "worker/machine.h"
-#include "worker/virtio/block.h"
-#include "worker/virtio/console.h"
-#include "worker/virtio/balloon.h"
-#include "worker/virtio/disk.h"
-#include "worker/virtio/net.h"
-#include "worker/virtio/virtio.h"
-
 #define RAM		(48U << 20)
+#include "device_machine.h"
+
 #define OPS		2000
 #define DISK		"/tmp/husk-devices-fuzz"
-
-static struct machine machine;
-static struct console console;
-static struct config config = { .memory = RAM, .name = "fuzz", .cpus = 1 };
-static unsigned long messages, lines;
 
 /* ---- the accesses of a guest ---- */
 
@@ -79,118 +67,12 @@ static void interrupts(void)
 #include "fuzz/random.c"
 #include "fuzz/devices.c"
 
-/* ---- what the worker has beside its devices ---- */
-
-int husk_vm_irq_line(int vm, __u32 gsi, __u32 level)
-{
-	(void)vm;
-	(void)level;
-	lines++;
-	return gsi < 24 ? 0 : -1;
-}
-
-int husk_vm_signal_msi(int vm, __u64 address, __u32 data)
-{
-	(void)vm;
-	(void)address;
-	(void)data;
-	messages++;
-	return 0;
-}
-
-long long machine_now_ms(void)
-{
-	return 1;	/* for ever within the time in which errors are not repeated */
-}
-
-void machine_end(struct machine *m, enum machine_end reason)
-{
-	(void)m;
-	(void)reason;
-}
-
-uint8_t *machine_ram(const struct machine *m, uint64_t gpa, uint64_t length)
-{
-	return pvio_map(&m->guest, gpa, length);
-}
-
-enum husk_status config_add_device(struct config *c, enum husk_status (*create)(struct machine *m, void *options),
-				   void *options)
-{
-	c->device[c->devices++] = (struct device_config){ create, options };
-	return create(&machine, options);
-}
-
 enum husk_status disk_open_qcow2(struct disk **disk, const struct disk_options *options, struct loop *loop)
 {
 	(void)disk;
 	(void)options;
 	(void)loop;
 	return HUSK_STATUS_FAIL;
-}
-
-/* ---- a network of one frame ---- */
-
-static struct {
-	struct net_backend backend;
-	uint8_t frame[NET_FRAME_MAX];
-	size_t length;
-	bool full;
-} wire;
-
-static bool wire_send(struct net_backend *b, const struct iovec *iov, unsigned int count, size_t bytes)
-{
-	(void)b;
-	wire.full = !wire.full;		/* each second time it has no room */
-	if (wire.full)
-		return false;
-	wire.length = pvio_iov_from(iov, count, 0, wire.frame, bytes);
-	return true;
-}
-
-static size_t wire_receive(struct net_backend *b, uint8_t *frame, size_t room)
-{
-	size_t n = wire.length < room ? wire.length : room;
-
-	(void)b;
-	memcpy(frame, wire.frame, n);
-	wire.length = 0;
-	return n;
-}
-
-static void wire_listen(struct net_backend *b, bool on)
-{
-	(void)b;
-	(void)on;
-}
-
-static void wire_offload(struct net_backend *b, uint64_t features)
-{
-	(void)b;
-	(void)features;
-}
-
-static void wire_close(struct net_backend *b)
-{
-	(void)b;
-}
-
-static const struct net_ops wire_ops = {
-	.name = "wire", .send = wire_send, .receive = wire_receive, .listen = wire_listen, .offload = wire_offload,
-	.close = wire_close,
-};
-
-enum husk_status net_open_tap(struct net_backend **b, const struct net_options *options, struct loop *loop)
-{
-	wire.backend = (struct net_backend){ .ops = &wire_ops, .options = options, .loop = loop };
-	wire.length = 0;
-	*b = &wire.backend;
-	return HUSK_STATUS_OK;
-}
-
-enum husk_status net_open_passt(struct net_backend **b, const struct net_options *options, struct loop *loop)
-{
-	return net_open_tap(b, options, loop);
 }
 
 /* ---- a machine ---- */
@@ -201,16 +83,7 @@ static void make_machine(uint8_t *ram)
 	static struct net_options net;
 	enum husk_status status = HUSK_STATUS_OK;
 
-	memset(&machine, 0, sizeof(machine));
-	config.devices = 0;
-	machine.config = &config;
-	machine.console = &console;
-	machine.low = RAM;
-	machine.ram = ram;
-	machine.guest = (struct pvio_memory){ ram, RAM, RAM_HIGH_BASE, 0 };
-	pthread_mutex_init(&machine.lock, NULL);
-	loop_init(&machine.loop, &machine.lock);
-	chipset_init(&machine);
+	begin_machine(ram);
 	disk.readonly = chance(20);
 	status |= block_create(&machine, disk.readonly ? &readonly : &disk);
 	status |= net_create(&machine, &net);
@@ -222,14 +95,6 @@ static void make_machine(uint8_t *ram)
 		exit(1);
 	}
 	pci_assign(&machine.chipset.pci);
-}
-
-static void destroy_machine(void)
-{
-	while (machine.virtio_count)
-		virtio_destroy(machine.virtio[--machine.virtio_count]);
-	chipset_fini(&machine);
-	loop_fini(&machine.loop);
 }
 
 /* What comes from outside, and what is asked from there */
