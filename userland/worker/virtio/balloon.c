@@ -13,6 +13,7 @@
 #define QUEUE_SIZE	128
 #define PAGE		4096ULL
 #define PAGES_MAX	4096	/* of a request, whatever it has */
+#define WEIGHT		16	/* requests at a time: each may be all of the guest's memory */
 
 #define F_DEFLATE_ON_OOM	(1ULL << 2)
 #define F_REPORTING		(1ULL << 5)
@@ -68,6 +69,11 @@ static bool deflate_one(void *ctx, struct pvio_chain *chain)
 /* Free pages are the segments that the device may write (5.5.6.7.2). */
 static bool report_one(void *ctx, struct pvio_chain *chain)
 {
+	const struct machine *m = ((struct virtio *)ctx)->machine;
+
+	/* The same memory several times over is nobody's free memory. */
+	if (chain->in_bytes > m->low + m->high)
+		chain->in = 0;
 	for (unsigned int i = chain->out; i < (unsigned int)chain->out + chain->in; i++) {
 		uintptr_t start = ((uintptr_t)chain->iov[i].iov_base + PAGE - 1) & ~(PAGE - 1);
 		uintptr_t end = ((uintptr_t)chain->iov[i].iov_base + chain->iov[i].iov_len) & ~(PAGE - 1);
@@ -103,7 +109,7 @@ static void balloon_destroy(struct virtio *v)
 }
 
 static const struct virtio_class balloon_class = {
-	.id = 5, .name = "balloon", .pci_class = 0x00ff00,
+	.id = 5, .name = "balloon", .pci_class = 0x00ff00, .weight = WEIGHT,
 	.kick = balloon_kick, .show = balloon_show, .destroy = balloon_destroy,
 };
 

@@ -59,7 +59,8 @@ enum pvio_served virtio_serve(struct virtio *v, unsigned int queue, bool (*one)(
 {
 	static struct pvio_chain chain;		/* by the machine's lock */
 	struct virtio_queue *q = &v->queue[queue];
-	enum pvio_served served = pvio_ring_serve(&q->ring, &chain, VIRTIO_WEIGHT, one, v);
+	unsigned int weight = v->class->weight ? v->class->weight : VIRTIO_WEIGHT;
+	enum pvio_served served = pvio_ring_serve(&q->ring, &chain, weight, one, v);
 
 	if (served == PVIO_MORE) {
 		q->more = true;

@@ -17,7 +17,7 @@ struct virtio;
 
 #define VIRTIO_QUEUES	5	/* at most, of a device */
 #define VIRTIO_CONFIG	64	/* bytes of device configuration, at most */
-#define VIRTIO_WEIGHT	256	/* chains of a queue, before others have their turn */
+#define VIRTIO_WEIGHT	256	/* struct virtio_class: weight, of most */
 #define VIRTIO_NO_VECTOR 0xffff
 
 /* virtio 1.2, chapter 6 */
@@ -40,6 +40,7 @@ struct virtio;
  * @id: virtio 1.2, chapter 5
  * @name: for 'husk show'
  * @pci_class: class, subclass, interface
+ * @weight: chains of a queue, before others have their turn; 0: VIRTIO_WEIGHT
  * @kick: the driver made chains available in a queue (or may have); the device runs
  * @start: the driver is ready; every queue is kicked after. May be NULL
  * @stop: let go of all chains: nothing is in flight when it returns. May be NULL
@@ -53,6 +54,7 @@ struct virtio_class {
 	uint16_t id;
 	const char *name;
 	uint32_t pci_class;
+	unsigned int weight;
 	void (*kick)(struct virtio *v, unsigned int queue);
 	void (*start)(struct virtio *v);
 	void (*stop)(struct virtio *v);
