@@ -282,6 +282,10 @@ refused virtio_disk_key 2 'nosuchkey' husk run --kernel "$first" --disk $D/disk,
 refused virtio_disk_serial 2 '20 characters' husk run --kernel "$first" --disk $D/disk,serial=123456789012345678901
 refused virtio_disk_nothing 2 'nothing' husk run --kernel "$first" --disk ""
 refused virtio_disk_no_qcow2 3 'qemu-nbd' husk run --kernel "$first" --disk $D/disk,format=qcow2
+qemu-img create -q -f qcow2 -F raw -b $D/short $D/backed 1M
+qemu-img create -q -f qcow2 -o data_file=$D/data,data_file_raw=on $D/outside 1M
+refused virtio_disk_backing 3 'backing file' husk run --kernel "$first" --disk $D/backed,format=qcow2
+refused virtio_disk_data_file 3 'another file' husk run --kernel "$first" --disk $D/outside,format=qcow2,backing
 refused virtio_disk_many 2 'devices' husk run --kernel "$first" $(for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16; do echo --rng --rng; done)
 refused virtio_net_kind 2 'tap=' husk run --kernel "$first" --net bridge
 refused virtio_net_mac 2 'address' husk run --kernel "$first" --net tap=tap0,mac=01:00:00:00:00:00

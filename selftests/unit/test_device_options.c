@@ -66,9 +66,9 @@ static void test_disk(void)
 		"f,serial=123456789012345678901" };
 	struct disk_options *o;
 
-	check("file", !option_disk(&config, "a b") && (o = made) && !strcmp(o->path, "a b") && !o->readonly && !o->format && !o->serial);
-	check("all keys", !option_disk(&config, "f,serial=x=y,readonly,format=qcow2") && (o = made) && !strcmp(o->path, "f") &&
-	      o->readonly && !strcmp(o->format, "qcow2") && !strcmp(o->serial, "x=y"));
+	check("file", !option_disk(&config, "a b") && (o = made) && !strcmp(o->path, "a b") && !o->readonly && !o->backing && !o->format && !o->serial);
+	check("all keys", !option_disk(&config, "f,serial=x=y,readonly,backing,format=qcow2") && (o = made) && !strcmp(o->path, "f") &&
+	      o->readonly && o->backing && !strcmp(o->format, "qcow2") && !strcmp(o->serial, "x=y"));
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		*said = 0;
 		check(bad[i], option_disk(&config, bad[i]) == HUSK_STATUS_USAGE && strstr(said, "--disk"));

@@ -91,7 +91,7 @@ static void reaped(void *ctx)
 	(void)ctx;
 }
 
-/* ---- the test ---- */
+/* ---- the tests ---- */
 
 static struct disk *open_disk(void)
 {
@@ -150,6 +150,32 @@ static unsigned int answer_early(uint64_t handle)
 	return early;
 }
 
+static const char *refused(const char *make, bool backing)
+{
+	char line[256];
+
+	snprintf(line, sizeof(line), "qemu-img create -q -f qcow2 %s /tmp/husk-nbd.qcow2 1M", make);
+	return system(line) ? "qemu-img failed" : qcow2_refuse("/tmp/husk-nbd.qcow2", backing);
+}
+
+/* Files of the host that an image names, as qemu-img writes them */
+static void test_names(void)
+{
+	static const char backed[] = "-F raw -b /etc/passwd", old[] = "-o compat=0.10 -F raw -b /etc/passwd";
+	static const char outside[] = "-o data_file=/tmp/husk-nbd.data";
+
+	if (system("qemu-img --version >/dev/null 2>&1")) {
+		printf("skip nbd_names: no qemu-img\n");
+		return;
+	}
+	check("qcow2_alone", !refused("", false));
+	check("qcow2_backing", refused(backed, false) && strstr(refused(backed, false), "backing") && !refused(backed, true));
+	check("qcow2_backing_version_2", refused(old, false) && !refused(old, true));
+	check("qcow2_data_file", refused(outside, true) && strstr(refused(outside, true), "another file"));
+	unlink("/tmp/husk-nbd.qcow2");
+	unlink("/tmp/husk-nbd.data");
+}
+
 int main(void)
 {
 	signal(SIGSEGV, crashed);
@@ -162,6 +188,7 @@ int main(void)
 	check("nbd_no_answer_before_all_is_sent", !answer_early(0));
 	check("nbd_no_answer_to_nothing", !answer_early(7) && !answer_early(~0ULL));
 	loop_fini(&loop);
+	test_names();
 	printf("# %d passed, %d failed\n", passed, failed);
 	return failed != 0;
 }

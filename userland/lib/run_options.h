@@ -32,7 +32,7 @@
 	OPTION(uuid, "uuid", "UUID", "of the VM, for the guest as well (random)") \
 	OPTION(serial_number, "serial-number", "TEXT", "of the system, for the guest (none)") \
 	SECTION("Devices, on the PCI bus in this order; options may be given several times") \
-	OPTION(disk, "disk", "FILE[,format=raw|qcow2][,readonly][,serial=TEXT]", \
+	OPTION(disk, "disk", "FILE[,format=raw|qcow2][,backing][,readonly][,serial=TEXT]", \
 	       "a file or a block device as a disk (raw)") \
 	OPTION(net, "net", "tap=INTERFACE[,mac=MAC] | user[,mac=MAC][,hostfwd=tcp|udp:HOST:GUEST]...", \
 	       "a network card: on a tap interface of the host, or\n" \

@@ -61,6 +61,7 @@ struct disk_options {
 	const char *format;
 	const char *serial;
 	bool readonly;
+	bool backing;		/* of qcow2: it may have a backing file */
 };
 
 struct disk {
@@ -81,6 +82,9 @@ struct disk {
 /* Open it; on failure one line is printed. done, reaped and ctx are the caller's to set before */
 enum husk_status disk_open_raw(struct disk **disk, const struct disk_options *options, struct loop *loop);
 enum husk_status disk_open_qcow2(struct disk **disk, const struct disk_options *options, struct loop *loop);
+
+/* Does a qcow2 file name others that the user has not allowed? NULL, or why it is refused */
+const char *qcow2_refuse(const char *path, bool backing);
 
 /* A request failed: a line in the log, unless there was one a short while ago */
 void disk_complain(struct disk *disk, const struct disk_request *request);

@@ -377,6 +377,7 @@ enum husk_status disk_open_qcow2(struct disk **disk, const struct disk_options *
 {
 	struct nbd *n = calloc(1, sizeof(*n));
 	enum husk_status status;
+	const char *why;
 
 	if (!n)
 		return fail(HUSK_STATUS_FAIL, "out of memory");
@@ -386,8 +387,10 @@ enum husk_status disk_open_qcow2(struct disk **disk, const struct disk_options *
 	n->disk.block = DISK_SECTOR;
 	n->disk.physical = 4096;
 	n->watch = (struct watch){ -1, EPOLLIN, nbd_ready, n };
-	if (access(options->path, options->readonly ? R_OK : R_OK | W_OK) < 0)
-		status = fail(HUSK_STATUS_INPUT, "--disk %s: %s", options->path, strerror(errno));
+	why = access(options->path, options->readonly ? R_OK : R_OK | W_OK) < 0 ? strerror(errno) :
+		qcow2_refuse(options->path, options->backing);
+	if (why)
+		status = fail(HUSK_STATUS_INPUT, "--disk %s: %s", options->path, why);
 	else
 		status = connect_nbd(n, options);
 	if (status)

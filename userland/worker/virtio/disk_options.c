@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* --disk FILE[,format=raw|qcow2][,readonly][,serial=TEXT] */
+/* --disk FILE[,format=raw|qcow2][,readonly][,backing][,serial=TEXT] */
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +25,15 @@ static const char *set_readonly(void *to, const char *value)
 	return NULL;
 }
 
+static const char *set_backing(void *to, const char *value)
+{
+	struct disk_options *o = to;
+
+	(void)value;
+	o->backing = true;
+	return NULL;
+}
+
 static const char *set_serial(void *to, const char *value)
 {
 	struct disk_options *o = to;
@@ -38,6 +47,7 @@ enum husk_status option_disk(struct config *config, const char *text)
 	static const struct option_key keys[] = {
 		{ "format", false, set_format },
 		{ "readonly", true, set_readonly },
+		{ "backing", true, set_backing },
 		{ "serial", false, set_serial },
 		{ },
 	};
