@@ -315,6 +315,28 @@ static void test_balloon(struct virtio *v)
 	      ram[DATA + 5 * PAGE] && !ram[DATA + 6 * PAGE] && ram[DATA + 7 * PAGE]);
 }
 
+/* Each report may be of all memory: others have their turn between; memory several times over is nothing. */
+static void test_balloon_reports(struct virtio *v)
+{
+	drive(v, 1ULL << 5, 0);
+	memset(ram + DATA, 0x5a, 4 * PAGE);
+	desc(2, 0, DATA, PAGE, 2, 0);
+	for (unsigned int i = 0; i < 3; i++)
+		desc(2, 1 + i, DATA + PAGE, RAM / 2, i < 2 ? 3 : 2, 2 + i);
+	offer(v, 2, 1);
+	for (unsigned int i = 1; i < 100; i++)
+		offer(v, 2, 0);
+	virtio_kick(v, 2);
+	check("balloon_weight", used_idx(2) < 32);
+	for (unsigned int i = 0; i < 100; i++) {
+		pthread_mutex_unlock(&machine.lock);
+		loop_round(&machine.loop);
+		pthread_mutex_lock(&machine.lock);
+	}
+	check("balloon_reported", used_idx(2) == 100 && !ram[DATA]);
+	check("balloon_reported_twice", ram[DATA + PAGE]);
+}
+
 /* What a child says goes into memory of ours, and what it says may be the guest's doing */
 static void test_child_log(void)
 {
@@ -360,6 +382,7 @@ int main(void)
 	test_queue_too_large(machine.virtio[1]);
 	test_block_in_flight(machine.virtio[0]);
 	test_balloon(machine.virtio[2]);
+	test_balloon_reports(machine.virtio[2]);
 	test_child_log();
 	test_console_no_room(machine.virtio[3]);
 	destroy_machine();
