@@ -43,6 +43,34 @@ for command in show pause resume stop kill; do
 done
 chmod 755 /lab /lab/guest 2>/dev/null
 refused cli_no_rights $HOST 'permission|right|group' setuidgid user husk run --kernel "$image"
+
+# VMs of another user's, whom root asks about: of what they say nothing does harm
+D=/tmp/decoy
+mkdir -m 777 $D
+chmod 666 /dev/husk
+decoys=
+# decoy NAME ARGUMENTS...: in the background, as the user but for root's own
+decoy() {
+	_decoy=$1
+	shift
+	if [ $_decoy = root ]; then
+		$T/decoy "$@" >$D/$_decoy.said 2>&1 &
+	else
+		setpriv --reuid=1000 --regid=1000 --clear-groups $T/decoy "$@" >$D/$_decoy.said 2>&1 &
+	fi
+	decoys="$decoys $!"
+	for _i in 1 2 3 4 5 6 7 8 9 10; do grep -q ready $D/$_decoy.said && return; sleep 0.2; done
+	not_ok cli_decoy_$_decoy "$(head -n 1 $D/$_decoy.said)"
+}
+decoy root socket $D/root.sock ok
+decoy thief vm thief $D/root.sock
+refused cli_control_stolen $HOST "another user" husk balloon thief 1M
+refused cli_console_stolen $FAIL "not permitted" husk console thief
+[ "$(cat $D/root.said)" = ready ] && ok cli_control_unheard || not_ok cli_control_unheard "$(tail -n 1 $D/root.said)"
+kill $decoys
+wait
+chmod 660 /dev/husk
+
 [ -z "$(husk ls | tail -n +2)" ] && ok cli_nothing_left || not_ok cli_nothing_left "$(husk ls | tail -n 1)"
 [ "$(refs)" = 0 ] && ok cli_refs || not_ok cli_refs "$(refs) references left"
 pidof husk-vm >/dev/null && not_ok cli_processes "a husk-vm is left" || ok cli_processes

@@ -8,6 +8,7 @@
 #define HUSK_CLI_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 #include "lib/status.h"
 
@@ -48,7 +49,7 @@ int parse_plain(int argc, char **argv, const char *usage_text, bool *json, int m
 /* Print s as a JSON string, quotes included. */
 void json_string(const char *s);
 
-/* Connect this terminal to the console of a VM by its control socket, until: */
+/* Connect this terminal to the console of a user's VM by its control socket, until: */
 enum console_end {
 	CONSOLE_EOF,		/* the VM ended */
 	CONSOLE_DETACHED,	/* the user detached */
@@ -57,6 +58,6 @@ enum console_end {
 	CONSOLE_LOST,		/* our own terminal is gone */
 	CONSOLE_NONE,		/* could not connect; errno */
 };
-enum console_end console_attach(const char *path);
+enum console_end console_attach(const char *path, uid_t owner);
 
 #endif

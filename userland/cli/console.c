@@ -150,9 +150,9 @@ static int relay(struct terminal *t)
 }
 
 /* A dying CLI restores the terminal: signals come as data, not in the middle of something. */
-enum console_end console_attach(const char *path)
+enum console_end console_attach(const char *path, uid_t owner)
 {
-	struct terminal t = { .console = husk_control_connect(path, "console\n") };
+	struct terminal t = { .console = husk_control_connect(path, owner, "console\n") };
 	sigset_t set, old;
 	int end;
 
@@ -191,7 +191,7 @@ int cmd_console(int argc, char **argv)
 
 	vm_find(nl, name, &vm);
 	husk_nl_close(nl);
-	switch (console_attach(vm.control)) {
+	switch (console_attach(vm.control, vm.owner_uid)) {
 	case CONSOLE_NONE:
 		die(HUSK_STATUS_FAIL, "%s: no console at \"%s\": %s", vm.name, vm.control, strerror(errno));
 	case CONSOLE_LOST:
@@ -200,7 +200,7 @@ int cmd_console(int argc, char **argv)
 		complain("detached; %s runs on", vm.name);
 		break;
 	case CONSOLE_QUIT:
-		fd = husk_control_connect(vm.control, "quit\n");
+		fd = husk_control_connect(vm.control, vm.owner_uid, "quit\n");
 		if (fd >= 0)
 			close(fd);
 		break;

@@ -108,7 +108,7 @@ uint64_t vm_now(void)
 size_t vm_ask(const struct husk_nl_vm *vm, const char *line, char *answer, size_t room)
 {
 	const struct timeval patience = { .tv_sec = 5 };
-	int fd = husk_control_connect(vm->control, line);
+	int fd = husk_control_connect(vm->control, vm->owner_uid, line);
 	size_t len = 0;
 	ssize_t n;
 

@@ -63,7 +63,21 @@ int husk_control_path(char path[HUSK_CONTROL_LEN], const char *name)
 	return 0;
 }
 
-int husk_control_connect(const char *path, const char *line)
+/* Whoever made the VM said where its socket is: that may be somebody else's. */
+static int check_peer(int fd, uid_t owner)
+{
+	struct ucred peer;
+	socklen_t len = sizeof(peer);
+
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0)
+		return -1;
+	if (peer.uid == owner)
+		return 0;
+	errno = EPERM;
+	return -1;
+}
+
+int husk_control_connect(const char *path, uid_t owner, const char *line)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	size_t len = strlen(line);
@@ -77,7 +91,7 @@ int husk_control_connect(const char *path, const char *line)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -1;
-	if (!connect(fd, (struct sockaddr *)&addr, sizeof(addr)) &&
+	if (!connect(fd, (struct sockaddr *)&addr, sizeof(addr)) && !check_peer(fd, owner) &&
 	    send(fd, line, len, MSG_NOSIGNAL) == (ssize_t)len)
 		return fd;
 	err = errno;

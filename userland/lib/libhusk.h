@@ -7,6 +7,7 @@
 #define LIBHUSK_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "lib/status.h"
 #include "uapi/husk.h"
@@ -67,8 +68,8 @@ const char *husk_create_error(int err);
 const char *husk_rundir(void);
 /* Path of a VM's control socket. -1 with ENAMETOOLONG or husk_rundir()'s errno. */
 int husk_control_path(char path[HUSK_CONTROL_LEN], const char *name);
-/* Connect to a control socket, send one line. Answers the socket. */
-int husk_control_connect(const char *path, const char *line);
+/* Connect to a control socket of that user's, send one line. Answers the socket, or -1: EPERM if it is another's. */
+int husk_control_connect(const char *path, uid_t owner, const char *line);
 /* Bytes from "512K", "256M", "2G"; a bare number is MiB. 0: no size */
 __u64 husk_parse_size(const char *text);
 /* Is it a name the kernel takes: 1..63 of [A-Za-z0-9._-], not starting with '-' or '.'? */
