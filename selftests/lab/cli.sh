@@ -64,9 +64,23 @@ decoy() {
 }
 decoy root socket $D/root.sock ok
 decoy thief vm thief $D/root.sock
+decoy liar socket $D/liar.sock "$(printf '\033[2Jlie\n')"
+decoy liar_vm vm liar $D/liar.sock
+decoy forger socket $D/forger.sock '{"a": "}\""}, "state": "forged", "b": {}'
+decoy forger_vm vm forger $D/forger.sock
+decoy honest socket $D/honest.sock '{"a": "}\"", "b": [{}]}'
+decoy honest_vm vm honest $D/honest.sock
+decoy path_vm vm path "$(printf '/tmp/\033[2J')"
 refused cli_control_stolen $HOST "another user" husk balloon thief 1M
 refused cli_console_stolen $FAIL "not permitted" husk console thief
 [ "$(cat $D/root.said)" = ready ] && ok cli_control_unheard || not_ok cli_control_unheard "$(tail -n 1 $D/root.said)"
+husk show liar >$D/out
+grep -q 'lie$' $D/out && ok cli_show_asks || not_ok cli_show_asks "$(tail -n 1 $D/out)"
+husk show path >>$D/out
+husk console path >>$D/out 2>&1
+grep -q "$(printf '\033')" $D/out && not_ok cli_show_plain "escape sequences reach the terminal" || ok cli_show_plain
+husk show --json forger | grep -q '"machine": null}' && ok cli_show_forged || not_ok cli_show_forged "$(husk show --json forger | tail -n 1)"
+husk show --json honest | grep -q '"machine": {"a"' && ok cli_show_honest || not_ok cli_show_honest "$(husk show --json honest | tail -n 1)"
 kill $decoys
 wait
 chmod 660 /dev/husk

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli.h"
+#include "format.h"
 #include "lib/libhusk.h"
 #include "vm.h"
 
@@ -33,7 +34,7 @@ int cmd_balloon(int argc, char **argv)
 	if (!vm_ask(&vm, line, answer, sizeof(answer)))
 		die(HUSK_STATUS_HOST, "%s: its worker does not answer; is it another user's?", vm.name);
 	if (strcmp(answer, "ok"))
-		die(HUSK_STATUS_INPUT, "%s: %s", vm.name, answer);
+		die(HUSK_STATUS_INPUT, "%s: %s", vm.name, format_plain(answer, false));
 	husk_nl_close(nl);
 	return HUSK_STATUS_OK;
 }

@@ -66,9 +66,9 @@ static void show_machine(const struct husk_nl_vm *vm, bool json)
 	size_t n = vm->control[0] ? vm_ask(vm, json ? "show-json\n" : "show\n", answer, sizeof(answer)) : 0;
 
 	if (json)
-		printf(", \"machine\": %s", n ? answer : "null");
+		printf(", \"machine\": %s", n && format_is_object(answer) ? answer : "null");
 	else
-		fputs(answer, stdout);
+		fputs(format_plain(answer, true), stdout);
 }
 
 static void show_json(const struct husk_nl_vm *vm, const struct show *show)
@@ -87,6 +87,7 @@ static void show_json(const struct husk_nl_vm *vm, const struct show *show)
 
 static void show_vm(const struct husk_nl_vm *vm)
 {
+	char control[sizeof(vm->control)];
 	struct text t, u;
 
 	printf("%s\n", vm->name);
@@ -95,7 +96,7 @@ static void show_vm(const struct husk_nl_vm *vm)
 	printf("  state    %s\n", husk_vm_state_name(vm->state));
 	printf("  owner    uid %" PRIu32 ", pid %" PRIu32 "\n", vm->owner_uid, vm->owner_pid);
 	if (vm->control[0])
-		printf("  control  %s\n", vm->control);
+		printf("  control  %s\n", format_plain(strcpy(control, vm->control), false));
 	printf("  memory   %s, %s mapped", format_bytes(&t, vm->memory), format_bytes(&u, vm->mapped_pages * 4096));
 	printf(", %s of page tables\n", format_bytes(&t, vm->table_pages * 4096));
 	printf("  age      %s\n", format_age(&t, vm_now() - vm->created_ns));

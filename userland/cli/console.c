@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "format.h"
 #include "lib/libhusk.h"
 #include "vm.h"
 
@@ -193,7 +194,7 @@ int cmd_console(int argc, char **argv)
 	husk_nl_close(nl);
 	switch (console_attach(vm.control, vm.owner_uid)) {
 	case CONSOLE_NONE:
-		die(HUSK_STATUS_FAIL, "%s: no console at \"%s\": %s", vm.name, vm.control, strerror(errno));
+		die(HUSK_STATUS_FAIL, "%s: no console at \"%s\": %s", vm.name, format_plain(vm.control, false), strerror(errno));
 	case CONSOLE_LOST:
 		die(HUSK_STATUS_FAIL, "the terminal is gone; %s runs on", vm.name);
 	case CONSOLE_DETACHED:

@@ -2,6 +2,7 @@
 /* Values as people read them, see format.h. */
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "format.h"
 
@@ -56,4 +57,46 @@ const char *format_uuid(struct text *t, const uint8_t uuid[16])
 		n += snprintf(t->s + n, sizeof(t->s) - n, "%s%02x",
 			      i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", uuid[i]);
 	return t->s;
+}
+
+const char *format_plain(char *text, bool lines)
+{
+	for (char *c = text; *c; c++)
+		if ((*c < 0x20 || *c > 0x7e) && !(lines && *c == '\n'))
+			*c = '?';
+	return text;
+}
+
+/* The character after a string's closing quote, or NULL */
+static const char *skip_string(const char *at)
+{
+	for (; *at != '"'; at++)
+		if ((unsigned char)*at < 0x20 || (*at == '\\' && !*++at))
+			return NULL;
+	return at + 1;
+}
+
+bool format_is_object(const char *text)
+{
+	const char *at = text;
+	int depth = 0;
+
+	if (*at != '{')
+		return false;
+	do {
+		if ((unsigned char)*at < 0x20 && *at != '\n')
+			return false;
+		switch (*at++) {
+		case '"':
+			at = skip_string(at);
+			break;
+		case '{': case '[':
+			depth++;
+			break;
+		case '}': case ']':
+			depth--;
+			break;
+		}
+	} while (at && depth);
+	return at && !at[strspn(at, "\n")];
 }
