@@ -334,7 +334,7 @@ fi
 wait $run
 same virtio_user_download "$(said user download)" "$payload"
 same virtio_user_forward "$(said user forwarded)" "$payload"
-ip tuntap add tap1 mode tap
+ip tuntap add tap1 mode tap user 1002	# one that is nobody's is free to all
 refused virtio_tap_rights 4 'no right to it' setpriv --reuid=1001 --regid=1001 --groups=900 husk run --kernel "$first" --net tap=tap1
 pidof passt >/dev/null && not_ok virtio_user_children "passt is left" || ok virtio_user_children
 
