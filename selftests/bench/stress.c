@@ -5,6 +5,7 @@
  * stress [--kvm] spin SEC	one VM after the other until then, or until SIGTERM
  * stress [--kvm] many N	N VMs alive at once
  * stress threads SEC		threads that do all that can be done to one VM, for so long
+ * stress eventfds SEC		the same with eventfds, interrupt chips, and VMs that end
  *
  * Prints `ok NAME` or `not ok NAME: why`.
  */
@@ -140,7 +141,7 @@ static const struct {
 	bool (*fn)(long);
 } modes[] = {
 	{ "create", stress_create }, { "kill", stress_kill }, { "many", stress_many }, { "spin", stress_spin },
-	{ "threads", stress_threads },
+	{ "threads", stress_threads }, { "eventfds", stress_eventfds },
 };
 
 int main(int argc, char **argv)
@@ -157,6 +158,6 @@ int main(int argc, char **argv)
 			printf("%s %s_%s_%s%s\n", ok ? "ok" : "not ok", be->name, args[0], args[1], ok ? "" : ": see the console");
 			return !ok;
 		}
-	fprintf(stderr, "usage: stress [--kvm] create|kill|many|spin|threads N\n");
+	fprintf(stderr, "usage: stress [--kvm] create|kill|many|spin|threads|eventfds N\n");
 	return 2;
 }

@@ -9,5 +9,7 @@
 bool stress_vm(struct vmm *vm, enum guest_test test, u64 arg);
 /* stress_threads.c */
 bool stress_threads(long seconds);
+/* stress_eventfds.c */
+bool stress_eventfds(long seconds);
 
 #endif

@@ -29,5 +29,6 @@ leak stress_create_leak $T/stress create $((500 * SOAK))
 leak stress_kill_leak $T/stress kill $((40 * SOAK))
 leak stress_many_leak $T/stress many 40
 $T/stress threads $((5 * SOAK))
+$T/stress eventfds $((5 * SOAK))
 check stress_unload unload
 exit 0
