@@ -233,11 +233,11 @@ static struct husk_vm *husk_vm_alloc(const struct husk_create_vm *arg)
 	vm->owner = current_euid();
 	vm->created_ns = ktime_get_boottime_ns();
 	vm->tsc_base = -(s64)rdtsc();
-	husk_pv_clock_set(vm, 0);
 
 	ret = husk_irqchip_create(vm);
 	if (ret)
 		goto free;
+	husk_pv_clock_set(vm, 0);	/* the frequency of the TSC is known */
 	vm->mm = current->mm;
 	mmgrab(vm->mm);
 	ret = husk_mem_init(vm);
