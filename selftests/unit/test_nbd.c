@@ -7,7 +7,7 @@
 
 #define LATE		20		/* seconds */
 #define LENGTH		(4U << 20)	/* of a write: more than a socket holds */
-#define SIZE		(64U << 20)
+#define SIZE		(80U << 20)
 
 static int passed, failed;
 static struct loop loop;
@@ -150,6 +150,69 @@ static unsigned int answer_early(uint64_t handle)
 	return early;
 }
 
+/* A server as it should be: SIZE bytes of memory, and what was asked of it */
+static uint8_t *store;
+static uint32_t largest;
+static unsigned int requests;
+
+static void *honest(void *unused)
+{
+	struct nbd_request q;
+
+	while (!receive_all(connection, &q, sizeof(q)) && be16toh(q.type) != CMD_DISC) {
+		struct nbd_reply reply = { htobe32(REPLY_MAGIC), 0, q.handle };
+		uint32_t length = be32toh(q.length);
+		uint64_t offset = be64toh(q.offset);
+
+		requests++;
+		largest = length > largest ? length : largest;
+		if (be16toh(q.type) == CMD_WRITE && receive_all(connection, store + offset, length))
+			break;
+		if (send(connection, &reply, sizeof(reply), 0) < 0)
+			break;
+		for (ssize_t n = 0; be16toh(q.type) == CMD_READ && length && n >= 0; length -= n, offset += n)
+			n = send(connection, store + offset, length, 0);
+	}
+	return unused;
+}
+
+/* A request longer than the protocol's limit for one, in uneven segments */
+static void test_long(void)
+{
+	struct disk *disk = open_disk();
+	uint8_t *out = malloc(SIZE), *in = calloc(1, SIZE);
+	static const size_t odd[] = { 513, (33U << 20) + 7, 1, 4096 };
+	struct iovec iov[2][5];
+	struct disk_request r[2];
+	pthread_t thread;
+	size_t at = 0;
+
+	store = calloc(1, SIZE);
+	for (size_t i = 0; i < SIZE; i++)
+		out[i] = i * 2654435761U >> 13;
+	for (int i = 0; i < 5; at += iov[0][i++].iov_len) {
+		iov[0][i] = (struct iovec){ out + at, i < 4 ? odd[i] : SIZE - at };
+		iov[1][i] = (struct iovec){ in + at, iov[0][i].iov_len };
+	}
+	pthread_create(&thread, NULL, honest, NULL);
+	for (int i = 0; i < 2; i++) {
+		r[i] = (struct disk_request){ .op = i ? DISK_READ : DISK_WRITE, .length = SIZE, .iov = iov[i], .iovs = 5 };
+		disk->ops->submit(disk, &r[i]);
+		disk->ops->commit(disk);
+		disk->ops->drain(disk);
+	}
+	check("nbd_long_done", done == 2 && !errors);
+	check("nbd_long_pieces", largest == TRANSFER_MAX && requests == 6);
+	check("nbd_long_written", !memcmp(store, out, SIZE));
+	check("nbd_long_read", !memcmp(in, out, SIZE));
+	disk->ops->close(disk);
+	pthread_join(thread, NULL);
+	close(connection);
+	free(store);
+	free(out);
+	free(in);
+}
+
 static const char *refused(const char *make, bool backing)
 {
 	char line[256];
@@ -187,6 +250,7 @@ int main(void)
 	check("nbd_no_answer_before_sent", !answer_early(1));
 	check("nbd_no_answer_before_all_is_sent", !answer_early(0));
 	check("nbd_no_answer_to_nothing", !answer_early(7) && !answer_early(~0ULL));
+	test_long();
 	loop_fini(&loop);
 	test_names();
 	printf("# %d passed, %d failed\n", passed, failed);

@@ -35,7 +35,7 @@ enum { CMD_READ, CMD_WRITE, CMD_DISC, CMD_FLUSH, CMD_TRIM, CMD_WRITE_ZEROES = 6 
 #define FLAG_FUA	1
 #define FLAG_NO_HOLE	2
 
-#define TRANSFER_MAX	(32U << 20)	/* bytes of a read or write */
+#define TRANSFER_MAX	(32U << 20)	/* bytes of a read or write; longer requests go piece by piece */
 
 struct nbd_request {
 	uint32_t magic;
@@ -61,11 +61,13 @@ struct nbd {
 	unsigned int queue_at, queue_len;
 	struct nbd_request header;
 	size_t header_sent;		/* of the first's header; its data goes by its iov */
+	size_t data_left;		/* of the first's piece, to be sent */
 	bool started;			/* @header is the first's */
 	/* being received */
 	struct nbd_reply reply;
 	size_t reply_got;
 	struct disk_request *into;	/* data of this one follows */
+	size_t into_left;		/* of its piece */
 };
 
 static struct nbd *nbd_of(struct disk *disk)
@@ -96,6 +98,53 @@ static void give_up(struct nbd *n)
 			finish(n, n->slot[i], EIO);
 }
 
+static bool has_data(const struct disk_request *r)
+{
+	return r->op == DISK_READ || r->op == DISK_WRITE;
+}
+
+/* Bytes of the request that qemu-nbd is asked for at once */
+static uint32_t piece(const struct disk_request *r)
+{
+	return has_data(r) && r->length > TRANSFER_MAX ? TRANSFER_MAX : r->length;
+}
+
+static void enqueue(struct nbd *n, const struct disk_request *r)
+{
+	n->queue[(n->queue_at + n->queue_len++) % DISK_REQUESTS] = r->slot;
+}
+
+/* qemu-nbd has done a piece of it: the next one, or all is done. */
+static void piece_done(struct nbd *n, struct disk_request *r, int error)
+{
+	uint32_t bytes = piece(r);
+
+	if (error || bytes == r->length) {
+		finish(n, r, error);
+		return;
+	}
+	r->offset += bytes;
+	r->length -= bytes;
+	n->sent[r->slot] = false;
+	enqueue(n, r);
+}
+
+#define SEGMENTS	16
+
+/* Memory at the front of the request's, so many bytes at most. Returns segments */
+static unsigned int front(const struct disk_request *r, size_t bytes, struct iovec iov[SEGMENTS])
+{
+	unsigned int i;
+
+	for (i = 0; bytes && i < r->iovs && i < SEGMENTS; i++) {
+		iov[i] = r->iov[i];
+		if (iov[i].iov_len > bytes)
+			iov[i].iov_len = bytes;
+		bytes -= iov[i].iov_len;
+	}
+	return i;
+}
+
 /* ---- sending ---- */
 
 static void start_request(struct nbd *n, const struct disk_request *r)
@@ -112,29 +161,28 @@ static void start_request(struct nbd *n, const struct disk_request *r)
 		flags |= FLAG_NO_HOLE;
 	n->header = (struct nbd_request){
 		.magic = htobe32(REQUEST_MAGIC), .flags = htobe16(flags), .type = htobe16(types[r->op]),
-		.handle = r->slot, .offset = htobe64(r->offset), .length = htobe32(r->length),
+		.handle = r->slot, .offset = htobe64(r->offset), .length = htobe32(piece(r)),
 	};
 	n->header_sent = 0;
+	n->data_left = r->op == DISK_WRITE ? piece(r) : 0;
 	n->started = true;
 }
 
 /* Send of one request what the socket takes: true if that is all of it */
 static bool send_some(struct nbd *n, struct disk_request *r)
 {
-	struct iovec iov[16];
-	struct msghdr msg = { .msg_iov = iov };
+	struct iovec iov[1 + SEGMENTS];
+	struct msghdr msg = { 0 };
 	ssize_t sent;
 
 	for (;;) {
 		size_t left = sizeof(n->header) - n->header_sent;
 
-		msg.msg_iovlen = 0;
-		if (left)
-			iov[msg.msg_iovlen++] = (struct iovec){ (char *)&n->header + n->header_sent, left };
-		for (unsigned int i = 0; r->op == DISK_WRITE && i < r->iovs && msg.msg_iovlen < 16; i++)
-			iov[msg.msg_iovlen++] = r->iov[i];
-		if (!msg.msg_iovlen)
+		if (!left && !n->data_left)
 			return true;
+		iov[0] = (struct iovec){ (char *)&n->header + n->header_sent, left };
+		msg.msg_iov = iov;
+		msg.msg_iovlen = 1 + front(r, n->data_left, iov + 1);
 		sent = sendmsg(n->watch.fd, &msg, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (sent < 0 && errno == EINTR)
 			continue;
@@ -145,8 +193,8 @@ static bool send_some(struct nbd *n, struct disk_request *r)
 		}
 		left = (size_t)sent < left ? (size_t)sent : left;
 		n->header_sent += left;
-		if (r->op == DISK_WRITE)
-			disk_advance(r, sent - left);
+		n->data_left -= sent - left;
+		disk_advance(r, sent - left);
 	}
 }
 
@@ -177,11 +225,10 @@ static void nbd_submit(struct disk *disk, struct disk_request *r)
 	while (n->slot[r->slot])
 		r->slot++;
 	n->slot[r->slot] = r;
-	if (n->dead || (r->length > TRANSFER_MAX && (r->op == DISK_READ || r->op == DISK_WRITE))) {
-		finish(n, r, n->dead ? EIO : EMSGSIZE);
-		return;
-	}
-	n->queue[(n->queue_at + n->queue_len++) % DISK_REQUESTS] = r->slot;
+	if (n->dead)
+		finish(n, r, EIO);
+	else
+		enqueue(n, r);
 }
 
 static void nbd_commit(struct disk *disk)
@@ -219,24 +266,28 @@ static void take_reply(struct nbd *n)
 		give_up(n);
 		return;
 	}
-	if (!error && r->op == DISK_READ)
+	if (!error && r->op == DISK_READ) {
 		n->into = r;
-	else	/* NBD's numbers are Linux's */
-		finish(n, r, r->op == DISK_TRIM && error == ENOTSUP ? 0 : error);
+		n->into_left = piece(r);
+	} else {	/* NBD's numbers are Linux's */
+		piece_done(n, r, r->op == DISK_TRIM && error == ENOTSUP ? 0 : error);
+	}
 }
 
 /* true: there may be more */
 static bool receive_some(struct nbd *n)
 {
 	struct iovec head = { (char *)&n->reply + n->reply_got, sizeof(n->reply) - n->reply_got };
+	struct iovec iov[SEGMENTS];
 	size_t got;
 
 	if (n->into) {
-		if (!receive(n, n->into->iov, n->into->iovs, &got))
+		if (!receive(n, iov, front(n->into, n->into_left, iov), &got))
 			return false;
 		disk_advance(n->into, got);
-		if (!n->into->iovs) {
-			finish(n, n->into, 0);
+		n->into_left -= got;
+		if (!n->into_left) {
+			piece_done(n, n->into, 0);
 			n->into = NULL;
 		}
 		return true;
@@ -253,10 +304,11 @@ static void nbd_ready(void *ctx, uint32_t events)
 {
 	struct nbd *n = ctx;
 
-	if (events & EPOLLOUT)
-		send_queue(n);
+	(void)events;
 	while (!n->dead && receive_some(n))
 		;
+	if (n->queue_len)
+		send_queue(n);
 	n->disk.reaped(n->disk.ctx);
 }
 
@@ -268,7 +320,7 @@ static void nbd_drain(struct disk *disk)
 		struct pollfd fd = { n->watch.fd, POLLIN | (n->queue_len ? POLLOUT : 0), 0 };
 
 		poll(&fd, 1, -1);
-		nbd_ready(n, fd.revents & POLLOUT ? EPOLLOUT : 0);
+		nbd_ready(n, fd.revents);
 	}
 }
 
