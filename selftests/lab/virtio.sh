@@ -305,8 +305,10 @@ initrd <<'END'
 #!/bin/sh
 exec 2>&1
 ip link set lo up; ip addr add 10.8.0.1/24 dev eth0; ip link set eth0 up; ip route add default via 10.8.0.254
-wget -q -O /tmp/file http://10.8.0.254:8080/payload
+wget -q -O /tmp/file http://10.8.0.2:8080/payload
 echo "download: $(md5sum /tmp/file | cut -d' ' -f1)"
+wget -q -T 5 -O /dev/null http://10.8.0.254:8080/payload && echo "loopback: reached" || echo "loopback: out of reach"
+grep -q another /proc/cmdline && poweroff -f
 nc -l -p 22 >/tmp/in </dev/console &
 nc=$!
 echo "listening:"
@@ -318,8 +320,9 @@ chgrp husk /dev/husk
 chmod 660 /dev/husk
 chmod 666 /dev/net/tun
 ip link set lo up
-ip link add d0 type dummy && ip addr add 10.8.0.1/24 dev d0 && ip link set d0 up && ip route add default via 10.8.0.254
+ip link add d0 type dummy && ip addr add 10.8.0.1/24 dev d0 && ip addr add 10.8.0.2/24 dev d0 && ip link set d0 up && ip route add default via 10.8.0.254
 busybox httpd -p 127.0.0.1:8080 -h $D
+busybox httpd -p 10.8.0.2:8080 -h $D
 real_root timeout -s KILL 90 setpriv --reuid=1001 --regid=1001 --groups=900 husk run --name user --kernel "$first" --initrd $D/initrd \
 	--net user,hostfwd=tcp:2222:22 --cmdline "console=ttyS0 quiet panic=-1" </dev/null >$D/user.out 2>$D/user.err &
 run=$!
@@ -334,6 +337,10 @@ fi
 wait $run
 same virtio_user_download "$(said user download)" "$payload"
 same virtio_user_forward "$(said user forwarded)" "$payload"
+same virtio_user_no_loopback "$(said user loopback)" "out of reach"
+real_root timeout -s KILL 60 setpriv --reuid=1001 --regid=1001 --groups=900 husk run --kernel "$first" --initrd $D/initrd \
+	--net user,loopback --cmdline "console=ttyS0 quiet panic=-1 another" </dev/null >$D/user.out 2>$D/user.err
+same virtio_user_loopback "$(said user loopback)" "reached"
 ip tuntap add tap1 mode tap user 1002	# one that is nobody's is free to all
 refused virtio_tap_rights 4 'no right to it' setpriv --reuid=1001 --regid=1001 --groups=900 husk run --kernel "$first" --net tap=tap1
 pidof passt >/dev/null && not_ok virtio_user_children "passt is left" || ok virtio_user_children

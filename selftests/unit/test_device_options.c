@@ -80,14 +80,15 @@ static void test_net(void)
 	static const char * const bad[] = { "", "tap=", "tap=a/b", "tap=1234567890123456", "bridge", "user,mac=52:54:00:00:00",
 		"user,mac=53:54:00:00:00:01", "user,mac=52:54:00:00:00:0g", "user,mac=52:54:00:00:00:011", "user,hostfwd=22",
 		"user,hostfwd=tcp:0:22", "user,hostfwd=tcp:65536:22", "user,hostfwd=tcp:22:22x", "user,hostfwd=sctp:1:1",
-		"tap=a,hostfwd=tcp:1:1", "user,hostfwd" };
+		"tap=a,hostfwd=tcp:1:1", "user,hostfwd", "tap=a,loopback", "user,loopback=yes" };
 	struct net_options *o;
 	char many[2048] = "user";
 
 	check("tap", !option_net(&config, "tap=tap0,mac=52:54:00:aB:00:01") && (o = made) && !strcmp(o->interface, "tap0") && o->has_mac &&
 	      o->mac[3] == 0xab && o->mac[5] == 1);
 	check("user", !option_net(&config, "user,hostfwd=tcp:2222:22,hostfwd=udp:53:53,hostfwd=tcp:80:8080") && (o = made) &&
-	      !o->interface && !strcmp(o->tcp, "2222:22,80:8080") && !strcmp(o->udp, "53:53") && !o->has_mac);
+	      !o->interface && !strcmp(o->tcp, "2222:22,80:8080") && !strcmp(o->udp, "53:53") && !o->has_mac && !o->loopback);
+	check("user loopback", !option_net(&config, "user,loopback") && (o = made) && o->loopback);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		*said = 0;
 		check(bad[i], option_net(&config, bad[i]) == HUSK_STATUS_USAGE && strstr(said, "--net"));

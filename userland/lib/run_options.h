@@ -34,9 +34,10 @@
 	SECTION("Devices, on the PCI bus in this order; options may be given several times") \
 	OPTION(disk, "disk", "FILE[,format=raw|qcow2][,backing][,readonly][,serial=TEXT]", \
 	       "a file or a block device as a disk (raw)") \
-	OPTION(net, "net", "tap=INTERFACE[,mac=MAC] | user[,mac=MAC][,hostfwd=tcp|udp:HOST:GUEST]...", \
+	OPTION(net, "net", "tap=INTERFACE[,mac=MAC] | user[,mac=MAC][,loopback][,hostfwd=tcp|udp:HOST:GUEST]...", \
 	       "a network card: on a tap interface of the host, or\n" \
-	       "without rights, by passt, which forwards the ports") \
+	       "without rights, by passt, which forwards the ports;\n" \
+	       "loopback: the gateway's address is the host's 127.0.0.1") \
 	OPTION(rng, "rng", NULL, "a source of randomness: the host's") \
 	OPTION(balloon, "balloon", NULL, "the guest gives back memory that it does not use, and\n" \
 					 "what 'husk balloon' asks for") \

@@ -60,6 +60,7 @@ struct net_options {
 	char tcp[NET_FORWARD], udp[NET_FORWARD];	/* HOST:GUEST,... */
 	uint8_t mac[6];
 	bool has_mac;
+	bool loopback;			/* of passt: the gateway's address is the host's loopback */
 };
 
 struct net_backend {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* --net tap=IFNAME[,mac=MAC] and --net user[,hostfwd=tcp|udp:HOST:GUEST]... */
+/* --net tap=IFNAME[,mac=MAC] and --net user[,loopback][,hostfwd=tcp|udp:HOST:GUEST]... */
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,12 +40,19 @@ static const char *set_hostfwd(void *to, const char *value)
 	return NULL;
 }
 
+static const char *set_loopback(void *to, const char *value)
+{
+	(void)value;
+	((struct net_options *)to)->loopback = true;
+	return NULL;
+}
+
 static enum husk_status check(const struct net_options *o, const char *text)
 {
 	if (o->interface && (!*o->interface || strlen(o->interface) >= IFNAMSIZ || strchr(o->interface, '/')))
 		return fail(HUSK_STATUS_USAGE, "--net %s: not the name of an interface", text);
-	if (o->interface && (o->tcp[0] || o->udp[0]))
-		return fail(HUSK_STATUS_USAGE, "--net %s: hostfwd is for --net user", text);
+	if (o->interface && (o->tcp[0] || o->udp[0] || o->loopback))
+		return fail(HUSK_STATUS_USAGE, "--net %s: hostfwd and loopback are for --net user", text);
 	return HUSK_STATUS_OK;
 }
 
@@ -54,6 +61,7 @@ enum husk_status option_net(struct config *config, const char *text)
 	static const struct option_key keys[] = {
 		{ "mac", false, set_mac },
 		{ "hostfwd", false, set_hostfwd },
+		{ "loopback", true, set_loopback },
 		{ },
 	};
 	struct net_options *o = calloc(1, sizeof(*o));

@@ -192,7 +192,8 @@ static enum husk_status start(struct passt *p, const struct net_options *o)
 {
 	const char *argv[] = {
 		"passt", "--foreground", "--quiet", "--fd", "3",
-		"--tcp-ports", o->tcp[0] ? o->tcp : "none", "--udp-ports", o->udp[0] ? o->udp : "none", NULL,
+		"--tcp-ports", o->tcp[0] ? o->tcp : "none", "--udp-ports", o->udp[0] ? o->udp : "none",
+		o->loopback ? NULL : "--no-map-gw", NULL,
 	};
 	int pair[2], log = child_log();
 
