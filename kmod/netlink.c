@@ -239,7 +239,10 @@ static int husk_nl_put_vcpu_attrs(struct sk_buff *skb, const struct husk_vcpu *v
 	    husk_nl_put_u64(skb, HUSK_A_VCPU_ENTRIES, READ_ONCE(stats->entries)) ||
 	    husk_nl_put_u64(skb, HUSK_A_VCPU_USER_RETURNS, READ_ONCE(stats->user_returns)) ||
 	    husk_nl_put_u64(skb, HUSK_A_VCPU_INJECTIONS, READ_ONCE(stats->injections)) ||
-	    husk_nl_put_u64(skb, HUSK_A_VCPU_HALTED_NS, READ_ONCE(stats->halted_ns)))
+	    husk_nl_put_u64(skb, HUSK_A_VCPU_HALTED_NS, READ_ONCE(stats->halted_ns)) ||
+	    husk_nl_put_u64(skb, HUSK_A_VCPU_POLL_HITS, READ_ONCE(stats->poll_hits)) ||
+	    husk_nl_put_u64(skb, HUSK_A_VCPU_POLL_MISSES, READ_ONCE(stats->poll_misses)) ||
+	    husk_nl_put_u64(skb, HUSK_A_VCPU_YIELDS, READ_ONCE(stats->yields)))
 		return -EMSGSIZE;
 	for (reason = 0; reason < HUSK_REASON_COUNT; reason++)
 		for (level = 0; level < HUSK_LEVEL_COUNT; level++)

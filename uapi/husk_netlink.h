@@ -28,7 +28,8 @@
  *	vm-get	id name uuid owner-uid owner-pid control state vcpus memory
  *		created-ns mapped-pages table-pages
  *	vcpu-get id vcpu { id cpu mp-state entries user-returns injections
- *		halted-ns exits { reason level count }... }
+ *		halted-ns poll-hits poll-misses yields
+ *		exits { reason level count }... }
  *	caps-get abi-version max-vms max-vcpus max-slots event-seq
  *		mode { id name present usable }...
  *	event	seq kind vm-id vm-name vm-uuid detail
@@ -128,6 +129,9 @@ enum husk_a_vcpu {
 	HUSK_A_VCPU_INJECTIONS,		/* u64 */
 	HUSK_A_VCPU_HALTED_NS,		/* u64 */
 	HUSK_A_VCPU_EXITS,		/* nest enum husk_a_exits, repeated, count > 0 only */
+	HUSK_A_VCPU_POLL_HITS,		/* u64, HLTs that ended while the thread polled */
+	HUSK_A_VCPU_POLL_MISSES,	/* u64, HLTs where it polled in vain */
+	HUSK_A_VCPU_YIELDS,		/* u64, times that its CPU was given to another vCPU */
 
 	__HUSK_A_VCPU_MAX,
 	HUSK_A_VCPU_MAX = __HUSK_A_VCPU_MAX - 1

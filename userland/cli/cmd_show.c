@@ -44,9 +44,10 @@ static void show_vcpu_json(const struct husk_nl_vcpu *v)
 	const char *comma = "";
 
 	printf("{\"id\": %" PRIu32 ", \"cpu\": %" PRId32 ", \"state\": \"%s\", \"entries\": %" PRIu64
-	       ", \"user_returns\": %" PRIu64 ", \"injections\": %" PRIu64 ", \"halted_ns\": %" PRIu64 ", \"exits\": [",
+	       ", \"user_returns\": %" PRIu64 ", \"injections\": %" PRIu64 ", \"halted_ns\": %" PRIu64
+	       ", \"poll_hits\": %" PRIu64 ", \"poll_misses\": %" PRIu64 ", \"yields\": %" PRIu64 ", \"exits\": [",
 	       v->id, v->cpu, husk_mp_state_name(v->mp_state), v->entries,
-	       v->user_returns, v->injections, v->halted_ns);
+	       v->user_returns, v->injections, v->halted_ns, v->poll_hits, v->poll_misses, v->yields);
 	for (int r = 0; r < HUSK_REASON_COUNT; r++) {
 		for (int l = 0; l < HUSK_LEVEL_COUNT; l++) {
 			if (!v->exits[r][l])
@@ -104,6 +105,7 @@ static void show_vm(const struct husk_nl_vm *vm)
 
 static void show_vcpus(const struct show *show)
 {
+	uint64_t hits = 0, misses = 0, yields = 0;
 	struct text t, cpu;
 
 	printf("\n%6s  %-9s  %4s  %12s  %12s  %12s  %9s\n",
@@ -115,7 +117,13 @@ static void show_vcpus(const struct show *show)
 		printf("%6" PRIu32 "  %-9s  %4s  %12" PRIu64 "  %12" PRIu64 "  %12" PRIu64 "  %9s\n",
 		       v->id, husk_mp_state_name(v->mp_state), v->cpu < 0 ? "-" : cpu.s, v->entries,
 		       v->user_returns, v->injections, format_ns(&t, v->halted_ns));
+		hits += v->poll_hits;
+		misses += v->poll_misses;
+		yields += v->yields;
 	}
+	if (hits || misses || yields)
+		printf("  HLT polled for an end: %" PRIu64 " times it came, %" PRIu64 " times not; CPU given to another vCPU: %" PRIu64 "\n",
+		       hits, misses, yields);
 }
 
 /* All vCPUs together, in the order of the list of reasons */

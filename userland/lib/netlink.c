@@ -294,6 +294,9 @@ static void parse_vcpu(struct nlattr *nest, struct husk_nl_vcpu *vcpu)
 	vcpu->user_returns = get_u64(tb[HUSK_A_VCPU_USER_RETURNS]);
 	vcpu->injections = get_u64(tb[HUSK_A_VCPU_INJECTIONS]);
 	vcpu->halted_ns = get_u64(tb[HUSK_A_VCPU_HALTED_NS]);
+	vcpu->poll_hits = get_u64(tb[HUSK_A_VCPU_POLL_HITS]);
+	vcpu->poll_misses = get_u64(tb[HUSK_A_VCPU_POLL_MISSES]);
+	vcpu->yields = get_u64(tb[HUSK_A_VCPU_YIELDS]);
 	nla_for_each_nested(a, nest, left)
 		if (nla_type(a) == HUSK_A_VCPU_EXITS)
 			add_exits(a, vcpu);

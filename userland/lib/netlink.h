@@ -29,7 +29,7 @@ struct husk_nl_vm {
 struct husk_nl_vcpu {
 	uint32_t id, mp_state;
 	int32_t cpu;
-	uint64_t entries, user_returns, injections, halted_ns;
+	uint64_t entries, user_returns, injections, halted_ns, poll_hits, poll_misses, yields;
 	/* Reasons and levels of a newer kernel module count as OTHER and WORKER. */
 	uint64_t exits[HUSK_REASON_COUNT][HUSK_LEVEL_COUNT];
 };
