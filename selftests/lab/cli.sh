@@ -16,6 +16,7 @@ refused cli_no_module_ls $HOST 'husk' husk ls
 load || { not_ok cli_load "$(dmesg | tail -n 1)"; exit 0; }
 refused cli_no_command $USAGE 'usage|command' husk nosuchcommand
 refused cli_no_option $USAGE 'option' husk run --nosuchoption
+refused cli_ambiguous $USAGE 'ambiguous' husk run --m 1G
 refused cli_no_kernel $USAGE 'kernel' husk run
 refused cli_kernel_missing $INPUT 'no such|not found' husk run --kernel /tmp/nosuchfile
 refused cli_kernel_folder $INPUT 'tmp' husk run --kernel /tmp

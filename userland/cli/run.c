@@ -26,12 +26,15 @@ static const char run_tail[] =
 	"On a terminal: Ctrl-] d leaves the VM running, Ctrl-] q ends it, Ctrl-] ? helps.\n"
 	"SIGTERM, SIGINT and SIGHUP end the VM. 'husk help' lists the exit statuses.\n";
 
-enum { OPT_HELP = 'h', OPT_DETACH = 1000, OPT_PASS };
-
-/* Options marked OPT_PASS are the worker's. */
-static const struct option options[] = {
+/* A value each: getopt takes an abbreviation of two options that have the same value for the first of them. */
 #define SECTION(title)
-#define OPTION(id, name, argument, text) { name, argument ? required_argument : no_argument, NULL, OPT_PASS },
+#define OPTION(id, name, argument, text) OPT_##id,
+enum { OPT_HELP = 'h', OPT_DETACH = 1000, HUSK_RUN_OPTIONS(SECTION, OPTION) };
+#undef OPTION
+
+/* But for the last two they are the worker's. */
+static const struct option options[] = {
+#define OPTION(id, name, argument, text) { name, argument ? required_argument : no_argument, NULL, OPT_##id },
 	HUSK_RUN_OPTIONS(SECTION, OPTION)
 #undef OPTION
 #undef SECTION
@@ -101,11 +104,10 @@ static void parse(struct worker_args *args, int argc, char **argv)
 		case OPT_DETACH:
 			args->detach = true;
 			break;
-		case OPT_PASS:
-			add_arg(args, options[index].name, optarg);
-			break;
-		default:
+		case '?':
 			die(HUSK_STATUS_USAGE, "'husk run --help' lists the options");
+		default:
+			add_arg(args, options[index].name, optarg);
 		}
 	if (optind < argc)
 		die(HUSK_STATUS_USAGE, "\"%s\" is no option: 'husk run --help' lists them", argv[optind]);
