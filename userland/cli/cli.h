@@ -2,7 +2,7 @@
 /*
  * What the commands of husk share. A command is one function in one file,
  * cmd_NAME.c or the file that says what it does, and one row of the table in
- * main.c. argv[0] is the command's name; the answer is the exit status.
+ * main.c. argv[0] is "husk NAME"; the answer is the exit status.
  */
 #ifndef HUSK_CLI_H
 #define HUSK_CLI_H

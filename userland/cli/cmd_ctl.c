@@ -92,7 +92,7 @@ static bool wait_gone(struct husk_nl *nl, struct husk_nl_vm *vm, uint64_t limit,
 /* ---- pause, resume ---- */
 
 static int cmd_plain(int argc, char **argv, const char *text, int (*fn)(struct husk_nl *nl, uint32_t id),
-		     const char *done)
+		     const char *verb, const char *done)
 {
 	struct husk_nl_vm vm;
 	struct husk_nl *nl;
@@ -104,7 +104,7 @@ static int cmd_plain(int argc, char **argv, const char *text, int (*fn)(struct h
 	vm_find(nl, argv[arg], &vm);
 	err = fn(nl, vm.id);
 	if (err)
-		vm_die(nl, err, argv[0], argv[arg]);
+		vm_die(nl, err, verb, argv[arg]);
 	done_json(json, &vm, done);
 	husk_nl_close(nl);
 	return HUSK_STATUS_OK;
@@ -115,7 +115,7 @@ int cmd_pause(int argc, char **argv)
 	return cmd_plain(argc, argv,
 			 "usage: husk pause [--json] VM\n"
 			 "\n"
-			 "Stop the vCPUs of a VM, by name or id, until husk resume.\n", husk_nl_pause, "paused");
+			 "Stop the vCPUs of a VM, by name or id, until husk resume.\n", husk_nl_pause, "pause", "paused");
 }
 
 int cmd_resume(int argc, char **argv)
@@ -123,7 +123,7 @@ int cmd_resume(int argc, char **argv)
 	return cmd_plain(argc, argv,
 			 "usage: husk resume [--json] VM\n"
 			 "\n"
-			 "Let the vCPUs of a paused VM, by name or id, go on.\n", husk_nl_resume, "resumed");
+			 "Let the vCPUs of a paused VM, by name or id, go on.\n", husk_nl_resume, "resume", "resumed");
 }
 
 /* ---- stop ---- */

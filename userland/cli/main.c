@@ -133,9 +133,16 @@ static void print_help(FILE *out)
 
 static int run_command(int argc, char **argv)
 {
-	for (size_t i = 0; i < COMMANDS; i++)
-		if (!strcmp(argv[0], commands[i].name))
-			return commands[i].fn(argc, argv);
+	static char called[32];
+
+	for (size_t i = 0; i < COMMANDS; i++) {
+		if (strcmp(argv[0], commands[i].name))
+			continue;
+		/* what getopt puts before its complaints */
+		snprintf(called, sizeof(called), "husk %s", commands[i].name);
+		argv[0] = called;
+		return commands[i].fn(argc, argv);
+	}
 	die(HUSK_STATUS_USAGE, "unknown command \"%s\": 'husk help' lists them", argv[0]);
 }
 
