@@ -13,7 +13,7 @@ static const char balloon_usage[] =
 	"usage: husk balloon VM SIZE\n"
 	"\n"
 	"Ask a guest that was started with --balloon to give SIZE of its memory back to the\n"
-	"host, in all; 0 lets it have all again. SIZE is with K, M or G; without, in MiB.\n"
+	"host, in all; 0 lets it have all again. SIZE is with K, M, G or T; without, in MiB.\n"
 	"The guest does as it can: 'husk show' tells how far it is.\n";
 
 int cmd_balloon(int argc, char **argv)

@@ -17,7 +17,8 @@ static const char events_usage[] =
 	"usage: husk events [--count N] [--json]\n"
 	"\n"
 	"Print the VMs that are there, then lifecycle events as they happen, N of them or\n"
-	"until Ctrl-C. Where events were lost it says so and prints what is there now.\n";
+	"until Ctrl-C. Where events were lost it says so and prints what is there now.\n"
+	"Needs root (CAP_NET_ADMIN).\n";
 
 struct events {
 	struct husk_nl *live, *ask;	/* the listener; for lists */

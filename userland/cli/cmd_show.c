@@ -14,8 +14,8 @@ static const char show_usage[] =
 	"\n"
 	"Show a VM by name or id: state, owner, memory, vCPUs, and its exits by reason\n"
 	"and by who served them: the fast loop, the rest of the kernel module, the worker.\n"
-	"Of a VM of your own also the devices that the guest sees: addresses, interrupts,\n"
-	"and where their data path runs.\n";
+	"Its user and root also see the devices of the guest: addresses, interrupts, and\n"
+	"where their data path runs.\n";
 
 #define SHOW_VCPUS	1024	/* more than any kernel module allows */
 

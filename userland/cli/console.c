@@ -180,7 +180,8 @@ enum console_end console_attach(const char *path, uid_t owner)
 static const char console_usage[] =
 	"usage: husk console VM\n"
 	"\n"
-	"Connects the terminal to a VM's serial console; first comes the output of late.\n"
+	"Connect the terminal to the console of a VM, by name or id; its last 64 KiB of\n"
+	"output come first.\n"
 	"Ctrl-] d leaves, Ctrl-] q ends the VM, Ctrl-] ? helps. A signal only leaves.\n";
 
 int cmd_console(int argc, char **argv)

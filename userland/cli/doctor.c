@@ -160,7 +160,7 @@ int cmd_doctor(int argc, char **argv)
 {
 	struct doctor d = { 0 };
 
-	parse_plain(argc, argv, "usage: husk doctor [--json]\n\nChecks this host. Status 4 if VMs can't run.\n",
+	parse_plain(argc, argv, "usage: husk doctor [--json]\n\nCheck this host, say what to do. Status 4 if VMs can't run.\n",
 		    &d.json, 0, 0);
 	if (d.json)
 		printf("[");

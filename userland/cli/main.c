@@ -17,7 +17,7 @@ static const struct {
 	int (*fn)(int argc, char **argv);
 	const char *help;
 } commands[] = {
-	{ "run",	cmd_run,	"boot a kernel in a new VM" },
+	{ "run",	cmd_run,	"boot a guest in a new VM" },
 	{ "console",	cmd_console,	"connect the terminal to a VM's console" },
 	{ "ls",		cmd_ls,		"list the VMs" },
 	{ "show",	cmd_show,	"show one VM: state, memory, exits, devices" },

@@ -17,9 +17,9 @@
 #include "lib/run_options.h"
 
 static const char run_head[] =
-	"usage: husk run --disk FILE | --kernel FILE [OPTIONS]\n"
+	"usage: husk run --disk FILE | --kernel FILE | --firmware NAME [OPTIONS]\n"
 	"\n"
-	"Boots a guest in a new VM; the terminal is its serial console.\n";
+	"Boot a guest in a new VM; the terminal is its serial console.\n";
 
 static const char run_tail[] =
 	"\n"

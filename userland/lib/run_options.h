@@ -16,22 +16,25 @@
 	OPTION(initrd, "initrd", "FILE", "the initial RAM file system") \
 	OPTION(cmdline, "cmdline", "TEXT", "the kernel's command line (Linux: console=ttyS0)") \
 	OPTION(module, "module", "FILE[,ARGS]", "a file for a multiboot or PVH kernel; repeatable") \
-	OPTION(firmware, "firmware", "seabios|ovmf|FILE", "boot by a firmware instead") \
+	OPTION(firmware, "firmware", "seabios|ovmf|FILE", "boot a disk by a firmware; seabios for a --disk without\n" \
+								 "--kernel") \
 	OPTION(fw_cfg, "fw-cfg", "NAME=TEXT|@FILE", "a file for the firmware, such as\n" \
 						"opt/org.example/setting=on; repeatable") \
 	OPTION(firmware_log, "firmware-log", "FILE", "what the firmware says on port 0x402") \
 	SECTION("Size and name") \
 	OPTION(memory, "memory", "SIZE", "with K, M, G or T; without, in MiB (256M)") \
 	OPTION(cpus, "cpus", "N", "number of vCPUs, up to 64 (1)") \
-	OPTION(pin, "pin", "VCPU=CPU[,...]", "a vCPU runs on that CPU of the host only (any)") \
+	OPTION(pin, "pin", "VCPU=CPU[,...]", "a vCPU runs on that CPU of the host only (any);\n" \
+					   "repeatable") \
 	OPTION(cpuid, "cpuid", "ITEM[,ITEM]...", "what the guest's CPUID says: hide=FEATURE,\n" \
 						"show=FEATURE, LEAF[.INDEX].REGISTER=VALUE, where a\n" \
 						"FEATURE is a name of /proc/cpuinfo or\n" \
-						"LEAF[.INDEX].REGISTER.BIT; show alone prints it all") \
-	OPTION(name, "name", "NAME", "(vm-PID)") \
-	OPTION(uuid, "uuid", "UUID", "of the VM, for the guest as well (random)") \
-	OPTION(serial_number, "serial-number", "TEXT", "of the system, for the guest (none)") \
-	SECTION("Devices, on the PCI bus in this order; options may be given several times") \
+						"LEAF[.INDEX].REGISTER.BIT; show alone prints it all\n" \
+						"and boots nothing; repeatable") \
+	OPTION(name, "name", "NAME", "of the VM, for the other commands (vm-PID)") \
+	OPTION(uuid, "uuid", "UUID", "of the VM, in its SMBIOS tables, too (random)") \
+	OPTION(serial_number, "serial-number", "TEXT", "of the system, in the SMBIOS tables (none)") \
+	SECTION("Devices, on the PCI bus in the order given; --disk, --net and --rng may be repeated") \
 	OPTION(disk, "disk", "FILE[,format=raw|qcow2][,backing][,readonly][,serial=TEXT]", \
 	       "a file or a block device as a disk (raw)") \
 	OPTION(net, "net", "tap=INTERFACE[,mac=MAC] | user[,mac=MAC][,loopback][,hostfwd=tcp|udp:HOST:GUEST]...", \
@@ -52,8 +55,8 @@
 						"0x2000 + n is interrupt line n; memory behind exits at\n" \
 						"0xff000000, 64K") \
 	SECTION("Behaviour") \
-	OPTION(personality, "personality", "NAME", "the hypervisor that the guest sees: kvm, with its paravirtual\n" \
-						   "devices, or none (kvm)") \
+	OPTION(personality, "personality", "NAME", "the hypervisor that the guest sees: kvm, with KVM's\n" \
+						   "paravirtual interface, or none (kvm)") \
 	OPTION(no_reboot, "no-reboot", NULL, "a reset by the guest ends the VM, with status 7") \
 	OPTION(kvm_anchor, "kvm-anchor", NULL, "on VT-x: hold an empty KVM VM, with which the CPU stays\n" \
 						"in VMX operation between two stays in the guest")
