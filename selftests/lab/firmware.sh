@@ -108,6 +108,8 @@ bad() {
 	refused bad_firmware_missing $INPUT 'nosuch' husk run --firmware /tmp/nosuch
 	refused bad_firmware_small $INPUT '64K' husk run --firmware /tmp/first
 	refused bad_firmware_and_kernel $USAGE 'firmware' husk run --firmware seabios --kernel $T/boot_mb.elf
+	refused bad_firmware_and_initrd $USAGE 'belong to a --kernel' husk run --firmware seabios --initrd /tmp/first
+	refused bad_kernel_and_fw_cfg $USAGE 'belong to a --firmware' husk run --kernel $T/boot_mb.elf --fw-cfg opt/a=b
 	refused bad_fw_cfg $USAGE 'NAME=' husk run --firmware seabios --fw-cfg word
 	refused bad_uuid $USAGE 'uuid' husk run --kernel $T/boot_mb.elf --uuid 1234
 	refused bad_cpuid $USAGE 'nosuch' husk run --kernel $T/boot_mb.elf --cpuid hide=nosuch

@@ -84,6 +84,8 @@ static enum husk_status check_kernel(struct config *c)
 
 	if (!c->kernel.path)
 		return fail(HUSK_STATUS_USAGE, "--kernel FILE, or a disk, is missing: 'husk run --help' tells more");
+	if (c->firmware_files || c->firmware_log >= 0)
+		return fail(HUSK_STATUS_USAGE, "--fw-cfg and --firmware-log belong to a --firmware: here a kernel is booted");
 	why = image_read(&c->kernel, 0, c->head, n);
 	c->boot = (struct boot_request){
 		.kernel = &c->kernel, .head = c->head, .head_len = n, .module = c->module,
@@ -113,8 +115,10 @@ static enum husk_status check_boot(struct config *c)
 		c->firmware.path = "seabios";
 	if (!c->firmware.path)
 		return check_kernel(c);
-	if (c->kernel.path || c->initrd.path || c->modules || c->cmdline)
-		return fail(HUSK_STATUS_USAGE, "--firmware boots a disk: leave --kernel and what belongs to it away");
+	if (c->kernel.path)
+		return fail(HUSK_STATUS_USAGE, "--kernel and --firmware: give one of them; a firmware boots a disk");
+	if (c->initrd.path || c->modules || c->cmdline)
+		return fail(HUSK_STATUS_USAGE, "--initrd, --module and --cmdline belong to a --kernel: a firmware boots a disk");
 	return firmware_check(c);
 }
 
