@@ -32,7 +32,7 @@ static void become(const char *const argv[], int fd, bool listening, int log)
 		setenv("LISTEN_FDS", "1", 1);
 	}
 	execvp(argv[0], (char *const *)argv);
-	fprintf(stderr, "%s: %s", argv[0], strerror(errno));
+	fprintf(stderr, "%s: %s", argv[0], errno == ENOENT ? "it is not installed" : strerror(errno));
 	_exit(127);
 }
 

@@ -13,7 +13,7 @@ static const char *set_format(void *to, const char *value)
 	struct disk_options *o = to;
 
 	o->format = value;
-	return strcmp(value, "raw") && strcmp(value, "qcow2") ? "raw or qcow2" : NULL;
+	return strcmp(value, "raw") && strcmp(value, "qcow2") ? "give raw or qcow2" : NULL;
 }
 
 static const char *set_readonly(void *to, const char *value)
@@ -39,7 +39,7 @@ static const char *set_serial(void *to, const char *value)
 	struct disk_options *o = to;
 
 	o->serial = value;
-	return strlen(value) > 20 ? "up to 20 characters" : NULL;
+	return strlen(value) > 20 ? "give at most 20 characters" : NULL;
 }
 
 enum husk_status option_disk(struct config *config, const char *text)

@@ -232,6 +232,14 @@ static enum husk_status complain(const struct disk_options *o, const char *why)
 	return fail(HUSK_STATUS_INPUT, "--disk %s: %s", o->path, why);
 }
 
+/* By errno */
+static const char *open_error(const struct disk_options *o)
+{
+	if (!o->readonly && (errno == EROFS || errno == EACCES))
+		return "can't be opened for writing: add ,readonly, or take care of the rights";
+	return errno == EBUSY ? "the device is in use, perhaps mounted" : strerror(errno);
+}
+
 /*
  * One writer or many readers, over all of the file: also against QEMU's tools, which lock
  * some bytes of it in this way. A block device that is mounted can't be opened with O_EXCL.
@@ -249,8 +257,7 @@ static enum husk_status open_locked(struct raw *raw, const struct disk_options *
 		flags |= O_EXCL;
 	raw->fd = open(o->path, flags | O_CLOEXEC | O_NONBLOCK);
 	if (raw->fd < 0)
-		return complain(o, errno == EROFS || errno == EACCES ? "can't be opened for writing: readonly, or other rights" :
-				errno == EBUSY ? "the device is in use, perhaps mounted" : strerror(errno));
+		return complain(o, open_error(o));
 	/* Without O_NONBLOCK again, which was for a pipe put in its place: io_uring would answer EAGAIN. */
 	if (fstat(raw->fd, st) < 0 || fcntl(raw->fd, F_SETFL, 0) < 0)
 		return complain(o, strerror(errno));

@@ -34,7 +34,7 @@ enum husk_status option_parse(const char *option, const char *text, const char *
 		return fail(HUSK_STATUS_FAIL, "out of memory");
 	*first = strsep(&rest, ",");
 	if (!**first)
-		return fail(HUSK_STATUS_USAGE, "--%s: it begins with nothing", option);
+		return fail(HUSK_STATUS_USAGE, "--%s \"%s\": nothing stands first; 'husk run --help' tells more", option, text);
 	while (!status && (item = strsep(&rest, ",")))
 		status = set_key(option, item, keys, to);
 	return status;

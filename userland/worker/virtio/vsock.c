@@ -281,7 +281,7 @@ enum husk_status option_vsock(struct config *config, const char *text)
 	errno = 0;
 	*cid = strtoull(text, &end, 10);
 	if (errno || end == text || *end || *text == '-' || *cid < CID_MIN || *cid > CID_MAX)
-		return fail(HUSK_STATUS_USAGE, "--vsock %s: give a number from %d up", text, CID_MIN);
+		return fail(HUSK_STATUS_USAGE, "--vsock %s: give a number from %d to %lu", text, CID_MIN, CID_MAX);
 	for (unsigned int i = 0; i < config->devices; i++)
 		if (config->device[i].create == vsock_create)
 			return fail(HUSK_STATUS_USAGE, "--vsock: once only");
