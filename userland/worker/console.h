@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The console's output: a ring that the vCPU's thread fills and the main
- * thread hands to whoever is connected. It holds the last 64 KiB, which a new
+ * The console's output: a ring that the devices fill and the main thread
+ * hands to whoever is connected. It holds the last 64 KiB, which a new
  * connection gets first.
  */
 #ifndef HUSK_WORKER_CONSOLE_H

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * husk-vm: the worker. One process is one VM: it loads the guest, runs its
- * vCPU, is its slow devices, and ends with it. 'husk run' starts it.
+ * husk-vm: the worker. One process is one VM: it loads the guest, has a
+ * thread for each vCPU, is the devices, and ends with it. 'husk run' starts it.
  */
 #include <errno.h>
 #include <fcntl.h>

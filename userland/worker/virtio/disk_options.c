@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* --disk FILE[,format=raw|qcow2][,readonly][,backing][,serial=TEXT] */
+/* --disk FILE[,format=raw|qcow2][,backing][,readonly][,serial=TEXT] */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* --net tap=IFNAME[,mac=MAC] and --net user[,loopback][,hostfwd=tcp|udp:HOST:GUEST]... */
+/* --net tap=INTERFACE[,mac=MAC] and --net user[,mac=MAC][,loopback][,hostfwd=tcp|udp:HOST:GUEST]... */
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
