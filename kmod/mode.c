@@ -77,7 +77,7 @@ static int husk_mode_apply_mask(void)
 			continue;
 		i = match_string(husk_mode_names, HUSK_MODE_COUNT, name);
 		if (i < 0) {
-			pr_err("mask=: there is no CPU feature \"%s\"; see the names that `husk doctor` shows\n", name);
+			pr_err("mask=: there is no CPU feature \"%s\"; load without mask= to see the names\n", name);
 			ret = -EINVAL;
 		} else {
 			husk_modes.usable &= ~BIT_ULL(i);
