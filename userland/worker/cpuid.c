@@ -150,7 +150,7 @@ enum husk_status cpuid_print(const struct config *c, int dev)
 	for (__u32 i = 0; i < count; i++) {
 		const struct husk_cpuid_entry *e = &entry[i];
 
-		printf("%#x.%u: eax=0x%08x ebx=0x%08x ecx=0x%08x edx=0x%08x", e->function, e->index,
+		printf("0x%x.%u: eax=0x%08x ebx=0x%08x ecx=0x%08x edx=0x%08x", e->function, e->index,
 		       e->eax, e->ebx, e->ecx, e->edx);
 		print_features(e);
 		printf("\n");

@@ -121,7 +121,7 @@ const char *balloon_set(struct machine *m, uint64_t bytes)
 		if (m->virtio[i]->class != &balloon_class)
 			continue;
 		if (bytes >= m->config->memory)
-			return "the VM has no more memory than that";
+			return "give less than the memory that the VM has";
 		c->num_pages = bytes / PAGE;
 		virtio_config_changed(m->virtio[i]);
 		return NULL;
