@@ -11,6 +11,8 @@
  *  - An unknown flag or class: EOPNOTSUPP. A non-zero reserved field or a value
  *    out of range: EINVAL. An unknown command: ENOTTY. No such id: ENOENT.
  *    A wrong state: EBUSY. A missing right: EPERM or EACCES. A dead VM: EIO.
+ *  - VM and vCPU fds are for the process that made the VM, whose memory is the
+ *    guest's: EPERM in another one.
  *  - Addresses are __aligned_u64, never pointers. Padding must be zero.
  *
  * Units: addresses and lengths in bytes, times in nanoseconds unless named.
