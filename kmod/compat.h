@@ -9,7 +9,6 @@
  *	husk_assign_str()	__assign_str() of TRACE_EVENT
  *	husk_young_t		what the mmu_notifier's *_young callbacks return
  *	HUSK_SYSCORE()		define a struct syscore, and husk_(un)register_syscore()
- *	husk_irq_bypass_(un)register()
  */
 #ifndef HUSK_COMPAT_H
 #define HUSK_COMPAT_H

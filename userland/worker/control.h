@@ -38,7 +38,7 @@ struct control {
 	int listener, signals;
 	ino_t inode;		/* of the socket file we made */
 	struct client client[CONTROL_CLIENTS];
-	uint8_t input[4096];	/* bytes for the guest's serial port */
+	uint8_t input[4096];	/* bytes typed for the guest */
 	size_t input_len;
 	bool detached;
 	bool attached;		/* a console was there, once */
