@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What kmod/pvio needs of its surroundings, in the worker: guest memory is mapped, for good. */
+/* What kmod/pvio needs of its surroundings: here guest memory is mapped, for good. */
 #ifndef PVIO_PORT_H
 #define PVIO_PORT_H
 
