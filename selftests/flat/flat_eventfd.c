@@ -381,7 +381,7 @@ static void churn(void)
 	guest_run_raw(g, true);
 	pthread_create(&thread[0], NULL, churn_signal, &c);
 	pthread_create(&thread[1], NULL, churn_change, &c);
-	flat_alarm(1500);
+	flat_alarm(500);
 	do {
 		guest_enter(g, 0, &exit);
 	} while (guest_serve(g, &exit));

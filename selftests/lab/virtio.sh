@@ -65,6 +65,8 @@ initrd /lab/tests/vsock <<'END'
 exec 2>&1
 # what is typed while nobody has it open is lost
 exec 3</dev/hvc0
+# nor shall its echo come between what ttyS0 says
+stty -echo <&3
 ls /sys/bus/pci/devices | tr '\n' ' ' | sed 's/^/pci: /'; echo
 dmesg | grep -iE 'pci|acpi|virtio' | grep -iE 'fail|error|warn|bug|conflict|can.t|invalid' |
 	grep -v 'if necessary, use .pci=nocrs. and report a bug' | sed 's/^/complaint: /'

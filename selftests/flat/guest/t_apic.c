@@ -18,7 +18,7 @@ static void oneshot(bool x2)
 	EXPECT(irq_count[0x40], 1);
 	CHECK(rdtsc() - start < ms * 10000);
 	EXPECT(apic_read(APIC_TMCCT), 0);
-	CHECK(!wait_irq_ms(0x40, 2, 500) || !"one-shot fired twice");
+	CHECK(!wait_irq_ms(0x40, 2, 250) || !"one-shot fired twice");
 	/* Stopped by TMICT = 0 */
 	apic_write(APIC_TMICT, 1000000000);
 	apic_write(APIC_TMICT, 0);
