@@ -343,6 +343,9 @@ same virtio_user_no_loopback "$(said user loopback)" "out of reach"
 real_root timeout -s KILL 60 setpriv --reuid=1001 --regid=1001 --groups=900 husk run --kernel "$first" --initrd $D/initrd \
 	--net user,loopback --cmdline "console=ttyS0 quiet panic=-1 another" </dev/null >$D/user.out 2>$D/user.err
 same virtio_user_loopback "$(said user loopback)" "reached"
+refused virtio_user_port 1 'tcp:8080 of the host: address already in use' husk run --kernel "$first" --net user,hostfwd=tcp:8080:22
+# the initramfs's root is none that it can leave
+refused virtio_user_passt 1 'no network: ..*' husk run --kernel "$first" --net user
 ip tuntap add tap1 mode tap user 1002	# one that is nobody's is free to all
 refused virtio_tap_rights 4 'no right to it' setpriv --reuid=1001 --regid=1001 --groups=900 husk run --kernel "$first" --net tap=tap1
 pidof passt >/dev/null && not_ok virtio_user_children "passt is left" || ok virtio_user_children

@@ -346,8 +346,10 @@ static void test_child_log(void)
 
 	check("child_said_nothing", !strcmp(child_said(log, "nothing"), "nothing"));
 	memset(text, 'x', sizeof(text));
-	if (write(log, "first\nsecond\n", 13) == 13)
+	if (write(log, "first\n", 6) == 6)
 		check("child_said", !strcmp(child_said(log, "nothing"), "first"));
+	if (write(log, "second\n\n", 8) == 8)
+		check("child_said_last", !strcmp(child_said(log, "nothing"), "second"));
 	for (int i = 0; i < 1000 && n >= 0; i++)
 		n = write(log, text, sizeof(text));
 	check("child_log_is_bounded", n < 0);

@@ -2,17 +2,21 @@
 /* Programs that a device has beside the worker. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "worker/virtio/child.h"
 
 #define LOG_SIZE	4096
+#define END_MS		10000
 
 /* Signals that the worker takes by a descriptor are not blocked there. */
 static void become(const char *const argv[], int fd, bool listening, int log)
@@ -49,6 +53,20 @@ pid_t child_start(const char *const argv[], int fd, bool listening, int log)
 	return pid;
 }
 
+int child_end(pid_t pid)
+{
+	struct pollfd ended = { pidfd_open(pid, 0), POLLIN, 0 };
+	int status, n;
+
+	do
+		n = poll(&ended, 1, END_MS);
+	while (n < 0 && errno == EINTR);
+	if (n != 1)
+		kill(pid, SIGKILL);
+	close(ended.fd);
+	return waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
 /* In memory, and of one size: what a child says may be its guest's doing, and have no end. */
 int child_log(void)
 {
@@ -63,14 +81,14 @@ int child_log(void)
 
 const char *child_said(int log, const char *otherwise)
 {
-	static char text[256];
-	ssize_t n = pread(log, text, sizeof(text) - 1, 0);
-	char *line;
+	static char text[LOG_SIZE + 1];
+	const char *last = otherwise;
+	char *rest = text, *line;
 
-	if (n <= 0)
+	if (pread(log, text, LOG_SIZE, 0) < 0)
 		return otherwise;
-	text[n] = 0;
-	line = text + strspn(text, "\n");
-	line[strcspn(line, "\n")] = 0;
-	return *line ? line : otherwise;
+	while ((line = strsep(&rest, "\n")))
+		if (*line)
+			last = line;
+	return last;
 }

@@ -16,9 +16,12 @@
  */
 pid_t child_start(const char *const argv[], int fd, bool listening, int log);
 
+/* Wait until it has ended, 10 seconds at most; its exit status, or -1 */
+int child_end(pid_t pid);
+
 /* A file in memory to be such a log; -1 with errno */
 int child_log(void);
-/* The first line of it that is not empty, or else */
+/* The last line of it that is not empty, or else */
 const char *child_said(int log, const char *otherwise);
 
 #endif

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A network for those without rights: passt, a child, makes sockets of the guest's
- * connections. Over a stream socket go frames, each behind its length (passt(1)).
+ * A network for those without rights: passt makes sockets of the guest's connections.
+ * Over a stream socket go frames, each behind its length (passt(1)). What we start ends
+ * when all is set up, and leaves the passt proper behind, which is nobody's child then:
+ * it ends with the socket.
  */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "worker/machine.h"
@@ -16,13 +18,12 @@
 #include "worker/virtio/net.h"
 
 #define LENGTH	4	/* of a length */
+#define GONE_MS	1000
 
 struct passt {
 	struct net_backend backend;
 	struct watch watch;
-	pid_t pid;
 	bool gone;
-	int log;		/* what passt says */
 	/* a frame that the socket took a part of */
 	uint8_t out[LENGTH + NET_FRAME_MAX];
 	size_t out_at, out_len;
@@ -44,7 +45,7 @@ static void give_up(struct passt *p)
 	p->gone = true;
 	p->out_len = p->out_at = 0;
 	loop_remove(p->backend.loop, &p->watch);
-	fail(HUSK_STATUS_FAIL, "the guest's network is dead, passt is gone: %s", child_said(p->log, "it said nothing"));
+	fail(HUSK_STATUS_FAIL, "the guest's network is dead: passt is gone");
 }
 
 static void set_events(struct passt *p, uint32_t set, uint32_t clear)
@@ -165,20 +166,20 @@ static void passt_ready(void *ctx, uint32_t events)
 		p->backend.readable(p->backend.ctx);
 }
 
-/* It ends when its only connection does. */
+/* It ends when its only connection does. Its ports are free when its side is closed, too. */
 static void passt_close(struct net_backend *b)
 {
 	struct passt *p = passt_of(b);
+	struct pollfd end = { p->watch.fd, POLLIN, 0 };
 
 	if (p->watch.fd >= 0) {
 		if (!p->gone)
 			loop_remove(b->loop, &p->watch);
+		shutdown(p->watch.fd, SHUT_WR);
+		while (poll(&end, 1, GONE_MS) > 0 && recv(p->watch.fd, p->in, sizeof(p->in), MSG_DONTWAIT) > 0)
+			;
 		close(p->watch.fd);
 	}
-	if (p->pid > 0)
-		waitpid(p->pid, NULL, 0);
-	if (p->log >= 0)
-		close(p->log);
 	free(p);
 }
 
@@ -188,26 +189,66 @@ static const struct net_ops passt_ops = {
 	.close = passt_close,
 };
 
+/*
+ * passt is content with a port that is free for either of IPv4 and IPv6, and if one of
+ * several is free. A UDP port without SO_REUSEADDR, with which both would have it.
+ */
+static enum husk_status check_port(const char *proto, int type, unsigned long port)
+{
+	/* The members that struct sockaddr_in has are at the same places */
+	struct sockaddr_in6 any = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+	int fd = socket(AF_INET6, type | SOCK_CLOEXEC, 0), err = 0;
+
+	if (fd < 0) {
+		any.sin6_family = AF_INET;
+		fd = socket(AF_INET, type | SOCK_CLOEXEC, 0);
+	}
+	if (type == SOCK_STREAM)
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
+	if (bind(fd, (struct sockaddr *)&any, sizeof(any)) < 0)
+		err = errno;
+	close(fd);
+	return err ? fail(HUSK_STATUS_FAIL, "--net user: port %s:%lu of the host: %s", proto, port, strerror(err)) :
+		     HUSK_STATUS_OK;
+}
+
+/* list: HOST:GUEST,... */
+static enum husk_status check_ports(const char *proto, int type, const char *list)
+{
+	enum husk_status status = HUSK_STATUS_OK;
+
+	while (!status && *list) {
+		status = check_port(proto, type, strtoul(list, NULL, 10));
+		list += strcspn(list, ",");
+		list += strspn(list, ",");
+	}
+	return status;
+}
+
 static enum husk_status start(struct passt *p, const struct net_options *o)
 {
 	const char *argv[] = {
-		"passt", "--foreground", "--quiet", "--fd", "3",
+		"passt", "--quiet", "--fd", "3",
 		"--tcp-ports", o->tcp[0] ? o->tcp : "none", "--udp-ports", o->udp[0] ? o->udp : "none",
 		o->loopback ? NULL : "--no-map-gw", NULL,
 	};
+	enum husk_status status = HUSK_STATUS_OK;
 	int pair[2], log = child_log();
+	pid_t pid;
 
 	if (log < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return fail(HUSK_STATUS_FAIL, "--net user: no socket: %s", strerror(errno));
 	p->watch.fd = pair[0];
-	p->pid = child_start(argv, pair[1], false, log);
+	pid = child_start(argv, pair[1], false, log);
+	if (pid < 0)
+		status = fail(HUSK_STATUS_FAIL, "--net user: no process for passt: %s", strerror(errno));
+	else if (child_end(pid))
+		status = fail(HUSK_STATUS_FAIL, "--net user: no network: %s", child_said(log, "passt does not start"));
 	close(pair[1]);
-	p->log = log;
-	if (p->pid < 0)
-		return fail(HUSK_STATUS_FAIL, "--net user: no process for passt: %s", strerror(errno));
-	if (loop_add(p->backend.loop, &p->watch) < 0)
-		return fail(HUSK_STATUS_FAIL, "--net user: no epoll entry: %s", strerror(errno));
-	return HUSK_STATUS_OK;
+	close(log);
+	if (!status && loop_add(p->backend.loop, &p->watch) < 0)
+		status = fail(HUSK_STATUS_FAIL, "--net user: no epoll entry: %s", strerror(errno));
+	return status;
 }
 
 enum husk_status net_open_passt(struct net_backend **b, const struct net_options *options, struct loop *loop)
@@ -220,9 +261,12 @@ enum husk_status net_open_passt(struct net_backend **b, const struct net_options
 	p->backend.ops = &passt_ops;
 	p->backend.options = options;
 	p->backend.loop = loop;
-	p->log = -1;
 	p->watch = (struct watch){ -1, 0, passt_ready, p };
-	status = start(p, options);
+	status = check_ports("tcp", SOCK_STREAM, options->tcp);
+	if (!status)
+		status = check_ports("udp", SOCK_DGRAM, options->udp);
+	if (!status)
+		status = start(p, options);
 	if (status)
 		passt_close(&p->backend);
 	else
