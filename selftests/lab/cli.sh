@@ -26,11 +26,14 @@ refused cli_kernel_empty $INPUT 'kernel|bzImage|empty|short' husk run --kernel /
 refused cli_kernel_device $INPUT 'null' husk run --kernel /dev/null
 refused cli_initrd_missing $INPUT 'no such|not found' husk run --kernel "$image" --initrd /tmp/nosuchfile
 refused cli_memory_little $INPUT 'memory' husk run --kernel "$image" --memory 1M
-refused cli_memory_zero $INPUT 'memory' husk run --kernel "$image" --memory 0
+refused cli_memory_zero $USAGE 'memory' husk run --kernel "$image" --memory 0
 refused cli_memory_absurd $INPUT 'memory' husk run --kernel "$image" --memory 9999999G
-refused cli_memory_word $INPUT 'memory' husk run --kernel "$image" --memory lots
-refused cli_memory_negative $INPUT 'memory' husk run --kernel "$image" --memory=-5M
+refused cli_memory_word $USAGE 'memory' husk run --kernel "$image" --memory lots
+refused cli_memory_negative $USAGE 'memory' husk run --kernel "$image" --memory=-5M
 refused cli_cmdline_long $INPUT 'cmdline|command line' husk run --kernel "$image" --cmdline "$(head -c 9000 /dev/zero | tr '\0' a)"
+refused cli_balloon_word $USAGE 'size' husk balloon nosuchvm lots
+refused cli_uuid_zero $USAGE 'all zero' husk run --kernel "$image" --uuid 00000000-0000-0000-0000-000000000000
+refused cli_events_count $USAGE 'count' husk events --count 99999999999999999999
 refused cli_pin_word $USAGE 'vCPU=CPU' husk run --kernel "$image" --pin first
 refused cli_pin_half $USAGE 'vCPU=CPU' husk run --kernel "$image" --pin 0=0,1=
 refused cli_pin_more $USAGE 'vCPU=CPU' husk run --kernel "$image" --pin 0=0,

@@ -79,7 +79,8 @@ static void test_net(void)
 {
 	static const char * const bad[] = { "", "tap=", "tap=a/b", "tap=1234567890123456", "bridge", "user,mac=52:54:00:00:00",
 		"user,mac=53:54:00:00:00:01", "user,mac=52:54:00:00:00:0g", "user,mac=52:54:00:00:00:011", "user,hostfwd=22",
-		"user,hostfwd=tcp:0:22", "user,hostfwd=tcp:65536:22", "user,hostfwd=tcp:22:22x", "user,hostfwd=sctp:1:1",
+		"user,hostfwd=tcp:0:22", "user,hostfwd=tcp:65536:22", "user,hostfwd=tcp:22:22x", "user,hostfwd=sctp:1:1", "user,hostfwd=tcp: 22:22", "user,hostfwd=tcp:22:+22",
+		"user,hostfwd=udp:22:", "user,hostfwd=tcp::22", "user,hostfwd=tcp:000022:22", "user,mac=52:54:00:00:00:+1",
 		"tap=a,hostfwd=tcp:1:1", "user,hostfwd", "tap=a,loopback", "user,loopback=yes" };
 	struct net_options *o;
 	char many[2048] = "user";

@@ -167,8 +167,9 @@ static void events_parse(int argc, char **argv, struct events *e)
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		switch (c) {
 		case 'n':
+			errno = 0;
 			e->left = strtoul(optarg, &end, 10);
-			if (*optarg < '0' || *optarg > '9' || *end || !e->left)
+			if (*optarg < '0' || *optarg > '9' || *end || errno || !e->left)
 				die(HUSK_STATUS_USAGE, "bad count \"%s\": a whole number from 1", optarg);
 			e->limited = true;
 			break;

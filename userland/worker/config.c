@@ -25,7 +25,7 @@ enum husk_status option_memory(struct config *c, const char *text)
 
 	c->memory = husk_parse_size(text);
 	if (!c->memory)
-		return fail(HUSK_STATUS_INPUT, "--memory %s: not a size; say for example 256M or 2G", text);
+		return fail(HUSK_STATUS_USAGE, "--memory %s: not a size; say for example 256M or 2G", text);
 	if (c->memory & 0xfff)
 		return fail(HUSK_STATUS_INPUT, "--memory %s: not a multiple of 4K", text);
 	if (c->memory < MEMORY_MIN)
@@ -177,6 +177,13 @@ enum husk_status option_name(struct config *c, const char *text)
 	return HUSK_STATUS_OK;
 }
 
+static bool has_uuid(const struct config *c)
+{
+	static const uint8_t none[sizeof(c->uuid)];
+
+	return memcmp(c->uuid, none, sizeof(none));
+}
+
 enum husk_status option_uuid(struct config *c, const char *text)
 {
 	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
@@ -190,6 +197,8 @@ enum husk_status option_uuid(struct config *c, const char *text)
 	for (i = 0; form[i]; i += form[i] == 'x' ? 2 : 1)
 		if (form[i] == 'x')
 			sscanf(text + i, "%2hhx", to++);
+	if (!has_uuid(c))
+		return fail(HUSK_STATUS_USAGE, "--uuid: all zero stands for none; leave the option away for a random one");
 	return HUSK_STATUS_OK;
 }
 
@@ -262,9 +271,7 @@ static enum husk_status parse(struct config *c, int argc, char **argv)
 /* Of version 4, RFC 4122 4.4: the guest sees the same as the host's tools */
 static enum husk_status make_uuid(struct config *c)
 {
-	static const uint8_t none[16];
-
-	if (memcmp(c->uuid, none, sizeof(none)))
+	if (has_uuid(c))
 		return HUSK_STATUS_OK;
 	if (getrandom(c->uuid, sizeof(c->uuid), 0) != sizeof(c->uuid))
 		return fail(HUSK_STATUS_FAIL, "no random numbers for the VM's UUID: %s", strerror(errno));
@@ -296,6 +303,7 @@ enum husk_status config_init(struct config *c, int argc, char **argv)
 
 enum husk_status config_check_host(struct config *c, int dev)
 {
+	const uint64_t low = machine_low_max(c);
 	struct husk_caps caps;
 
 	if (husk_get_caps(dev, &caps) < 0)
@@ -305,7 +313,7 @@ enum husk_status config_check_host(struct config *c, int dev)
 			    caps.abi_version, HUSK_ABI_VERSION);
 	if (c->cpus > caps.max_vcpus)
 		return fail(HUSK_STATUS_INPUT, "--cpus %u: this husk.ko allows %u", c->cpus, caps.max_vcpus);
-	if (c->memory > RAM_LOW_MAX && c->memory - RAM_LOW_MAX > (1ULL << caps.guest_phys_bits) - RAM_HIGH_BASE)
+	if (c->memory > low && c->memory - low > (1ULL << caps.guest_phys_bits) - RAM_HIGH_BASE)
 		return fail(HUSK_STATUS_INPUT, "--memory: this CPU addresses %u bits only", caps.guest_phys_bits);
 	if (c->kvm_anchor && !(caps.modes >> HUSK_MODE_VMX & 1))
 		return fail(HUSK_STATUS_HOST, "--kvm-anchor: of use with VT-x only, leave it away");

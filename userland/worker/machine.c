@@ -70,7 +70,7 @@ static void *map_aligned(uint64_t size)
 
 static enum husk_status map_ram(struct machine *m)
 {
-	uint64_t size = m->config->memory, most = m->config->firmware.path ? FIRMWARE_LOW_MAX : RAM_LOW_MAX;
+	uint64_t size = m->config->memory, most = machine_low_max(m->config);
 	void *ram;
 
 	m->low = size < most ? size : most;

@@ -64,6 +64,12 @@ struct config {
 	unsigned int devices, disks;	/* disks: how many of them can be booted from */
 };
 
+/* How much of the RAM can be below 4 GiB */
+static inline uint64_t machine_low_max(const struct config *c)
+{
+	return c->firmware.path ? FIRMWARE_LOW_MAX : RAM_LOW_MAX;
+}
+
 /* Why a machine ended. X(constant, status of husk-vm, "what to say", "" for nothing) */
 #define MACHINE_ENDS(X) \
 	X(NONE,		FAIL,	"") \

@@ -16,7 +16,7 @@ static const char *set_mac(void *to, const char *value)
 	char end;
 
 	if (sscanf(value, "%2x:%2x:%2x:%2x:%2x:%2x%c", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5], &end) != 6 ||
-	    strlen(value) != 17 || b[0] & 1)
+	    strspn(value, "0123456789abcdefABCDEF:") != 17 || b[0] & 1)
 		return "not the address of one interface, such as 52:54:00:12:34:56";
 	for (int i = 0; i < 6; i++)
 		o->mac[i] = b[i];
@@ -24,18 +24,29 @@ static const char *set_mac(void *to, const char *value)
 	return NULL;
 }
 
+/* Digits, then end; 0: no port */
+static unsigned long parse_port(const char *text, char end)
+{
+	size_t digits = strspn(text, "0123456789");
+	unsigned long port = digits <= 5 ? strtoul(text, NULL, 10) : 0;
+
+	return digits && text[digits] == end && port <= 65535 ? port : 0;
+}
+
 static const char *set_hostfwd(void *to, const char *value)
 {
 	struct net_options *o = to;
 	char *list = !strncmp(value, "udp:", 4) ? o->udp : o->tcp;
-	unsigned int host, guest;
+	unsigned long host = 0, guest = 0;
 	size_t len = strlen(list);
-	char end;
 
-	if ((list == o->tcp && strncmp(value, "tcp:", 4)) || sscanf(value + 4, "%5u:%5u%c", &host, &guest, &end) != 2 ||
-	    !host || host > 65535 || !guest || guest > 65535)
+	if (list == o->udp || !strncmp(value, "tcp:", 4))
+		host = parse_port(value + 4, ':');
+	if (host)
+		guest = parse_port(strchr(value + 4, ':') + 1, 0);
+	if (!guest)
 		return "give tcp:HOST-PORT:GUEST-PORT, or udp:";
-	if (snprintf(list + len, NET_FORWARD - len, "%s%u:%u", len ? "," : "", host, guest) >= (int)(NET_FORWARD - len))
+	if (snprintf(list + len, NET_FORWARD - len, "%s%lu:%lu", len ? "," : "", host, guest) >= (int)(NET_FORWARD - len))
 		return "too many of them";
 	return NULL;
 }

@@ -6,6 +6,7 @@
  * passed on here (a message that is masked; INTx). The queue of events is here, too: nothing
  * ever happens (a transport that is reset, say).
  */
+#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/vhost.h>
@@ -280,7 +281,7 @@ enum husk_status option_vsock(struct config *config, const char *text)
 		return fail(HUSK_STATUS_FAIL, "out of memory");
 	errno = 0;
 	*cid = strtoull(text, &end, 10);
-	if (errno || end == text || *end || *text == '-' || *cid < CID_MIN || *cid > CID_MAX)
+	if (errno || !isdigit((unsigned char)*text) || *end || *cid < CID_MIN || *cid > CID_MAX)
 		return fail(HUSK_STATUS_USAGE, "--vsock %s: give a number from %d to %lu", text, CID_MIN, CID_MAX);
 	for (unsigned int i = 0; i < config->devices; i++)
 		if (config->device[i].create == vsock_create)
