@@ -309,7 +309,7 @@ exec 2>&1
 ip link set lo up; ip addr add 10.8.0.1/24 dev eth0; ip link set eth0 up; ip route add default via 10.8.0.254
 wget -q -O /tmp/file http://10.8.0.2:8080/payload
 echo "download: $(md5sum /tmp/file | cut -d' ' -f1)"
-wget -q -T 5 -O /dev/null http://10.8.0.254:8080/payload && echo "loopback: reached" || echo "loopback: out of reach"
+timeout 10 wget -q -O /dev/null http://10.8.0.254:8080/payload && echo "loopback: reached" || echo "loopback: out of reach"
 grep -q another /proc/cmdline && poweroff -f
 nc -l -p 22 >/tmp/in </dev/console &
 nc=$!
