@@ -46,6 +46,13 @@ need_kernel() {
 	esac
 }
 
+# cache_used PATH...: whoever takes something of the cache that has its version in its name says so,
+# since another tree's checks may take other versions
+cache_used() { touch "$@"; }
+
+# cache_drop FOLDER PATTERN: remove what nobody has used for two days
+cache_drop() { find "$1" -mindepth 1 -maxdepth 1 -name "$2" -mmin +2880 -exec rm -rf {} +; }
+
 # with_lock NAME CMD...: run CMD holding the lock $CACHE/locks/NAME
 with_lock() {
 	mkdir -p "$CACHE/locks"
