@@ -63,7 +63,7 @@ decoy() {
 		setpriv --reuid=1000 --regid=1000 --clear-groups $T/decoy "$@" >$D/$_decoy.said 2>&1 &
 	fi
 	decoys="$decoys $!"
-	for _i in 1 2 3 4 5 6 7 8 9 10; do grep -q ready $D/$_decoy.said && return; sleep 0.2; done
+	for _i in 1 2 3 4 5 6 7 8 9 10; do grep -qs ready $D/$_decoy.said && return; sleep 0.2; done
 	not_ok cli_decoy_$_decoy "$(head -n 1 $D/$_decoy.said)"
 }
 decoy root socket $D/root.sock ok
