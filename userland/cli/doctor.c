@@ -2,6 +2,7 @@
 /* husk doctor: can this host run VMs? One line each, with what to do. */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
@@ -156,6 +157,85 @@ static void check_device(struct doctor *d)
 	close(dev);
 }
 
+/* Is the program where execvp() would look? */
+static bool in_path(const char *program)
+{
+	const char *at = getenv("PATH");
+	char file[4096];
+
+	while (at && *at) {
+		size_t n = strcspn(at, ":");
+
+		snprintf(file, sizeof(file), "%.*s/%s", (int)n, at, program);
+		if (!access(file, X_OK))
+			return true;
+		at += n;
+		at += *at == ':';
+	}
+	return false;
+}
+
+static void say_optional(struct doctor *d, const char *subject, const char *use, const char *why, const char *get)
+{
+	char text[300];
+
+	if (why)
+		snprintf(text, sizeof(text), "%s; %s needs it: %s", why, use, get);
+	else
+		snprintf(text, sizeof(text), "there, for %s", use);
+	say(d, why ? NOTE : GOOD, subject, text);
+}
+
+static void check_programs(struct doctor *d)
+{
+	static const struct {
+		const char *program, *use, *get;
+	} programs[] = {
+		{ "passt", "--net user", "install the package passt" },
+		{ "qemu-nbd", "a qcow2 --disk", "install the package qemu-utils" },
+	};
+
+	for (unsigned int i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
+		say_optional(d, programs[i].program, programs[i].use,
+			     in_path(programs[i].program) ? NULL : "not installed", programs[i].get);
+}
+
+static void check_firmware(struct doctor *d)
+{
+	char use[64], get[64];
+
+	for (unsigned int i = 0; i < HUSK_FIRMWARE; i++) {
+		const struct husk_firmware *f = &husk_firmware[i];
+
+		snprintf(use, sizeof(use), "%s--firmware %s", i ? "" : "a --disk alone or ", f->name);
+		snprintf(get, sizeof(get), "install the package %s", f->name);
+		say_optional(d, f->name, use, husk_firmware_path(f) ? NULL : "not installed", get);
+	}
+}
+
+static void check_devices(struct doctor *d)
+{
+	static const struct {
+		const char *subject, *device, *use, *get;
+	} devices[] = {
+		{ "tun", "/dev/net/tun", "--net tap", "as root, 'modprobe tun'" },
+		{ "vsock", "/dev/vhost-vsock", "--vsock", "as root, 'modprobe vhost_vsock'" },
+	};
+
+	for (unsigned int i = 0; i < sizeof(devices) / sizeof(devices[0]); i++) {
+		const char *why = NULL, *get = devices[i].get;
+		char text[100];
+
+		if (access(devices[i].device, R_OK | W_OK) < 0) {
+			if (errno == EACCES)
+				get = "run as root, or have root give it to a group of yours (chgrp)";
+			snprintf(text, sizeof(text), "%s: %s", devices[i].device, strerror(errno));
+			why = text;
+		}
+		say_optional(d, devices[i].subject, devices[i].use, why, get);
+	}
+}
+
 int cmd_doctor(int argc, char **argv)
 {
 	struct doctor d = { 0 };
@@ -168,6 +248,9 @@ int cmd_doctor(int argc, char **argv)
 	check_kvm(&d);
 	if (check_module(&d))
 		check_device(&d);
+	check_programs(&d);
+	check_firmware(&d);
+	check_devices(&d);
 	if (d.json)
 		printf("\n]\n");
 	return d.bad ? HUSK_STATUS_HOST : HUSK_STATUS_OK;

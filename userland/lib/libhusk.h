@@ -70,6 +70,14 @@ const char *husk_rundir(void);
 int husk_control_path(char path[HUSK_CONTROL_LEN], const char *name);
 /* Connect to a control socket of that user's, send one line. Answers the socket, or -1: EPERM if it is another's. */
 int husk_control_connect(const char *path, uid_t owner, const char *line);
+/* What --firmware knows by name, which is its package's, too, the default first; path ends with NULL */
+#define HUSK_FIRMWARE	2
+struct husk_firmware {
+	const char *name, *path[3];
+};
+extern const struct husk_firmware husk_firmware[HUSK_FIRMWARE];
+/* The first of its files that is there and can be read, or NULL */
+const char *husk_firmware_path(const struct husk_firmware *firmware);
 /* Bytes from "512K", "256M", "2G"; a bare number is MiB. 0: no size */
 __u64 husk_parse_size(const char *text);
 /* Is it a name the kernel takes: 1..63 of [A-Za-z0-9._-], not starting with '-' or '.'? */

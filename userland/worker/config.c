@@ -112,7 +112,7 @@ static enum husk_status check_boot(struct config *c)
 	if (c->cpuid.show)
 		return HUSK_STATUS_OK;
 	if (!c->kernel.path && !c->firmware.path && c->disks)
-		c->firmware.path = "seabios";
+		c->firmware.path = husk_firmware[0].name;
 	if (!c->firmware.path)
 		return check_kernel(c);
 	if (c->kernel.path)

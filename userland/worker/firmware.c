@@ -22,24 +22,14 @@
 #define LOG_MAX		(64 * MIB)	/* bytes, over all resets */
 #define LOG_PRESENT	0xe9		/* what SeaBIOS and OVMF look for before they write there */
 
-static const struct {
-	const char *name, *package;
-	const char *path[3];
-} known[] = {
-	{ "seabios", "seabios", { "/usr/share/seabios/bios-256k.bin", "/usr/share/qemu/bios-256k.bin" } },
-	{ "ovmf", "ovmf", { "/usr/share/ovmf/OVMF.fd", "/usr/share/OVMF/OVMF.fd" } },
-};
-
 /* "seabios" and "ovmf" are looked for where packages have them */
-static enum husk_status find_known(unsigned int i, const char **path)
+static enum husk_status find_known(const struct husk_firmware *known, const char **path)
 {
-	for (const char *const *p = known[i].path; *p; p++)
-		if (!access(*p, R_OK)) {
-			*path = *p;
-			return HUSK_STATUS_OK;
-		}
+	*path = husk_firmware_path(known);
+	if (*path)
+		return HUSK_STATUS_OK;
 	return fail(HUSK_STATUS_INPUT, "--firmware %s: not found; install the package %s, or give its file",
-		    known[i].name, known[i].package);
+		    known->name, known->name);
 }
 
 enum husk_status firmware_check(struct config *c)
@@ -47,9 +37,9 @@ enum husk_status firmware_check(struct config *c)
 	const char *path = c->firmware.path;
 	enum husk_status status = HUSK_STATUS_OK;
 
-	for (unsigned int i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (!strcmp(path, known[i].name))
-			status = find_known(i, &path);
+	for (unsigned int i = 0; i < HUSK_FIRMWARE; i++)
+		if (!strcmp(c->firmware.path, husk_firmware[i].name))
+			status = find_known(&husk_firmware[i], &path);
 	if (!status)
 		status = image_open(&c->firmware, "firmware", path);
 	if (!status && (c->firmware.size < ROM_MIN || c->firmware.size > ROM_MAX || c->firmware.size % PAGE))
