@@ -309,7 +309,7 @@ exec 2>&1
 ip link set lo up; ip addr add 10.8.0.1/24 dev eth0; ip link set eth0 up; ip route add default via 10.8.0.254
 wget -q -O /tmp/file http://10.8.0.2:8080/payload
 echo "download: $(md5sum /tmp/file | cut -d' ' -f1)"
-timeout 10 wget -q -O /dev/null http://10.8.0.254:8080/payload && echo "loopback: reached" || echo "loopback: out of reach"
+timeout 10 wget -q -O /dev/null http://10.8.0.254:8080/little && echo "loopback: reached" || echo "loopback: out of reach"
 grep -q another /proc/cmdline && poweroff -f
 nc -l -p 22 >/tmp/in </dev/console &
 nc=$!
@@ -317,6 +317,7 @@ echo "listening:"
 wait $nc
 echo "forwarded: $(md5sum /tmp/in | cut -d' ' -f1)"
 END
+echo little >$D/little
 modprobe dummy
 chgrp husk /dev/husk
 chmod 660 /dev/husk
@@ -340,7 +341,7 @@ wait $run
 same virtio_user_download "$(said user download)" "$payload"
 same virtio_user_forward "$(said user forwarded)" "$payload"
 same virtio_user_no_loopback "$(said user loopback)" "out of reach"
-real_root timeout -s KILL 60 setpriv --reuid=1001 --regid=1001 --groups=900 husk run --kernel "$first" --initrd $D/initrd \
+real_root timeout -s KILL 90 setpriv --reuid=1001 --regid=1001 --groups=900 husk run --kernel "$first" --initrd $D/initrd \
 	--net user,loopback --cmdline "console=ttyS0 quiet panic=-1 another" </dev/null >$D/user.out 2>$D/user.err
 same virtio_user_loopback "$(said user loopback)" "reached"
 refused virtio_user_port 1 'tcp:8080 of the host: address already in use' husk run --kernel "$first" --net user,hostfwd=tcp:8080:22
