@@ -24,7 +24,7 @@ module_param(halt_poll_ns, uint, 0644);
 MODULE_PARM_DESC(halt_poll_ns, "a vCPU polls at most so long, in ns, before it sleeps in HLT; 0: not at all");
 
 /* Requests that need no running vCPU: the next entry serves them. */
-#define HALT_SLEEPS_ON	(BIT(HUSK_REQ_FLUSH) | BIT(HUSK_REQ_RESET_TSC))
+#define HALT_SLEEPS_ON	BIT(HUSK_REQ_FLUSH)
 
 static bool halt_called(struct husk_vcpu *vcpu)
 {

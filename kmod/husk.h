@@ -64,13 +64,12 @@ enum {
 	HUSK_REQ_STOP,		/* report HUSK_EXIT_STOP to the worker, once */
 	HUSK_REQ_KILL,		/* vm->dead is set; never cleared */
 	HUSK_REQ_INIT,		/* INIT or SIPI is latched in the local APIC */
-	HUSK_REQ_RESET_TSC,	/* the TSC offset changed */
 	HUSK_REQ_LOG,		/* end the stay, which hands over what it has logged; vm->mem.logged may have changed */
 	HUSK_REQ_PDPTE,		/* read the top entries of PAE paging from the guest's memory */
 	HUSK_REQ_PV,		/* the paravirtual interface has something to do in the guest's memory */
 };
 /* Requests that the fast loop serves by itself; all others leave it. */
-#define HUSK_REQ_FAST (BIT(HUSK_REQ_EVENT) | BIT(HUSK_REQ_FLUSH) | BIT(HUSK_REQ_TIMER) | BIT(HUSK_REQ_RESET_TSC))
+#define HUSK_REQ_FAST (BIT(HUSK_REQ_EVENT) | BIT(HUSK_REQ_FLUSH) | BIT(HUSK_REQ_TIMER))
 
 /* vcpu->mode: who may need an IPI. Written by the vCPU's thread, read by kickers. */
 enum {

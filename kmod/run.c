@@ -154,8 +154,6 @@ static bool husk_fast_requests(struct husk_vcpu *vcpu)
 		return false;
 	if (test_and_clear_bit(HUSK_REQ_TIMER, &vcpu->requests))
 		husk_lapic_timer_fired(vcpu);
-	if (test_and_clear_bit(HUSK_REQ_RESET_TSC, &vcpu->requests))
-		husk_dirty(vcpu, HUSK_SYS_TSC);
 	if (test_and_clear_bit(HUSK_REQ_FLUSH, &vcpu->requests))
 		husk_vendor->flush(vcpu);
 	/* Last, since the timer may have set it. */
