@@ -401,13 +401,15 @@ u64 husk_host_spec_ctrl_bits(void)
 	return husk_spec_ctrl_bits;
 }
 
+u64 husk_host_tsc_shift __read_mostly;	/* kvmclock.c writes it */
+
 /**
  * husk_guest_tsc - the guest's TSC now
  * @vcpu: any vCPU; any context
  */
 u64 husk_guest_tsc(struct husk_vcpu *vcpu)
 {
-	return rdtsc() + READ_ONCE(vcpu->tsc_offset);
+	return husk_host_tsc() + READ_ONCE(vcpu->tsc_offset);
 }
 
 /* ---- set-up ---- */

@@ -64,6 +64,17 @@ void husk_host_ibpb(void);
 void husk_host_machine_check(void);
 
 /*
+ * The host's TSC, but for going on where it was when it has restarted in a suspend:
+ * what guests' TSCs and clocks are made of. No vCPU is in a guest while the shift
+ * changes, and each takes it over at its next run.
+ */
+extern u64 husk_host_tsc_shift;
+static __always_inline u64 husk_host_tsc(void)
+{
+	return rdtsc() + READ_ONCE(husk_host_tsc_shift);
+}
+
+/*
  * Raw MSR access, under the same names on all kernels. The safe form answers
  * -EIO if the CPU raises #GP.
  */

@@ -199,7 +199,8 @@ struct husk_vcpu {
 	struct husk_system sys;		/* see sys_cached */
 	u64 pdpte[4];			/* written to the hardware only; see husk_paging_changed() */
 	u64 xcr0;
-	u64 tsc_offset;
+	u64 tsc_offset;			/* the guest's TSC is husk_host_tsc() and this */
+	u64 tsc_shift;			/* husk_host_tsc_shift that the hardware is to be told */
 	u64 tsc_aux;
 	u64 tsc_adjust;
 	u64 pat;

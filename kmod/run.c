@@ -549,6 +549,11 @@ int husk_vcpu_run(struct husk_vcpu *vcpu)
 	int ret = 0;
 
 	vcpu->run->exit = HUSK_EXIT_NONE;
+	/* All threads were out of here when the host was suspended. */
+	if (unlikely(vcpu->tsc_shift != READ_ONCE(husk_host_tsc_shift))) {
+		vcpu->tsc_shift = READ_ONCE(husk_host_tsc_shift);
+		husk_dirty(vcpu, HUSK_SYS_TSC);
+	}
 	if (unlikely(dirty))
 		ret = husk_sync_in(vcpu, dirty);
 	if (ret)

@@ -282,7 +282,7 @@ static void husk_state_set_clock(struct husk_vcpu *vcpu, const void *payload)
 	local_irq_save(flags);
 	if (clock->ns)
 		elapsed = ktime_get_ns() - clock->ns;
-	host = rdtsc();
+	host = husk_host_tsc();
 	local_irq_restore(flags);
 	WRITE_ONCE(vcpu->tsc_offset, clock->tsc + mul_u64_u32_div(elapsed, tsc_khz, NSEC_PER_MSEC) - host);
 	husk_dirty(vcpu, HUSK_SYS_TSC);

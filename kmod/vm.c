@@ -16,6 +16,7 @@
 #include <linux/user_namespace.h>
 #include <asm/tsc.h>
 
+#include "hostcpu.h"
 #include "ioctl.h"
 #include "irqchip/irqchip.h"
 #include "uapi/husk_netlink.h"
@@ -141,7 +142,7 @@ static int husk_vm_reset_all(struct husk_vm *vm)
 
 	if (husk_vm_busy(vm))
 		return -EBUSY;
-	vm->tsc_base = -(s64)rdtsc();
+	vm->tsc_base = -(s64)husk_host_tsc();
 	husk_pv_clock_set(vm, 0);
 	husk_for_each_vcpu(i, vcpu, vm) {
 		if (mutex_lock_killable(&vcpu->mutex))
@@ -232,7 +233,7 @@ static struct husk_vm *husk_vm_alloc(const struct husk_create_vm *arg)
 	memcpy(vm->control, arg->control, sizeof(vm->control));
 	vm->owner = current_euid();
 	vm->created_ns = ktime_get_boottime_ns();
-	vm->tsc_base = -(s64)rdtsc();
+	vm->tsc_base = -(s64)husk_host_tsc();
 
 	ret = husk_irqchip_create(vm);
 	if (ret)

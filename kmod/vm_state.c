@@ -6,6 +6,7 @@
 #include <linux/timekeeping.h>
 #include <asm/tsc.h>
 
+#include "hostcpu.h"
 #include "irqchip/irqchip.h"
 #include "state_records.h"
 #include "vm_state.h"
@@ -19,7 +20,7 @@ static void vm_state_get_clock(struct husk_vm *vm, void *payload)
 
 	local_irq_save(flags);
 	clock->ns = ktime_get_ns();
-	clock->tsc = rdtsc() + vm->tsc_base;
+	clock->tsc = husk_host_tsc() + vm->tsc_base;
 	clock->pv_ns = husk_pv_clock_get(vm);
 	local_irq_restore(flags);
 	clock->tsc_khz = tsc_khz;
@@ -46,7 +47,7 @@ static void vm_state_set_clock(struct husk_vm *vm, const void *payload)
 	local_irq_save(flags);
 	if (clock->ns)
 		elapsed = ktime_get_ns() - clock->ns;
-	host = rdtsc();
+	host = husk_host_tsc();
 	husk_pv_clock_set(vm, clock->pv_ns + elapsed);
 	local_irq_restore(flags);
 	vm->tsc_base = clock->tsc + mul_u64_u32_div(elapsed, tsc_khz, NSEC_PER_MSEC) - host;

@@ -21,18 +21,25 @@
 #include <asm/tsc.h>
 #include <uapi/asm/kvm_para.h>
 
+#include "hostcpu.h"
 #include "husk.h"
 #include "irqchip/irqchip.h"
 #include "pv/pvclock_math.h"
 
 #define PV_CLOCK_STEADY_LOOK	HZ
 #define PV_CLOCK_UNSTEADY_LOOK	(HZ / 20)
+#define PV_TSC_BACK_MS		1000	/* less than that is no restart */
 
 /* ---- the host's clock ---- */
 
 static bool pv_host_by_tsc;	/* the host keeps time by its TSC; READ_ONCE/WRITE_ONCE */
+static u64 pv_host_tsc;		/* at the last look; by the timekeeper's lock */
 
-/* At each tick of the timekeeper, and once when it is registered; with the timekeeper locked */
+/*
+ * At each tick of the timekeeper, and once when it is registered; with the timekeeper locked.
+ * Last when the host is suspended, and first when it goes on: where its TSC has restarted
+ * meanwhile, guests' go on as CLOCK_MONOTONIC_RAW and the hrtimers do.
+ */
 static int pv_clock_timekeeper(struct notifier_block *nb, unsigned long stepped, void *data)
 {
 	const struct timekeeper *tk = data;
@@ -40,6 +47,13 @@ static int pv_clock_timekeeper(struct notifier_block *nb, unsigned long stepped,
 
 	if (by_tsc != READ_ONCE(pv_host_by_tsc))
 		WRITE_ONCE(pv_host_by_tsc, by_tsc);
+	if (by_tsc) {
+		u64 now = tk->tkr_mono.cycle_last, back = pvclock_back(pv_host_tsc, now, (u64)tsc_khz * PV_TSC_BACK_MS);
+
+		if (unlikely(back))
+			WRITE_ONCE(husk_host_tsc_shift, husk_host_tsc_shift + back);
+		pv_host_tsc = now;
+	}
 	return 0;
 }
 
@@ -69,7 +83,7 @@ u64 husk_pv_clock_get(struct husk_vm *vm)
 {
 	if (pv_clock_unsteady(vm))
 		return vm->pv.ns + ktime_get_raw_ns() - vm->pv.raw_ns;
-	return vm->pv.ns + pvclock_ns(rdtsc() - vm->pv.tsc, vm->pv.mul, vm->pv.shift);
+	return vm->pv.ns + pvclock_ns(husk_host_tsc() - vm->pv.tsc, vm->pv.mul, vm->pv.shift);
 }
 
 void husk_pv_clock_set(struct husk_vm *vm, u64 ns)
@@ -80,7 +94,7 @@ void husk_pv_clock_set(struct husk_vm *vm, u64 ns)
 		pvclock_scale((u64)tsc_khz * 1000, &vm->pv.mul, &vm->pv.shift);
 	local_irq_save(flags);
 	vm->pv.ns = ns;
-	vm->pv.tsc = rdtsc();
+	vm->pv.tsc = husk_host_tsc();
 	vm->pv.raw_ns = ktime_get_raw_ns();
 	local_irq_restore(flags);
 	husk_pv_tsc_moved(vm);

@@ -36,7 +36,7 @@ enum { HUSK_PV_WALL_CLOCK, HUSK_PV_CLOCK, HUSK_PV_STEAL, HUSK_PV_EOI, HUSK_PV_PO
  * struct husk_pv_vm - what the vCPUs of a VM share
  * @features: CPUID leaf 0x40000001, EAX; by vm->lock until the first vCPU, then immutable
  * @ns: the guest's clock at @tsc; this and the next two are written under vm->lock
- * @tsc: a moment, by the host's TSC
+ * @tsc: a moment, by husk_host_tsc()
  * @raw_ns: the same, by CLOCK_MONOTONIC_RAW
  * @mul: nanoseconds of a TSC tick (see pvclock_math.h); this and @shift are immutable
  * @shift: goes with it

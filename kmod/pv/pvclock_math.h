@@ -32,6 +32,12 @@ static inline void pvclock_scale(u64 hz, u32 *mul, s8 *shift)
 	*shift = s;
 }
 
+/* How far a counter went back, by more than least, 0: it did not. Less is another CPU's counter. */
+static inline u64 pvclock_back(u64 last, u64 now, u64 least)
+{
+	return now < last && last - now > least ? last - now : 0;
+}
+
 /* As guests do it */
 static inline u64 pvclock_ns(u64 ticks, u32 mul, s8 shift)
 {

@@ -134,7 +134,7 @@ void svm_commit(struct svm_vcpu *svm)
 		vmcb->clean &= ~SVM_CLEAN_DRX;
 	}
 	if (dirty & HUSK_SYS_TSC) {
-		vmcb->tsc_offset = vcpu->tsc_offset;
+		vmcb->tsc_offset = vcpu->tsc_offset + vcpu->tsc_shift;
 		vmcb->clean &= ~SVM_CLEAN_INTERCEPTS;
 	}
 	if (dirty & HUSK_SYS_PAUSE) {

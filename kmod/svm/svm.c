@@ -92,7 +92,6 @@ static void svm_vmcb_init(struct svm_vcpu *svm)
 		vmcb->pause_filter_threshold = SVM_PAUSE_GAP;
 	}
 	vmcb->n_cr3 = svm->vcpu.vm->mem.root_hpa;
-	vmcb->tsc_offset = svm->vcpu.tsc_offset;
 }
 
 static int svm_vcpu_init(struct husk_vcpu *vcpu)

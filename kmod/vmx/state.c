@@ -177,7 +177,7 @@ void vmx_commit(struct vmx_vcpu *vmx)
 			husk_set_dr(6, vcpu->sys.dr6);
 	}
 	if (dirty & HUSK_SYS_TSC)
-		vmx_write(VMCS_TSC_OFFSET, vcpu->tsc_offset);
+		vmx_write(VMCS_TSC_OFFSET, vcpu->tsc_offset + vcpu->tsc_shift);
 	if (dirty & HUSK_SYS_PDPTE)
 		vmx_commit_pdptes(vcpu);
 	if (dirty & HUSK_SYS_PAUSE)

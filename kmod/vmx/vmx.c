@@ -289,7 +289,7 @@ static noinline void vmx_write_dirty(struct vmx_vcpu *vmx, u8 cr8)
  */
 static __always_inline void vmx_write_timer(u64 deadline)
 {
-	s64 left = deadline + vmx_timer_slack - rdtsc();
+	s64 left = deadline + vmx_timer_slack - husk_host_tsc();
 
 	vmx_write(VMCS_PREEMPTION_TIMER, left > 0 ? left >> vmx_timer_rate : 0);
 }

@@ -44,5 +44,7 @@ int main(void)
 		bad += !(mul >> 31) && shift > -2;
 	}
 	unit_report(!bad, "pvclock-precision", "%u factors could have had more bits", bad);
+	unit_report(!pvclock_back(0, 5, 10) && !pvclock_back(5, 5, 10) && !pvclock_back(100, 90, 10) && pvclock_back(100, 89, 10) == 11 &&
+		    pvclock_back(~0ULL, 7, 10) == ~0ULL - 7 && !pvclock_back(7, ~0ULL, 10), "pvclock-back", "wrong");
 	return unit_done();
 }
