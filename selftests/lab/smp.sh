@@ -2,7 +2,8 @@
 # Guests with several vCPUs: flat ones, and Debian's kernel: with SOAK each number of them,
 # else as many as the host has CPUs, and twice that.
 . ./lib.sh
-host=$(grep -c ^processor /proc/cpuinfo)
+host=$(nproc)
+allowed=$(sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' /proc/self/status)
 if [ -n "$SOAK" ]; then CPUS="1 2 4 8"; else CPUS="$host $((2 * host))"; fi
 load || { not_ok smp_load "$(dmesg | tail -n 1)"; exit 0; }
 
@@ -42,15 +43,15 @@ resets() {
 
 # pinned: each vCPU's thread where it was put
 pinned() {
-	_last=$((host - 1))
-	husk run --detach --cpus 2 --name pinned --pin 0=$_last,1=0 --kernel "$image" --initrd /tmp/initrd.gz \
+	_first=${allowed%%[-,]*} _last=${allowed##*[-,]}
+	husk run --detach --cpus 2 --name pinned --pin 0=$_last,1=$_first --kernel "$image" --initrd /tmp/initrd.gz \
 		--cmdline "console=ttyS0 quiet husk.run=\"sleep 100\"" </dev/null >/tmp/pin.out 2>&1
 	_where=
 	for _t in /proc/$(pidof husk-vm)/task/*; do
 		case $(cat $_t/comm) in vcpu*) _where="$_where $(cat $_t/comm)=$(sed -n 's/^Cpus_allowed_list:[[:space:]]*//p' $_t/status)" ;; esac
 	done
 	husk kill pinned >/dev/null 2>&1
-	[ "$_where" = " vcpu0=$_last vcpu1=0" ] && ok smp_pin || not_ok smp_pin "$_where $(tail -n 1 /tmp/pin.out)"
+	[ "$_where" = " vcpu0=$_last vcpu1=$_first" ] && ok smp_pin || not_ok smp_pin "$_where $(tail -n 1 /tmp/pin.out)"
 }
 
 for n in $CPUS; do guest $n; done
