@@ -28,6 +28,7 @@ guest() {
 
 # resets CPUS: while all is busy, three times
 resets() {
+	: >/tmp/reset.out	# the loop below may look before the shell beside us has made it
 	husk run --cpus $1 --name busy$1 --kernel "$image" --initrd /tmp/initrd.gz \
 		--cmdline "console=ttyS0 quiet panic=-1 husk.run=\"/guest/smp.sh reboot\"" </dev/null >/tmp/reset.out 2>&1 &
 	_n=0
