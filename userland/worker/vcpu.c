@@ -17,6 +17,13 @@
 #define MTRR_WB8		0x0606060606060606ULL
 #define MTRR_UC8		0ULL
 
+static enum husk_status refused(const struct vcpu *v, const char *what)
+{
+	if (errno == EIO)	/* the VM is dead, so soon */
+		return fail(HUSK_STATUS_ENDED, "%s: the VM was killed", v->machine->config->name);
+	return fail(HUSK_STATUS_FAIL, "the kernel refused the %s: %s", what, strerror(errno));
+}
+
 /*
  * Memory types as a BIOS leaves them: RAM is write-back, the VGA window is
  * not. Without it, Linux takes the MTRRs and then the PAT as switched off.
@@ -37,7 +44,7 @@ static enum husk_status set_memory_types(struct vcpu *v)
 	for (__u32 i = 0x268; i <= 0x26f; i++)	/* 768 KiB..1 MiB */
 		msrs.msr[msrs.count++] = (struct husk_msr){ .index = i, .value = MTRR_WB8 };
 	if (husk_vcpu_set(v->fd, HUSK_STATE_MSRS, &msrs) < 0)
-		return fail(HUSK_STATUS_FAIL, "the kernel refused the guest's MTRRs: %s", strerror(errno));
+		return refused(v, "guest's MTRRs");
 	return HUSK_STATUS_OK;
 }
 
@@ -45,7 +52,7 @@ enum husk_status vcpu_set_boot_state(struct vcpu *v, const struct boot_state *st
 {
 	if (state && (husk_vcpu_set(v->fd, HUSK_STATE_SYSTEM, &state->system) < 0 ||
 		      husk_vcpu_set(v->fd, HUSK_STATE_GENERAL, &state->general) < 0))
-		return fail(HUSK_STATUS_FAIL, "the kernel refused the vCPU's state: %s", strerror(errno));
+		return refused(v, "vCPU's state");
 	return set_memory_types(v);
 }
 
