@@ -313,6 +313,7 @@ timeout 10 wget -q -O /dev/null http://10.8.0.254:8080/little && echo "loopback:
 grep -q another /proc/cmdline && poweroff -f
 nc -l -p 22 >/tmp/in </dev/console &
 nc=$!
+while ! cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep -q ':0016 .* 0A '; do sleep 0.1; done
 echo "listening:"
 wait $nc
 echo "forwarded: $(md5sum /tmp/in | cut -d' ' -f1)"
