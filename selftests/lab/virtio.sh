@@ -346,8 +346,11 @@ real_root timeout -s KILL 90 setpriv --reuid=1001 --regid=1001 --groups=900 husk
 	--net user,loopback --cmdline "console=ttyS0 quiet panic=-1 another" </dev/null >$D/user.out 2>$D/user.err
 same virtio_user_loopback "$(said user loopback)" "reached"
 refused virtio_user_port 1 'tcp:8080 of the host: address already in use' husk run --kernel "$first" --net user,hostfwd=tcp:8080:22
-# the initramfs's root is none that it can leave
-refused virtio_user_passt 1 'no network: ..*' husk run --kernel "$first" --net user
+# a passt that does not start
+mkdir $D/broken
+printf '#!/bin/sh\necho "no way out" >&2\nexit 1\n' >$D/broken/passt
+chmod 755 $D/broken/passt
+refused virtio_user_passt 1 'no network: no way out' env PATH=$D/broken:$PATH husk run --kernel "$first" --net user
 ip tuntap add tap1 mode tap user 1002	# one that is nobody's is free to all
 refused virtio_tap_rights 4 'no right to it' setpriv --reuid=1001 --regid=1001 --groups=900 husk run --kernel "$first" --net tap=tap1
 pidof passt >/dev/null && not_ok virtio_user_children "passt is left" || ok virtio_user_children
