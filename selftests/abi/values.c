@@ -509,16 +509,9 @@ static int vm_state(struct fds *f, unsigned long command, struct vm_records *r)
 	return state(f->fd[VM], command, (1ULL << HUSK_VM_CLASS_COUNT) - 1, r, &length);
 }
 
-static void vm_state_values(void)
+/* Values that chips can be given, in all their members */
+static struct vm_records scribble(struct vm_records want)
 {
-	struct husk_caps caps = { .size = sizeof(caps) };
-	struct vm_records good = {}, bad, same = {}, want;
-	struct fds f = abi_open(true);
-
-	EXPECT(abi_call(f.fd[DEV], HUSK_GET_CAPS, &caps), 0);
-	EXPECT(vm_state(&f, HUSK_VM_GET_STATE, &good), 0);
-	/* save, scribble, restore, compare: all that can be set is kept */
-	want = good;
 	for (int i = 0; i < 24; i++)
 		want.io.entry[i] = 0xa5ULL << 56 | 0xa931 | (i & 1 ? 0x10000 : 0x4000);
 	want.io.entry[0] = 0x10700;
@@ -538,6 +531,19 @@ static void vm_state_values(void)
 			.low = 0x55, .flags = 0x7b & ~HUSK_PIT_COUNTING,
 		};
 	want.pit.port61 = 0x0f;
+	return want;
+}
+
+static void vm_state_values(void)
+{
+	struct husk_caps caps = { .size = sizeof(caps) };
+	struct vm_records good = {}, bad, same = {}, want;
+	struct fds f = abi_open(true);
+
+	EXPECT(abi_call(f.fd[DEV], HUSK_GET_CAPS, &caps), 0);
+	EXPECT(vm_state(&f, HUSK_VM_GET_STATE, &good), 0);
+	/* save, scribble, restore, compare: all that can be set is kept */
+	want = scribble(good);
 	EXPECT(vm_state(&f, HUSK_VM_SET_STATE, &want), 0);
 	EXPECT(vm_state(&f, HUSK_VM_GET_STATE, &same), 0);
 	abi_check(!memcmp(&want.io, &same.io, sizeof(want.io)), "the IOAPIC is not as it was set");

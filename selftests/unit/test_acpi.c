@@ -5,25 +5,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "check.h"
 #include "worker/acpi.h"
 #include "worker/platform.h"
 
 #define BASE	0xe0000ULL
 #define ROOM	0x20000
 
-static int passed, failed;
 static uint8_t out[ROOM] __attribute__((aligned(64)));
-
-static void check(const char *name, int good, const char *why)
-{
-	if (good) {
-		passed++;
-		printf("ok %s\n", name);
-	} else {
-		failed++;
-		printf("not ok %s: %s\n", name, why);
-	}
-}
 
 static uint64_t get(const uint8_t *p, int n)
 {
@@ -49,7 +38,7 @@ static const uint8_t *table(uint64_t addr, size_t total, const char *signature)
 	int good = addr >= BASE && addr + 36 <= BASE + total && !memcmp(t, signature, 4) &&
 		   addr + get(t + 4, 4) <= BASE + total && sum_is_zero(t, get(t + 4, 4));
 
-	check(signature, good, "wrong place, signature or checksum");
+	check_why(signature, good, "wrong place, signature or checksum");
 	return good ? t : NULL;
 }
 
@@ -68,7 +57,7 @@ static void test_madt(const uint8_t *madt, unsigned int vcpus)
 			      (entry[3] == PM_IRQ && get(entry + 8, 2) == 0xd));
 		at += entry[1];
 	}
-	check("MADT entries", at == end && lapics == vcpus && ioapics == 1 && overrides == 2,
+	check_why("MADT entries", at == end && lapics == vcpus && ioapics == 1 && overrides == 2,
 	      "wrong number or end");
 }
 
@@ -77,26 +66,26 @@ static void test_tables(unsigned int vcpus)
 	size_t total = acpi_build(out, sizeof(out), BASE, vcpus, PCI_ECAM_BASE, NULL);
 	const uint8_t *xsdt, *fadt, *madt, *mcfg, *facs;
 
-	check("RSDP", total && !memcmp(out, "RSD PTR ", 8) && out[15] == 2 && sum_is_zero(out, 20) &&
+	check_why("RSDP", total && !memcmp(out, "RSD PTR ", 8) && out[15] == 2 && sum_is_zero(out, 20) &&
 	      sum_is_zero(out, 36), "signature or checksum");
 	xsdt = table(get(out + 24, 8), total, "XSDT");
 	if (!xsdt)
 		return;
-	check("XSDT length", get(xsdt + 4, 4) == 36 + 3 * 8, "wrong");
+	check_why("XSDT length", get(xsdt + 4, 4) == 36 + 3 * 8, "wrong");
 	fadt = table(get(xsdt + 36, 8), total, "FACP");
 	madt = table(get(xsdt + 44, 8), total, "APIC");
 	mcfg = table(get(xsdt + 52, 8), total, "MCFG");
 	if (!fadt || !madt || !mcfg)
 		return;
-	check("MCFG entry", get(mcfg + 4, 4) == 60 && get(mcfg + 44, 8) == PCI_ECAM_BASE && !mcfg[54] && !mcfg[55],
+	check_why("MCFG entry", get(mcfg + 4, 4) == 60 && get(mcfg + 44, 8) == PCI_ECAM_BASE && !mcfg[54] && !mcfg[55],
 	      "wrong length, address or buses");
 	test_madt(madt, vcpus);
-	check("FADT pointers", get(fadt + 40, 4) == get(fadt + 140, 8) &&
+	check_why("FADT pointers", get(fadt + 40, 4) == get(fadt + 140, 8) &&
 	      table(get(fadt + 140, 8), total, "DSDT"), "X_DSDT");
 	facs = out + get(fadt + 36, 4) - BASE;
-	check("FACS", !memcmp(facs, "FACS", 4) && get(facs + 4, 4) == 64 && !(get(fadt + 36, 4) & 63),
+	check_why("FACS", !memcmp(facs, "FACS", 4) && get(facs + 4, 4) == 64 && !(get(fadt + 36, 4) & 63),
 	      "signature, length or alignment");
-	check("FADT blocks", get(fadt + 56, 4) == get(fadt + 152, 8) &&
+	check_why("FADT blocks", get(fadt + 56, 4) == get(fadt + 152, 8) &&
 	      get(fadt + 64, 4) == get(fadt + 176, 8) && get(fadt + 76, 4) == get(fadt + 212, 8),
 	      "32-bit and extended address differ");
 }
@@ -111,11 +100,11 @@ static void test_room(void)
 
 		free(tight);
 		if (fits) {
-			check("too little room", 0, "answered a length");
+			check_why("too little room", 0, "answered a length");
 			return;
 		}
 	}
-	check("too little room", acpi_build(out, total, BASE, 64, PCI_ECAM_BASE, NULL) == total, "exact room refused");
+	check_why("too little room", acpi_build(out, total, BASE, 64, PCI_ECAM_BASE, NULL) == total, "exact room refused");
 }
 
 /* Disassemble and compile again, in a scratch folder: 0 errors, 0 warnings. */
@@ -133,7 +122,7 @@ static void test_iasl(void)
 		return;
 	}
 	if (!mkdtemp(dir)) {
-		check("iasl", 0, "no scratch folder");
+		check_why("iasl", 0, "no scratch folder");
 		return;
 	}
 	acpi_build(out, sizeof(out), BASE, 1, PCI_ECAM_BASE, NULL);
@@ -153,7 +142,7 @@ static void test_iasl(void)
 		}
 	}
 	snprintf(line, sizeof(line), command, dir);
-	check("iasl takes the tables", !system(line), "see its log below");
+	check_why("iasl takes the tables", !system(line), "see its log below");
 	snprintf(line, sizeof(line), "%s %s/log; rm -r %s", failed ? "cat" : ": ", dir, dir);
 	if (system(line))
 		printf("# %s is left behind\n", dir);

@@ -6,20 +6,8 @@
 
 #include <asm/bootparam.h>
 
+#include "check.h"
 #include "worker/bzimage.h"
-
-static int passed, failed;
-
-static void check(const char *name, int good, const char *why)
-{
-	if (good) {
-		passed++;
-		printf("ok %s\n", name);
-	} else {
-		failed++;
-		printf("not ok %s: %s\n", name, why ? why : "wrong");
-	}
-}
 
 #define FILE_SIZE	(1 << 20)
 static uint8_t head[BOOT_HEAD];
@@ -48,7 +36,7 @@ static void refused(const char *name, size_t len, uint64_t size, const char *wor
 	struct bzimage kernel;
 	const char *why = bzimage_parse(head, len, size, &kernel);
 
-	check(name, why && strstr(why, word), why ? why : "was accepted");
+	check_why(name, why && strstr(why, word), why ? why : "was accepted");
 }
 
 static void test_header(void)
@@ -59,15 +47,15 @@ static void test_header(void)
 
 	good_header();
 	why = bzimage_parse(head, sizeof(head), FILE_SIZE, &kernel);
-	check("good header", !why && kernel.load == 0x1000000 && kernel.setup_size == 28 * 512 &&
+	check_why("good header", !why && kernel.load == 0x1000000 && kernel.setup_size == 28 * 512 &&
 	      kernel.cmdline_max == 2047 && kernel.run_size == 0x3000000, why);
 
 	for (size_t len = 0; len < 0x206; len++)
 		if (!bzimage_parse(head, len, len, &kernel)) {
-			check("short file", 0, "was accepted");
+			check_why("short file", 0, "was accepted");
 			return;
 		}
-	check("short file", 1, NULL);
+	check_why("short file", 1, NULL);
 	refused("truncated in the setup code", sizeof(head), 4096, "truncated");
 	refused("truncated in the kernel", sizeof(head), FILE_SIZE / 2, "truncated");
 
@@ -79,7 +67,7 @@ static void test_header(void)
 	refused("old protocol", sizeof(head), FILE_SIZE, "older");
 	good_header()->xloadflags = 0;
 	why = bzimage_parse(head, sizeof(head), FILE_SIZE, &kernel);
-	check("32-bit kernel", !why && !kernel.is_64, why);
+	check_why("32-bit kernel", !why && !kernel.is_64, why);
 	hdr = good_header();
 	hdr->setup_sects = 255;
 	refused("huge setup_sects", sizeof(head), 100 * 1024, "truncated");
@@ -91,7 +79,7 @@ static void test_header(void)
 	refused("load address too low", sizeof(head), FILE_SIZE, "load address");
 	good_header()->cmdline_size = 0xffffffff;
 	why = bzimage_parse(head, sizeof(head), FILE_SIZE, &kernel);
-	check("command line bounded", !why && kernel.cmdline_max < BOOT_CMDLINE_MAX, why);
+	check_why("command line bounded", !why && kernel.cmdline_max < BOOT_CMDLINE_MAX, why);
 }
 
 static void test_any_header(void)
@@ -111,11 +99,11 @@ static void test_any_header(void)
 			continue;
 		if (kernel.load + kernel.image_size > low ||
 		    (size && (addr + size > low || addr < kernel.load + kernel.run_size))) {
-			check("mangled headers", 0, "placed outside of RAM");
+			check_why("mangled headers", 0, "placed outside of RAM");
 			return;
 		}
 	}
-	check("mangled headers", 1, NULL);
+	check_why("mangled headers", 1, NULL);
 }
 
 static void test_e820(void)
@@ -136,7 +124,7 @@ static void test_e820(void)
 			good &= !(map[j].type == 1 && map[j].addr < 0x100000 && end > 0x9fc00);
 		}
 		good &= ram == sizes[i][0] + sizes[i][1] - 0x100000 + BOOT_EBDA;
-		check("e820", good, "overlap, disorder or wrong sum");
+		check_why("e820", good, "overlap, disorder or wrong sum");
 	}
 }
 
@@ -149,14 +137,14 @@ static void test_place(void)
 	good_header();
 	bzimage_parse(head, sizeof(head), FILE_SIZE, &kernel);
 	why = bzimage_place_initrd(&kernel, 256 << 20, 12345678, &addr);
-	check("initrd at the top", !why && !(addr & 0xfff) && addr + 12345678 <= 256 << 20 &&
+	check_why("initrd at the top", !why && !(addr & 0xfff) && addr + 12345678 <= 256 << 20 &&
 	      addr + 12345678 > (256 << 20) - 4096, why);
 	why = bzimage_place_initrd(&kernel, RAM_LOW_MAX, 4096, &addr);
-	check("initrd below its limit", !why && addr + 4096 == 0x80000000, why);
-	check("no initrd", !bzimage_place_initrd(&kernel, 256 << 20, 0, &addr) && !addr, NULL);
-	check("no room for the kernel", bzimage_place_initrd(&kernel, 32 << 20, 0, &addr) != NULL, NULL);
-	check("no room for the initrd", bzimage_place_initrd(&kernel, 65 << 20, 2 << 20, &addr) != NULL, NULL);
-	check("initrd as large as an integer", bzimage_place_initrd(&kernel, 256 << 20, ~0ULL, &addr) != NULL, NULL);
+	check_why("initrd below its limit", !why && addr + 4096 == 0x80000000, why);
+	check_why("no initrd", !bzimage_place_initrd(&kernel, 256 << 20, 0, &addr) && !addr, NULL);
+	check_why("no room for the kernel", bzimage_place_initrd(&kernel, 32 << 20, 0, &addr) != NULL, NULL);
+	check_why("no room for the initrd", bzimage_place_initrd(&kernel, 65 << 20, 2 << 20, &addr) != NULL, NULL);
+	check_why("initrd as large as an integer", bzimage_place_initrd(&kernel, 256 << 20, ~0ULL, &addr) != NULL, NULL);
 }
 
 static void test_write(void)
@@ -173,7 +161,7 @@ static void test_write(void)
 	good_header();
 	bzimage_parse(head, sizeof(head), FILE_SIZE, &kernel);
 	bzimage_write(&rq, &kernel, 0x8000000);
-	check("zero page", zero->hdr.header == 0x53726448 && zero->e820_entries == 5 &&
+	check_why("zero page", zero->hdr.header == 0x53726448 && zero->e820_entries == 5 &&
 	      zero->hdr.ramdisk_image == 0x8000000 && zero->hdr.ramdisk_size == 4096 && zero->acpi_rsdp_addr == BOOT_BIOS &&
 	      !strcmp((char *)ram + zero->hdr.cmd_line_ptr, "console=ttyS0"), NULL);
 	free(ram);

@@ -3,20 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "check.h"
 #include "worker/bus.h"
-
-static int passed, failed;
-
-static void check(const char *name, int good)
-{
-	if (good) {
-		passed++;
-		printf("ok %s\n", name);
-	} else {
-		failed++;
-		printf("not ok %s: the wrong device, width or value\n", name);
-	}
-}
 
 /* A device that remembers its last access, and answers with its letter and the offset */
 struct probe {

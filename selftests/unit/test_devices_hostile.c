@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #define RAM		(16U << 20)
+#include "check.h"
 #include "device_machine.h"
 #include "worker/virtio/child.h"
 
@@ -18,17 +19,10 @@
 #define LATE		20		/* seconds: a call that is not back by then does not come back */
 
 static uint8_t *ram;
-static int passed, failed;
 static const char *volatile running;
 static uint16_t offered[VIRTIO_QUEUES];
 static bool listening;
 static unsigned int sent, accepted;
-
-static void check(const char *name, int good)
-{
-	good ? passed++ : failed++;
-	printf("%s %s%s\n", good ? "ok" : "not ok", name, good ? "" : ": another answer was expected");
-}
 
 static void too_late(int signo)
 {

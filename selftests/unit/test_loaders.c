@@ -12,22 +12,15 @@
 
 #include <asm/bootparam.h>
 
+#include "check.h"
 #include "worker/info_block.h"
 
 #define LOW		(16ULL << 20)
 #define FILE_SIZE	12288
 #define ROUNDS		60000
 
-static int passed, failed;
 static uint8_t file[FILE_SIZE], head[BOOT_HEAD], *ram;
 static struct image image = { .path = "kernel" };
-
-static void check(const char *name, int good, const char *why)
-{
-	passed += !!good;
-	failed += !good;
-	printf(good ? "ok %s\n" : "not ok %s: %s\n", name, why ? why : "wrong");
-}
 
 /* What the fuzzer starts from: program headers at 64, a multiboot header at 1024, notes at 2048, code from 4096 on */
 static Elf32_Phdr *segment(int i)
@@ -148,7 +141,7 @@ static void refused(const char *name, const char *word)
 	struct boot_state state;
 	const char *why = boot_plain(&state);
 
-	check(name, why && strstr(why, word) && !strchr(why, '\n'), why ? why : "was accepted");
+	check_why(name, why && strstr(why, word) && !strchr(why, '\n'), why ? why : "was accepted");
 }
 
 static void test_good(void)
@@ -160,22 +153,22 @@ static void test_good(void)
 	good_multiboot();
 	why = boot_plain(&state);
 	info = (uint32_t *)(ram + state.general.gpr[3]);
-	check("multiboot ELF", !why && state.general.rip == 0x100010 && state.general.gpr[0] == 0x2badb002 &&
+	check_why("multiboot ELF", !why && state.general.rip == 0x100010 && state.general.gpr[0] == 0x2badb002 &&
 	      info >= (uint32_t *)(ram + 0x90000) && info[2] == LOW / 1024 - 1024 && state.system.cr0 == 0x31 &&
 	      !memcmp(ram + 0x110000, file + 8192, 4096), why);
 	good_flat();
 	why = boot_plain(&state);
-	check("multiboot by addresses", !why && state.general.rip == 0x100020 && !memcmp(ram + 0x100000, file, 8192) &&
+	check_why("multiboot by addresses", !why && state.general.rip == 0x100020 && !memcmp(ram + 0x100000, file, 8192) &&
 	      !ram[0x102000], why);
 	good_flat()[5] = 0;
 	why = boot_plain(&state);
-	check("multiboot, the whole file", !why && !memcmp(ram + 0x100000, file, FILE_SIZE), why);
+	check_why("multiboot, the whole file", !why && !memcmp(ram + 0x100000, file, FILE_SIZE), why);
 	good_pvh();
 	why = boot_plain(&state);
-	check("PVH", !why && state.general.rip == 0x100020 && *(uint32_t *)(ram + state.general.gpr[3]) == 0x336ec578, why);
+	check_why("PVH", !why && state.general.rip == 0x100020 && *(uint32_t *)(ram + state.general.gpr[3]) == 0x336ec578, why);
 	good_bzimage();
 	why = boot_plain(&state);
-	check("bzImage", !why && state.general.rip == 0x200200, why);
+	check_why("bzImage", !why && state.general.rip == 0x200200, why);
 }
 
 static void test_bad_elf(void)
@@ -263,30 +256,30 @@ static void test_modules(void)
 	why = boot(FILE_SIZE, module, 2, "words", &state);
 	info = (uint32_t *)(ram + state.general.gpr[3]);
 	mods = (uint32_t *)(ram + info[6]);
-	check("modules", !why && info[5] == 2 && mods[0] == 0x111000 && mods[1] == 0x111000 + 5000 &&
+	check_why("modules", !why && info[5] == 2 && mods[0] == 0x111000 && mods[1] == 0x111000 + 5000 &&
 	      mods[4] == 0x113000 && !strcmp((char *)ram + mods[2], "kernel first") &&
 	      !strcmp((char *)ram + info[4], "kernel words") && !memcmp(ram + mods[0], file, 5000), why);
 	module[1].image.size = LOW;
 	why = boot(FILE_SIZE, module, 2, "", &state);
-	check("module larger than RAM", why && strstr(why, "too little memory"), why);
+	check_why("module larger than RAM", why && strstr(why, "too little memory"), why);
 	module[1].image.size = ~0ULL;
 	why = boot(FILE_SIZE, module, 2, "", &state);
-	check("module of any size", why && strstr(why, "too little memory"), why);
+	check_why("module of any size", why && strstr(why, "too little memory"), why);
 	module[1].image.size = FILE_SIZE + 1;
 	why = boot(FILE_SIZE, module, 2, "", &state);
-	check("module that shrank", why && strstr(why, "shorter"), why);
+	check_why("module that shrank", why && strstr(why, "shorter"), why);
 	module[1].image.size = 1;
 	memset(text, 'a', sizeof(text) - 1);
 	module[1].args = text;
 	why = boot(FILE_SIZE, module, 2, "", &state);
-	check("long arguments", why && strstr(why, "too long"), why);
+	check_why("long arguments", why && strstr(why, "too long"), why);
 	text[60000] = 0;
 	module[0].args = text;
 	why = boot(FILE_SIZE, module, 2, "", &state);
-	check("many long arguments", why && strstr(why, "too long"), why);
+	check_why("many long arguments", why && strstr(why, "too long"), why);
 	text[INFO_CMDLINE_MAX + 1] = 0;
 	why = boot(FILE_SIZE, module, 1, text, &state);
-	check("long command line", why && strstr(why, "command line"), why);
+	check_why("long command line", why && strstr(why, "command line"), why);
 }
 
 static void mangle(size_t *size)
@@ -329,7 +322,7 @@ static void test_fuzz(unsigned int seed)
 		module[1].image.size = (uint64_t)rand() << rand() % 32;
 		accepted += !boot(size, module, rand() % 3, "cmdline", &state);
 	}
-	check("fuzz", accepted > ROUNDS / 50 && accepted < ROUNDS, "all or none were accepted");
+	check_why("fuzz", accepted > ROUNDS / 50 && accepted < ROUNDS, "all or none were accepted");
 }
 
 int main(int argc, char **argv)

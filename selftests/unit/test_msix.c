@@ -3,22 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "check.h"
 #include "worker/msix.h"
 
 #define BAR	0xc0000000ULL
-
-static int passed, failed;
-
-static void check(const char *name, int good)
-{
-	if (good) {
-		passed++;
-		printf("ok %s\n", name);
-	} else {
-		failed++;
-		printf("not ok %s: another answer was expected\n", name);
-	}
-}
 
 static struct bus ports, memory;
 static struct pci pci;

@@ -3,24 +3,18 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include "check.h"
 #include "worker/virtio/disk_nbd.c"
 
 #define LATE		20		/* seconds */
 #define LENGTH		(4U << 20)	/* of a write: more than a socket holds */
 #define SIZE		(80U << 20)
 
-static int passed, failed;
 static struct loop loop;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_t server;
 static int connection = -1;
 static unsigned int done, errors;
-
-static void check(const char *name, int good)
-{
-	good ? passed++ : failed++;
-	printf("%s %s%s\n", good ? "ok" : "not ok", name, good ? "" : ": another answer was expected");
-}
 
 static void crashed(int signo)
 {

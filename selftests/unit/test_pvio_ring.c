@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "check.h"
 #include "pvio/ring.c"
 
 #define SIZE	8
@@ -14,23 +15,11 @@
 #define DATA	0x8000
 #define HIGH	0x100000000ULL
 
-static int passed, failed;
 static u8 ram[2 * RAM];
 static const struct pvio_memory memory = { ram, RAM, HIGH, RAM };
 static struct pvio_ring ring;
 static struct pvio_chain chain;
 static u16 next_avail;
-
-static void check(const char *name, int good)
-{
-	if (good) {
-		passed++;
-		printf("ok %s\n", name);
-	} else {
-		failed++;
-		printf("not ok %s: another answer was expected\n", name);
-	}
-}
 
 static void put(u64 at, const void *value, size_t n)
 {

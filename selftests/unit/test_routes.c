@@ -3,22 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "check.h"
 #include "worker/routes.h"
 
-static int passed, failed, calls, refuse;
+static int calls, refuse;
 static struct husk_route last[ROUTES_MAX];
 static __u32 last_count;
-
-static void check(const char *name, int good)
-{
-	if (good) {
-		passed++;
-		printf("ok %s\n", name);
-	} else {
-		failed++;
-		printf("not ok %s: another answer was expected\n", name);
-	}
-}
 
 int husk_vm_set_routes(int vm, const struct husk_route *route, __u32 count)
 {

@@ -3,22 +3,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "check.h"
 #include "worker/rtc.h"
 
 #define SECOND	1000000000LL
-
-static int passed, failed;
-
-static void check(const char *name, bool good)
-{
-	if (good) {
-		passed++;
-		printf("ok %s\n", name);
-	} else {
-		failed++;
-		printf("not ok %s: the wrong time, flag or line\n", name);
-	}
-}
 
 /* 2026-11-21 23:59:57.25 UTC, a Saturday */
 #define START	1795305597250000000LL

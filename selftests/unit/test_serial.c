@@ -4,20 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "check.h"
 #include "worker/serial.h"
-
-static int passed, failed;
-
-static void check(const char *name, int good)
-{
-	if (good) {
-		passed++;
-		printf("ok %s\n", name);
-	} else {
-		failed++;
-		printf("not ok %s: wrong register or interrupt\n", name);
-	}
-}
 
 static struct {
 	char sent[256];
