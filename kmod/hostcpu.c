@@ -279,6 +279,10 @@ void husk_host_reset_dr6(void)
 static noinline void husk_guest_switch(struct husk_vcpu *vcpu, struct husk_host_cpu *host)
 {
 	host->last_vcpu = vcpu->key;
+	if (unlikely(vcpu->tsc_shift != husk_host_tsc_shift)) {
+		vcpu->tsc_shift = husk_host_tsc_shift;
+		husk_dirty(vcpu, HUSK_SYS_TSC);
+	}
 	if (boot_cpu_has(X86_FEATURE_IBPB) && !cpu_mitigations_off())
 		husk_host_ibpb();
 }
@@ -401,7 +405,17 @@ u64 husk_host_spec_ctrl_bits(void)
 	return husk_spec_ctrl_bits;
 }
 
-u64 husk_host_tsc_shift __read_mostly;	/* kvmclock.c writes it */
+u64 husk_host_tsc_shift __read_mostly;
+
+/* To every CPU each vCPU is another one now: it takes the shift over before it is in the guest again. */
+void husk_host_tsc_restarted(u64 back)
+{
+	int cpu;
+
+	WRITE_ONCE(husk_host_tsc_shift, husk_host_tsc_shift + back);
+	for_each_possible_cpu(cpu)
+		per_cpu(husk_host_cpu, cpu).last_vcpu = 0;
+}
 
 /**
  * husk_guest_tsc - the guest's TSC now

@@ -65,10 +65,11 @@ void husk_host_machine_check(void);
 
 /*
  * The host's TSC, but for going on where it was when it has restarted in a suspend:
- * what guests' TSCs and clocks are made of. No vCPU is in a guest while the shift
- * changes, and each takes it over at its next run.
+ * what guests' TSCs and clocks are made of.
  */
 extern u64 husk_host_tsc_shift;
+/* In the resume: no other CPU is there yet, and no vCPU in a guest. @back: by how many ticks */
+void husk_host_tsc_restarted(u64 back);
 static __always_inline u64 husk_host_tsc(void)
 {
 	return rdtsc() + READ_ONCE(husk_host_tsc_shift);

@@ -184,7 +184,8 @@ struct husk_vcpu {
 	u8 mode;			/* HUSK_OUTSIDE/INSIDE; READ_ONCE/WRITE_ONCE with barriers */
 	struct husk_exit_info exit;
 	struct husk_flight *flight;	/* the current exit's, in @stats */
-	u64 exit_ns;			/* time of the exit, 0 unless traced */
+	u64 exit_ns;			/* time of the exit with number exit_timed, if it is traced */
+	u32 exit_timed;
 
 	u64 key;			/* immutable: no vCPU ever had or will have the same */
 	struct husk_vm *vm;		/* immutable */

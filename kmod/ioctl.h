@@ -59,6 +59,8 @@ long husk_ioctl(const struct husk_ioctl *table, unsigned int count, void *object
 
 /* vm.c, vcpu.c: make the object, reserve its fd; see struct husk_ioctl.make */
 long husk_vm_create(struct husk_create_vm *arg, struct file **file);
+int husk_vcpu_caches_init(void);	/* after the vendor and the host's state are known */
+void husk_vcpu_caches_exit(void);
 long husk_vcpu_create(struct husk_vm *vm, struct husk_create_vcpu *arg, struct file **file);
 void husk_vcpu_destroy(struct husk_vcpu *vcpu);
 /* All of its state as at power-on; it does not run, and vcpu->mutex is held or it is not published yet */

@@ -8,6 +8,7 @@
 #include "dev.h"
 #include "hostcpu.h"
 #include "husk.h"
+#include "ioctl.h"
 #include "vendor.h"
 
 unsigned int husk_max_vms = 4096;
@@ -72,9 +73,12 @@ static int __init husk_init(void)
 	ret = husk_vendor_setup();
 	if (ret)
 		goto host;
-	ret = husk_pv_clock_init();
+	ret = husk_vcpu_caches_init();
 	if (ret)
 		goto vendor;
+	ret = husk_pv_clock_init();
+	if (ret)
+		goto caches;
 	ret = husk_netlink_init();
 	if (ret)
 		goto clock;
@@ -88,6 +92,8 @@ netlink:
 	husk_netlink_exit();
 clock:
 	husk_pv_clock_exit();
+caches:
+	husk_vcpu_caches_exit();
 vendor:
 	husk_vendor_cleanup();
 host:
@@ -100,6 +106,7 @@ static void __exit husk_exit(void)
 	husk_dev_exit();
 	husk_netlink_exit();
 	husk_pv_clock_exit();
+	husk_vcpu_caches_exit();
 	husk_vendor_cleanup();
 	husk_host_cleanup();
 	rcu_barrier();	/* freed slots */

@@ -35,15 +35,20 @@ static __always_inline void husk_exit_begin(struct husk_vcpu *vcpu)
 	f->info1 = vcpu->exit.info[1];
 	f->hw_reason = vcpu->exit.hw_reason;
 	f->sequence = seq;
-	if (trace_husk_exit_enabled())
-		vcpu->exit_ns = local_clock() | 1;
+	if (trace_husk_exit_enabled()) {
+		vcpu->exit_ns = local_clock();
+		vcpu->exit_timed = seq;
+	}
 }
 
+/* Once for each exit, and not if nobody traced when it began */
 static noinline void husk_exit_trace(struct husk_vcpu *vcpu)
 {
 	u64 ns = local_clock() - vcpu->exit_ns;
 
-	vcpu->exit_ns = 0;
+	if (vcpu->exit_timed != vcpu->exit_seq)
+		return;
+	vcpu->exit_timed--;
 	trace_husk_exit(vcpu->vm->id, vcpu->id, vcpu->exit.reason, vcpu->flight->rip,
 			vcpu->exit.info[0], vcpu->exit.info[1], vcpu->flight->level, ns);
 }
@@ -61,7 +66,7 @@ static __always_inline void husk_exit_count(struct husk_vcpu *vcpu, u8 level)
 static __always_inline void husk_exit_end(struct husk_vcpu *vcpu, u8 level)
 {
 	husk_exit_count(vcpu, level);
-	if (unlikely(vcpu->exit_ns))
+	if (trace_husk_exit_enabled())
 		husk_exit_trace(vcpu);
 }
 
@@ -425,7 +430,7 @@ static bool husk_finish(struct husk_vcpu *vcpu, enum husk_verdict verdict, u8 le
 	husk_exit_count(vcpu, HUSK_LEVEL_WORKER);
 	/* A worker that answers ends the exit's time when it comes back. */
 	if (verdict == HUSK_DEAD) {
-		if (vcpu->exit_ns)
+		if (trace_husk_exit_enabled())
 			husk_exit_trace(vcpu);
 		if (!xchg(&vcpu->vm->crashed, true))
 			husk_event_send(vcpu->vm, HUSK_LIFE_CRASHED, vcpu->exit.reason);
@@ -549,11 +554,6 @@ int husk_vcpu_run(struct husk_vcpu *vcpu)
 	int ret = 0;
 
 	vcpu->run->exit = HUSK_EXIT_NONE;
-	/* All threads were out of here when the host was suspended. */
-	if (unlikely(vcpu->tsc_shift != READ_ONCE(husk_host_tsc_shift))) {
-		vcpu->tsc_shift = READ_ONCE(husk_host_tsc_shift);
-		husk_dirty(vcpu, HUSK_SYS_TSC);
-	}
 	if (unlikely(dirty))
 		ret = husk_sync_in(vcpu, dirty);
 	if (ret)
@@ -566,7 +566,7 @@ int husk_vcpu_run(struct husk_vcpu *vcpu)
 		if (verdict != HUSK_RESUME)
 			goto out;	/* the same exit needs the worker again */
 	}
-	if (vcpu->exit_ns)
+	if (trace_husk_exit_enabled())
 		husk_exit_trace(vcpu);
 	if (!READ_ONCE(vcpu->run->immediate_exit))
 		ret = husk_run_guest(vcpu);

@@ -200,6 +200,30 @@ static const struct file_operations husk_vcpu_fops = {
 
 /* ---- lifetime ---- */
 
+/* Both are just above a power of two. */
+static struct kmem_cache *husk_vcpu_cache, *husk_fpu_cache;
+
+int husk_vcpu_caches_init(void)
+{
+	size_t size = husk_vendor->vcpu_size;
+
+	/* Instructions and page-directory pointers are copied from the worker's memory straight into it. */
+	husk_vcpu_cache = kmem_cache_create_usercopy("husk_vcpu", size, 0, SLAB_HWCACHE_ALIGN | SLAB_ACCOUNT,
+						     0, size, NULL);
+	/* XSAVE wants 64 (SDM 1 13.4) */
+	husk_fpu_cache = kmem_cache_create("husk_fpu", husk_host.xsave_size, 64, SLAB_ACCOUNT, NULL);
+	if (husk_vcpu_cache && husk_fpu_cache)
+		return 0;
+	husk_vcpu_caches_exit();
+	return -ENOMEM;
+}
+
+void husk_vcpu_caches_exit(void)
+{
+	kmem_cache_destroy(husk_vcpu_cache);
+	kmem_cache_destroy(husk_fpu_cache);
+}
+
 static int husk_vcpu_alloc_pages(struct husk_vcpu *vcpu)
 {
 	vcpu->run_page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
@@ -237,7 +261,7 @@ static struct husk_vcpu *husk_vcpu_alloc(struct husk_vm *vm, u32 id)
 
 	BUILD_BUG_ON(sizeof(struct husk_run) > PAGE_SIZE || sizeof(struct husk_stats) > PAGE_SIZE);
 
-	vcpu = kzalloc(husk_vendor->vcpu_size, GFP_KERNEL_ACCOUNT);
+	vcpu = kmem_cache_zalloc(husk_vcpu_cache, GFP_KERNEL);
 	if (!vcpu)
 		return ERR_PTR(-ENOMEM);
 	vcpu->vm = vm;
@@ -253,8 +277,7 @@ static struct husk_vcpu *husk_vcpu_alloc(struct husk_vm *vm, u32 id)
 
 	if (husk_vcpu_alloc_pages(vcpu))
 		goto free_pages;
-	/* kmalloc aligns a power of two to its size: XSAVE wants 64 */
-	vcpu->fpu = kzalloc(roundup_pow_of_two(husk_host.xsave_size), GFP_KERNEL_ACCOUNT);
+	vcpu->fpu = kmem_cache_zalloc(husk_fpu_cache, GFP_KERNEL);
 	if (!vcpu->fpu)
 		goto free_pages;
 	ret = husk_emul_create(vcpu);
@@ -275,10 +298,10 @@ free_lapic:
 free_emul:
 	husk_emul_destroy(vcpu);
 free_fpu:
-	kfree(vcpu->fpu);
+	kmem_cache_free(husk_fpu_cache, vcpu->fpu);
 free_pages:
 	husk_vcpu_free_pages(vcpu);
-	kfree(vcpu);
+	kmem_cache_free(husk_vcpu_cache, vcpu);
 	return ERR_PTR(ret);
 }
 
@@ -289,9 +312,10 @@ void husk_vcpu_destroy(struct husk_vcpu *vcpu)
 	husk_vendor->vcpu_fini(vcpu);
 	husk_lapic_destroy(vcpu);
 	husk_emul_destroy(vcpu);
-	kfree_sensitive(vcpu->fpu);
+	memzero_explicit(vcpu->fpu, husk_host.xsave_size);
+	kmem_cache_free(husk_fpu_cache, vcpu->fpu);
 	husk_vcpu_free_pages(vcpu);
-	kfree(vcpu);
+	kmem_cache_free(husk_vcpu_cache, vcpu);
 }
 
 /**

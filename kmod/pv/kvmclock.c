@@ -51,7 +51,7 @@ static int pv_clock_timekeeper(struct notifier_block *nb, unsigned long stepped,
 		u64 now = tk->tkr_mono.cycle_last, back = pvclock_back(pv_host_tsc, now, (u64)tsc_khz * PV_TSC_BACK_MS);
 
 		if (unlikely(back))
-			WRITE_ONCE(husk_host_tsc_shift, husk_host_tsc_shift + back);
+			husk_host_tsc_restarted(back);
 		pv_host_tsc = now;
 	}
 	return 0;

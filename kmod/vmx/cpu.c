@@ -269,13 +269,19 @@ static noinline void vmx_host_segments(struct vmx_vcpu *vmx, const struct vmx_cp
 	}
 }
 
+/* Not inlined: its descriptor on the stack would cost every stay a canary. */
+static noinline void vmx_host_tss(void)
+{
+	invalidate_tss_limit();
+}
+
 static void vmx_host_restore(struct vmx_vcpu *vmx, struct vmx_cpu *c)
 {
 	/* The exit made both limits 64 KiB, and that of the TSS too short for I/O bitmaps. */
 	native_load_gdt(&c->gdt);
 	native_load_idt(&c->idt);
 	if (unlikely(test_thread_flag(TIF_IO_BITMAP)))
-		invalidate_tss_limit();
+		vmx_host_tss();
 	else
 		this_cpu_write(__tss_limit_invalid, true);	/* the same, without a look at the preemption count */
 	if (unlikely(c->segments))
