@@ -11,7 +11,7 @@ has=$(dmesg | sed -n "s/.*husk: $virt [a-z]*=[0-9]*: //p" | tail -n 1)
 features=$(printf '%s\n' huge_2m xsave tlb_tag vgif flush_asid $has | grep -vx 'nested_paging\|unrestricted' | sort -u)
 
 # What takes longest, and no feature of the CPU is part of
-others=$($T/flat --list | grep -vE '^(irqfd_churn|doorbell.*|halt_poll|control_run_twice|pit_.*|smp_init_4_1)$')
+others=$($T/flat --list | grep -vE '^(irqfd_churn|doorbell.*|halt_poll|control_run_twice|control_signal|pit_.*|smp_init_4_1)$')
 
 # masked NAME FEATURES: the flat guests without them
 masked() {

@@ -9,7 +9,7 @@ out=/tmp/pv.out
 boot() {
 	name=$1 image=$2 commands=$3
 	shift 3
-	timeout -s KILL 120 husk run --name "$name" --cpus 2 --kernel "$image" --initrd /lab/guest/initrd.gz --memory 256M \
+	timeout -s KILL $((120 * ${SLOW:-1})) husk run --name "$name" --cpus 2 --kernel "$image" --initrd /lab/guest/initrd.gz --memory 256M \
 		"$@" --cmdline "console=ttyS0 loglevel=7 panic=-1 husk.run=\"$commands\"" </dev/null >$out 2>&1
 }
 

@@ -18,7 +18,7 @@ case $clock in tsc) ;; *) clock=acpi_pm ;; esac
 
 # guest CPUS: what its smp.sh finds
 guest() {
-	timeout -s KILL 100 husk run --cpus $1 --kernel "$image" --initrd /tmp/initrd.gz \
+	timeout -s KILL $((100 * ${SLOW:-1})) husk run --cpus $1 --kernel "$image" --initrd /tmp/initrd.gz \
 		--cmdline "console=ttyS0 quiet panic=-1 husk.run=\"/guest/smp.sh $1 $clock\"" </dev/null >/tmp/guest.out 2>&1
 	_status=$?
 	tr -d '\r' </tmp/guest.out | sed -n "s/^SMP ok /ok smp_guest_$1_/p; s/^SMP not ok /not ok smp_guest_$1_/p"

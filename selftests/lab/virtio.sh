@@ -31,7 +31,7 @@ initrd() {
 guest() {
 	_name=$1 _image=$2 _seconds=$3
 	shift 3
-	timeout -s KILL "$_seconds" husk run --name "$_name" --kernel "$_image" --initrd $D/initrd \
+	timeout -s KILL $((_seconds * ${SLOW:-1})) husk run --name "$_name" --kernel "$_image" --initrd $D/initrd \
 		--cmdline "console=ttyS0 quiet panic=-1 $append" "$@" </dev/null >$D/$_name.out 2>&1
 }
 # said NAME KEY: what the guest said behind "KEY: "
@@ -41,7 +41,7 @@ rss() { awk '/^RssAnon/ { print $2 }' "/proc/$(pidof husk-vm)/status"; }
 less_than() { [ "$(rss)" -lt "$1" ]; }
 sum() { md5sum "$1" 2>/dev/null | cut -d' ' -f1; }
 await() {	# SECONDS COMMAND...: until it succeeds
-	_n=$(($1 * 5))
+	_n=$(($1 * 5 * ${SLOW:-1}))
 	shift
 	while [ $_n -gt 0 ]; do
 		"$@" >/dev/null 2>&1 && return
@@ -111,7 +111,8 @@ all_devices() {
 	head -c 1048576 /dev/urandom >$D/ro
 	qemu-img create -q -f qcow2 $D/qcow2 64M
 	# an input that stays open: at its end nc would close the connection
-	sleep 100 | busybox nc -l -p 5000 >$D/upload &
+	mkfifo $D/open
+	busybox nc -l -p 5000 <>$D/open >$D/upload &
 	nc=$!
 	$T/vsock listen 7000 </dev/null >$D/vsock.in 2>&1 &
 	vs=$!
@@ -147,6 +148,7 @@ all_devices() {
 	exec 5>&-
 	wait $con
 	kill $nc $vs 2>/dev/null
+	rm $D/open
 	same virtio_pci_$k "$(said v$k pci | wc -w)" 10
 	same virtio_complaints_$k "$(said v$k complaint)" ""
 	same virtio_ping_$k "$(said v$k ping)" 3
@@ -327,7 +329,7 @@ ip link set lo up
 ip link add d0 type dummy && ip addr add 10.8.0.1/24 dev d0 && ip addr add 10.8.0.2/24 dev d0 && ip link set d0 up && ip route add default via 10.8.0.254
 busybox httpd -p 127.0.0.1:8080 -h $D
 busybox httpd -p 10.8.0.2:8080 -h $D
-real_root timeout -s KILL 90 setpriv --reuid=1001 --regid=1001 --groups=900 husk run --name user --kernel "$first" --initrd $D/initrd \
+real_root timeout -s KILL $((90 * ${SLOW:-1})) setpriv --reuid=1001 --regid=1001 --groups=900 husk run --name user --kernel "$first" --initrd $D/initrd \
 	--net user,hostfwd=tcp:2222:22 --cmdline "console=ttyS0 quiet panic=-1" </dev/null >$D/user.out 2>$D/user.err &
 run=$!
 if await 60 grep -q listening: $D/user.out; then
@@ -342,7 +344,7 @@ wait $run
 same virtio_user_download "$(said user download)" "$payload"
 same virtio_user_forward "$(said user forwarded)" "$payload"
 same virtio_user_no_loopback "$(said user loopback)" "out of reach"
-real_root timeout -s KILL 90 setpriv --reuid=1001 --regid=1001 --groups=900 husk run --kernel "$first" --initrd $D/initrd \
+real_root timeout -s KILL $((90 * ${SLOW:-1})) setpriv --reuid=1001 --regid=1001 --groups=900 husk run --kernel "$first" --initrd $D/initrd \
 	--net user,loopback --cmdline "console=ttyS0 quiet panic=-1 another" </dev/null >$D/user.out 2>$D/user.err
 same virtio_user_loopback "$(said user loopback)" "reached"
 refused virtio_user_port 1 'tcp:8080 of the host: address already in use' husk run --kernel "$first" --net user,hostfwd=tcp:8080:22
