@@ -15,7 +15,8 @@ neighbour=$!
 fuzz() {
 	_name=$1 _seed=$2 _statuses=$3
 	shift 3
-	timeout 30 husk run --name fuzz --memory 48M --kernel $T/fuzz.elf --disk /tmp/fuzz.img --net tap=fuzz0 --rng --balloon --vsock 77 --console virtio \
+	case "$*" in end) _time=30 ;; *) _time=$((30 * ${SLOW:-1})) ;; esac	# what may spin does so to the end
+	timeout $_time husk run --name fuzz --memory 48M --kernel $T/fuzz.elf --disk /tmp/fuzz.img --net tap=fuzz0 --rng --balloon --vsock 77 --console virtio \
 		--debug-exit --testdev --no-reboot --cmdline "seed=$_seed ops=${OPS:-5000} $*" </dev/null >$out 2>&1
 	_status=$?
 	[ $_status != 1 ] || [ "$*" ] || done=$((done + 1))

@@ -32,7 +32,7 @@ resets() {
 	husk run --cpus $1 --name busy$1 --kernel "$image" --initrd /tmp/initrd.gz \
 		--cmdline "console=ttyS0 quiet panic=-1 husk.run=\"/guest/smp.sh reboot\"" </dev/null >/tmp/reset.out 2>&1 &
 	_n=0
-	while [ "$(grep -c SMP-BUSY /tmp/reset.out)" -lt 4 ] && [ $_n -lt 100 ]; do
+	while [ "$(grep -c SMP-BUSY /tmp/reset.out)" -lt 4 ] && [ $_n -lt $((100 * ${SLOW:-1})) ]; do
 		sleep 1
 		_n=$((_n + 1))
 	done
