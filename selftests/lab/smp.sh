@@ -39,7 +39,8 @@ resets() {
 	_seen=$(grep -c SMP-BUSY /tmp/reset.out)
 	husk kill busy$1 >/dev/null 2>&1
 	wait
-	[ "$_seen" -ge 4 ] && ok smp_reset_$1 || not_ok smp_reset_$1 "$_seen boots: $(tail -n 1 /tmp/reset.out | tr -d '\r' | cut -c1-150)"
+	[ "$_seen" -ge 4 ] && ok smp_reset_$1 ||
+		not_ok smp_reset_$1 "$_seen boots: $(grep -a -e '^cause:' -e '^husk:' /tmp/reset.out | tr -d '\r' | tail -n 2 | tr '\n' ' ' | cut -c1-250)"
 }
 
 # pinned: each vCPU's thread where it was put
