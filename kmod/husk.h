@@ -26,6 +26,7 @@
 #include <linux/pid.h>
 #include <linux/jiffies.h>
 #include <linux/sched.h>
+#include <linux/workqueue.h>
 
 #include "compat.h"
 #include "uapi/husk.h"
@@ -233,9 +234,43 @@ struct husk_vcpu {
 	u32 pause_window;		/* how long the guest may spin on PAUSE, in the CPU's units */
 	spinlock_t runner_lock;		/* protects runner */
 	struct pid *runner;		/* the thread that ran it last, NULL: none yet. Written by the thread itself */
+	struct pid *charged;		/* limit.c: whose time was looked at last; to be compared only */
+	u64 charged_ns;			/* likewise: and what it was */
 };
 
 enum { HUSK_IO_NONE, HUSK_IO_PIO_IN, HUSK_IO_RETIRE, HUSK_IO_EMULATE };
+
+/**
+ * struct husk_limit - how much a VM may use, and what it tells of that by itself
+ * @lock: serializes changes of the next four
+ * @cpu: percent of one CPU, 0: no limit
+ * @exits: a second, 0: no limit
+ * @stats_ms: interval of statistics, 0: none
+ * @by_admin: an administrator has set @cpu or @exits: the owner may not change them. By @lock, READ_ONCE
+ * @held_ns: time for which the VM was held back. READ_ONCE/WRITE_ONCE
+ * @work: looks at the limits; owns the following
+ * @cpu_left: ns that may be used now; below 0 the VM is held
+ * @exits_left: likewise
+ * @entries: of all vCPUs, at the last look
+ * @at: time of the last look
+ * @told: time of the last event about it
+ * @stats_work: sends statistics
+ */
+struct husk_limit {
+	struct mutex lock;
+	u32 cpu;
+	u32 exits;
+	u32 stats_ms;
+	bool by_admin;
+	u64 held_ns;
+	struct delayed_work work;
+	s64 cpu_left;
+	s64 exits_left;
+	u64 entries;
+	u64 at;
+	u64 told;
+	struct delayed_work stats_work;
+};
 
 /*
  * struct husk_vm - a virtual machine
@@ -269,7 +304,9 @@ struct husk_vm {
 	bool dead;			/* likewise; never cleared */
 	bool resetting;			/* likewise; set under lock: RUN answers EBUSY */
 	bool started, crashed;		/* an event said so; xchg */
-	u32 stop_timeout_ms;		/* of the last stop request */
+	bool held;			/* likewise; written by limit.c's work */
+	u64 asked;			/* of the last stop request: HUSK_STOP_x << 32 | timeout in ms */
+	struct husk_limit limit;
 	u32 spin_last;			/* id of the vCPU that a spinning one gave its time to last; a hint */
 };
 
@@ -282,7 +319,8 @@ struct husk_vm *husk_vm_get_by_name(const char *name);
 void husk_vm_put(struct husk_vm *vm);
 int husk_vm_pause(struct husk_vm *vm);		/* EBUSY if it already is */
 int husk_vm_resume(struct husk_vm *vm);		/* EBUSY if not paused */
-int husk_vm_stop(struct husk_vm *vm, u32 timeout_ms);
+int husk_vm_ask(struct husk_vm *vm, enum husk_stop what, u32 timeout_ms);	/* EBUSY: nobody to ask */
+void husk_vm_hold(struct husk_vm *vm, bool held);	/* by limit.c */
 void husk_vm_kill(struct husk_vm *vm);
 struct husk_vcpu *husk_vm_vcpu(struct husk_vm *vm, u32 id); /* published vCPU or NULL */
 
@@ -308,6 +346,24 @@ void husk_vcpu_unguard(struct husk_vcpu *vcpu);
 int husk_halt(struct husk_vcpu *vcpu);
 void husk_spin_runner(struct husk_vcpu *vcpu);
 bool husk_spin_yield_to(struct husk_vcpu *vcpu);	/* may sleep */
+
+/* The thread that ran it last, with a reference, or NULL */
+struct task_struct *husk_spin_task(struct husk_vcpu *vcpu);
+
+/* ---- limit.c ---- */
+void husk_limit_init(struct husk_vm *vm);
+void husk_limit_fini(struct husk_vm *vm);
+/* Which of the limits change, and to what */
+struct husk_limits {
+	u32 what;		/* HUSK_LIMIT_x */
+	u32 cpu, exits, stats_ms;
+	bool by_admin;		/* and not by the owner */
+};
+#define HUSK_LIMIT_CPU		BIT(0)
+#define HUSK_LIMIT_EXITS	BIT(1)
+#define HUSK_LIMIT_STATS	BIT(2)
+void husk_limit_set(struct husk_vm *vm, const struct husk_limits *change);	/* may sleep */
+u64 husk_limit_run_ns(struct husk_vm *vm);	/* CPU time of the threads that run its vCPUs now */
 
 /* ---- run.c ---- */
 int husk_vcpu_run(struct husk_vcpu *vcpu);
@@ -428,11 +484,15 @@ static inline bool husk_pv_take_kick(struct husk_vcpu *vcpu)
 	return READ_ONCE(vcpu->pv.kicked) && xchg(&vcpu->pv.kicked, false);
 }
 
-/* ---- netlink.c, events.c ---- */
+/* ---- netlink.c, events.c: may sleep ---- */
 int husk_netlink_init(void);
 void husk_netlink_exit(void);
 /* Multicast a lifecycle event of vm. kind: HUSK_LIFE_x of uapi/husk_netlink.h. Any process context. */
 void husk_event_send(struct husk_vm *vm, u32 kind, u64 detail);
+/* Multicast that the guest can't go on: vcpu->run and vcpu->exit say why. Its own thread. */
+void husk_fault_send(struct husk_vcpu *vcpu);
+/* Multicast the VM's counters. */
+void husk_stats_send(struct husk_vm *vm);
 
 /* ---- irqchip/: see irqchip/irqchip.h ---- */
 

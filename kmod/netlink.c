@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The generic-netlink family "husk": list, show and control live VMs.
+ * The generic-netlink family "husk": control live VMs. What it answers is in netlink_show.c.
  * uapi/husk.yaml specifies it, uapi/husk_netlink.h describes it.
  *
  * Requests hold a reference to a VM only while they are served: a listener that
@@ -12,6 +12,7 @@
 #include <net/sock.h>
 
 #include "husk.h"
+#include "irqchip/irqchip.h"
 #include "netlink.h"
 
 static struct netlink_range_validation husk_nl_timeout_range = {
@@ -25,22 +26,45 @@ static const struct nla_policy husk_nl_policy[] = {
 	[HUSK_A_VM_TIMEOUT_MS] = NLA_POLICY_FULL_RANGE(NLA_U32, &husk_nl_timeout_range),
 };
 
+static struct netlink_range_validation husk_nl_cpu_range = { .max = HUSK_CPU_LIMIT_MAX };
+static struct netlink_range_validation husk_nl_exit_range = { .max = HUSK_EXIT_LIMIT_MAX };
+static struct netlink_range_validation husk_nl_stats_range = { .max = HUSK_STATS_MAX_MS };
+
+static const struct nla_policy husk_nl_policy_nmi[] = {
+	[HUSK_A_VM_ID] = NLA_POLICY_MIN(NLA_U32, 1),
+	[HUSK_A_VM_NAME] = { .type = NLA_NUL_STRING, .len = HUSK_NAME_LEN - 1 },
+	[HUSK_A_VM_VCPU_ID] = NLA_POLICY_MAX(NLA_U32, HUSK_MAX_VCPUS - 1),
+};
+
+static const struct nla_policy husk_nl_policy_set[] = {
+	[HUSK_A_VM_ID] = NLA_POLICY_MIN(NLA_U32, 1),
+	[HUSK_A_VM_NAME] = { .type = NLA_NUL_STRING, .len = HUSK_NAME_LEN - 1 },
+	[HUSK_A_VM_CPU_LIMIT] = NLA_POLICY_FULL_RANGE(NLA_U32, &husk_nl_cpu_range),
+	[HUSK_A_VM_EXIT_LIMIT] = NLA_POLICY_FULL_RANGE(NLA_U32, &husk_nl_exit_range),
+	[HUSK_A_VM_STATS_MS] = NLA_POLICY_FULL_RANGE(NLA_U32, &husk_nl_stats_range),
+};
+
 static const struct nla_policy husk_nl_policy_none[] = {
 	[HUSK_A_VM_PAD] = { .type = NLA_REJECT },
 };
 
 /* ---- who may do what to which VM ---- */
 
+static bool husk_nl_admin(struct sk_buff *skb, const struct husk_vm *vm)
+{
+	return netlink_ns_capable(skb, vm->user_ns, CAP_SYS_ADMIN);
+}
+
 /*
  * The owner, or an administrator of the VM's user namespace. Both the sender and
  * whoever opened the socket must be it: else a user could have a privileged
  * program write a request to a socket that he opened.
  */
-static bool husk_nl_may(struct sk_buff *skb, const struct husk_vm *vm)
+bool husk_nl_may(struct sk_buff *skb, const struct husk_vm *vm)
 {
 	if (uid_eq(vm->owner, current_euid()) && uid_eq(vm->owner, READ_ONCE(NETLINK_CB(skb).sk->sk_uid)))
 		return true;
-	return netlink_ns_capable(skb, vm->user_ns, CAP_SYS_ADMIN);
+	return husk_nl_admin(skb, vm);
 }
 
 /**
@@ -52,8 +76,8 @@ static bool husk_nl_may(struct sk_buff *skb, const struct husk_vm *vm)
  *
  * Return: a reference, or -EINVAL, -ENOENT, -EPERM as error pointer.
  */
-static struct husk_vm *husk_nl_select(struct sk_buff *skb, const struct nlmsghdr *nlh,
-				      struct netlink_ext_ack *extack, struct nlattr **by)
+struct husk_vm *husk_nl_select(struct sk_buff *skb, const struct nlmsghdr *nlh,
+			       struct netlink_ext_ack *extack, struct nlattr **by)
 {
 	struct nlattr *id = nlmsg_find_attr(nlh, GENL_HDRLEN, HUSK_A_VM_ID);
 	struct nlattr *name = nlmsg_find_attr(nlh, GENL_HDRLEN, HUSK_A_VM_NAME);
@@ -82,218 +106,7 @@ static struct husk_vm *husk_nl_select(struct sk_buff *skb, const struct nlmsghdr
 	return vm;
 }
 
-/* ---- vm-get ---- */
-
-static u32 husk_nl_state(const struct husk_vm *vm)
-{
-	if (READ_ONCE(vm->dead))
-		return HUSK_VM_STATE_DEAD;
-	return READ_ONCE(vm->paused) ? HUSK_VM_STATE_PAUSED : HUSK_VM_STATE_RUNNING;
-}
-
-static int husk_nl_put_u64(struct sk_buff *skb, int type, u64 value)
-{
-	/* The pad attribute is number 1 of every set that has u64 attributes. */
-	return nla_put_u64_64bit(skb, type, value, HUSK_A_VM_PAD);
-}
-
-/* 0 if the process has ended: its number may be another's by now. */
-static u32 husk_nl_owner_pid(const struct husk_vm *vm)
-{
-	u32 pid = 0;
-
-	rcu_read_lock();
-	if (pid_task(vm->pid, PIDTYPE_TGID))
-		pid = pid_vnr(vm->pid);
-	rcu_read_unlock();
-	return pid;
-}
-
-static int husk_nl_put_vm_labels(struct sk_buff *skb, const struct husk_vm *vm)
-{
-	if (nla_put_u32(skb, HUSK_A_VM_ID, vm->id) ||
-	    nla_put_string(skb, HUSK_A_VM_NAME, vm->name) ||
-	    nla_put(skb, HUSK_A_VM_UUID, sizeof(vm->uuid), &vm->uuid) ||
-	    nla_put_u32(skb, HUSK_A_VM_OWNER_UID, from_kuid_munged(current_user_ns(), vm->owner)) ||
-	    nla_put_u32(skb, HUSK_A_VM_OWNER_PID, husk_nl_owner_pid(vm)))
-		return -EMSGSIZE;
-	if (vm->control[0] && nla_put_string(skb, HUSK_A_VM_CONTROL, vm->control))
-		return -EMSGSIZE;
-	return 0;
-}
-
-static int husk_nl_put_vm(struct sk_buff *skb, struct husk_vm *vm, u32 portid, u32 seq, int flags)
-{
-	void *header = genlmsg_put(skb, portid, seq, &husk_nl_family, flags, HUSK_CMD_VM_GET);
-
-	if (!header)
-		return -EMSGSIZE;
-	if (husk_nl_put_vm_labels(skb, vm) ||
-	    nla_put_u32(skb, HUSK_A_VM_STATE, husk_nl_state(vm)) ||
-	    nla_put_u32(skb, HUSK_A_VM_VCPUS, READ_ONCE(vm->nr_vcpus)) ||
-	    husk_nl_put_u64(skb, HUSK_A_VM_MEMORY, husk_mem_bytes(vm)) ||
-	    husk_nl_put_u64(skb, HUSK_A_VM_CREATED_NS, vm->created_ns) ||
-	    husk_nl_put_u64(skb, HUSK_A_VM_MAPPED_PAGES, atomic_long_read(&vm->mem.mapped_pages)) ||
-	    husk_nl_put_u64(skb, HUSK_A_VM_TABLE_PAGES, atomic_long_read(&vm->mem.table_pages))) {
-		genlmsg_cancel(skb, header);
-		return -EMSGSIZE;
-	}
-	genlmsg_end(skb, header);
-	return 0;
-}
-
-static int husk_nl_show(struct sk_buff *skb, struct genl_info *info)
-{
-	struct nlattr *by;
-	struct husk_vm *vm = husk_nl_select(skb, info->nlhdr, info->extack, &by);
-	struct sk_buff *reply;
-	int ret = -ENOMEM;
-
-	if (IS_ERR(vm))
-		return PTR_ERR(vm);
-	reply = genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_KERNEL);
-	if (reply)
-		ret = husk_nl_put_vm(reply, vm, info->snd_portid, info->snd_seq, 0);
-	husk_vm_put(vm);
-	if (ret) {
-		nlmsg_free(reply);
-		return ret;
-	}
-	return genlmsg_reply(reply, info);
-}
-
-/* A reference to the first VM whose id is at least @id, or NULL. */
-static struct husk_vm *husk_nl_next_vm(u32 id)
-{
-	struct husk_vm *vm, *found = NULL;
-
-	mutex_lock(&husk_vms_lock);
-	list_for_each_entry(vm, &husk_vms, node) {
-		if (vm->id >= id && kref_get_unless_zero(&vm->ref)) {
-			found = vm;
-			break;
-		}
-	}
-	mutex_unlock(&husk_vms_lock);
-	return found;
-}
-
-/* A dump's refusal is in its end message: 6.1 gives .start no extack. */
-static int husk_nl_list_check(struct netlink_callback *cb)
-{
-	if (!nlmsg_attrlen(cb->nlh, GENL_HDRLEN))
-		return 0;
-	NL_SET_ERR_MSG(cb->extack, "a list takes no attribute: ask for one VM without the dump flag");
-	return -EINVAL;
-}
-
-/* cb->args[0]: the id to go on with; husk_vms is sorted by id and no id comes twice */
-static int husk_nl_list(struct sk_buff *skb, struct netlink_callback *cb)
-{
-	int ret = husk_nl_list_check(cb);
-	struct husk_vm *vm;
-
-	while (!ret && (vm = husk_nl_next_vm(cb->args[0]))) {
-		if (husk_nl_may(cb->skb, vm))
-			ret = husk_nl_put_vm(skb, vm, NETLINK_CB(cb->skb).portid,
-					     cb->nlh->nlmsg_seq, NLM_F_MULTI);
-		if (!ret)
-			cb->args[0] = vm->id + 1;
-		husk_vm_put(vm);
-	}
-	return skb->len ? skb->len : ret;
-}
-
-/* ---- vcpu-get ---- */
-
-static int husk_nl_put_exits(struct sk_buff *skb, const struct husk_stats *stats, u32 reason, u32 level)
-{
-	u64 count = READ_ONCE(stats->exits[reason][level]);
-	struct nlattr *nest;
-
-	if (!count)
-		return 0;
-	nest = nla_nest_start(skb, HUSK_A_VCPU_EXITS);
-	if (!nest ||
-	    nla_put_u32(skb, HUSK_A_EXITS_REASON, reason) ||
-	    nla_put_u32(skb, HUSK_A_EXITS_LEVEL, level) ||
-	    husk_nl_put_u64(skb, HUSK_A_EXITS_COUNT, count))
-		return -EMSGSIZE;
-	nla_nest_end(skb, nest);
-	return 0;
-}
-
-/* A vCPU with every counter non-zero must fit into the smallest buffer of a dump. */
-static_assert(HUSK_REASON_COUNT * HUSK_LEVEL_COUNT * 32 + 256 < NLMSG_DEFAULT_SIZE);
-
-static int husk_nl_put_vcpu_attrs(struct sk_buff *skb, const struct husk_vcpu *vcpu)
-{
-	struct nlattr *nest = nla_nest_start(skb, HUSK_A_VM_VCPU);
-	const struct husk_stats *stats = vcpu->stats;
-	u32 reason, level;
-
-	if (!nest ||
-	    nla_put_u32(skb, HUSK_A_VCPU_ID, vcpu->id) ||
-	    nla_put_s32(skb, HUSK_A_VCPU_CPU, READ_ONCE(vcpu->cpu)) ||
-	    nla_put_u32(skb, HUSK_A_VCPU_MP_STATE, READ_ONCE(vcpu->mp_state)) ||
-	    husk_nl_put_u64(skb, HUSK_A_VCPU_ENTRIES, READ_ONCE(stats->entries)) ||
-	    husk_nl_put_u64(skb, HUSK_A_VCPU_USER_RETURNS, READ_ONCE(stats->user_returns)) ||
-	    husk_nl_put_u64(skb, HUSK_A_VCPU_INJECTIONS, READ_ONCE(stats->injections)) ||
-	    husk_nl_put_u64(skb, HUSK_A_VCPU_HALTED_NS, READ_ONCE(stats->halted_ns)) ||
-	    husk_nl_put_u64(skb, HUSK_A_VCPU_POLL_HITS, READ_ONCE(stats->poll_hits)) ||
-	    husk_nl_put_u64(skb, HUSK_A_VCPU_POLL_MISSES, READ_ONCE(stats->poll_misses)) ||
-	    husk_nl_put_u64(skb, HUSK_A_VCPU_YIELDS, READ_ONCE(stats->yields)))
-		return -EMSGSIZE;
-	for (reason = 0; reason < HUSK_REASON_COUNT; reason++)
-		for (level = 0; level < HUSK_LEVEL_COUNT; level++)
-			if (husk_nl_put_exits(skb, stats, reason, level))
-				return -EMSGSIZE;
-	nla_nest_end(skb, nest);
-	return 0;
-}
-
-static int husk_nl_put_vcpu(struct sk_buff *skb, struct netlink_callback *cb, const struct husk_vcpu *vcpu)
-{
-	void *header = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq,
-				   &husk_nl_family, NLM_F_MULTI, HUSK_CMD_VCPU_GET);
-
-	if (!header)
-		return -EMSGSIZE;
-	if (nla_put_u32(skb, HUSK_A_VM_ID, vcpu->vm->id) || husk_nl_put_vcpu_attrs(skb, vcpu)) {
-		genlmsg_cancel(skb, header);
-		return -EMSGSIZE;
-	}
-	genlmsg_end(skb, header);
-	return 0;
-}
-
-/* cb->args[0]: the vCPU to go on with. args[1]: the VM's id, once it is known */
-static int husk_nl_vcpus(struct sk_buff *skb, struct netlink_callback *cb)
-{
-	struct husk_vcpu *vcpu;
-	struct husk_vm *vm;
-	struct nlattr *by;
-	int ret = 0;
-
-	if (cb->args[1])
-		vm = husk_vm_get(cb->args[1]);
-	else
-		vm = husk_nl_select(cb->skb, cb->nlh, cb->extack, &by);
-	if (IS_ERR_OR_NULL(vm))
-		return PTR_ERR_OR_ZERO(vm);	/* NULL: gone since the dump began */
-	cb->args[1] = vm->id;
-	for (; cb->args[0] < HUSK_MAX_VCPUS; cb->args[0]++) {
-		vcpu = husk_vm_vcpu(vm, cb->args[0]);
-		if (vcpu && husk_nl_may(cb->skb, vm))
-			ret = husk_nl_put_vcpu(skb, cb, vcpu);
-		if (ret)
-			break;
-	}
-	husk_vm_put(vm);
-	return skb->len ? skb->len : ret;
-}
-
-/* ---- vm-pause, vm-resume, vm-stop, vm-kill ---- */
+/* ---- vm-pause, vm-resume, vm-stop, vm-button, vm-reset, vm-kill ---- */
 
 static int husk_nl_act(struct husk_vm *vm, struct genl_info *info, const char **busy)
 {
@@ -309,7 +122,13 @@ static int husk_nl_act(struct husk_vm *vm, struct genl_info *info, const char **
 	case HUSK_CMD_VM_STOP:
 		*busy = "the VM has no vCPU to ask";
 		timeout = info->attrs[HUSK_A_VM_TIMEOUT_MS];
-		return husk_vm_stop(vm, timeout ? nla_get_u32(timeout) : HUSK_STOP_TIMEOUT_MS);
+		return husk_vm_ask(vm, HUSK_STOP_POWER_OFF, timeout ? nla_get_u32(timeout) : HUSK_STOP_TIMEOUT_MS);
+	case HUSK_CMD_VM_BUTTON:
+		*busy = "the VM has no vCPU to ask";
+		return husk_vm_ask(vm, HUSK_STOP_BUTTON, 0);
+	case HUSK_CMD_VM_RESET:
+		*busy = "the VM has no vCPU to ask";
+		return husk_vm_ask(vm, HUSK_STOP_RESET, 0);
 	default:	/* HUSK_CMD_VM_KILL: husk_nl_ops has no other */
 		husk_vm_kill(vm);
 		return 0;
@@ -335,60 +154,82 @@ static int husk_nl_control(struct sk_buff *skb, struct genl_info *info)
 	return ret;
 }
 
-/* ---- caps-get ---- */
+/* ---- vm-nmi, vm-set ---- */
 
-static const char * const husk_nl_mode_names[] = {
-#define X(id, name, what) [HUSK_MODE_##id] = name,
-	HUSK_MODES(X)
-#undef X
-};
-
-static int husk_nl_put_mode(struct sk_buff *skb, u32 mode)
+static int husk_nl_nmi(struct sk_buff *skb, struct genl_info *info)
 {
-	struct nlattr *nest = nla_nest_start(skb, HUSK_A_CAPS_MODE);
+	struct nlattr *by, *which = info->attrs[HUSK_A_VM_VCPU_ID];
+	struct husk_vm *vm = husk_nl_select(skb, info->nlhdr, info->extack, &by);
+	u32 id = which ? nla_get_u32(which) : U32_MAX;
+	int ret;
 
-	if (!nest ||
-	    nla_put_u32(skb, HUSK_A_MODE_ID, mode) ||
-	    nla_put_string(skb, HUSK_A_MODE_NAME, husk_nl_mode_names[mode]))
-		return -EMSGSIZE;
-	if (husk_modes.present & BIT_ULL(mode) && nla_put_flag(skb, HUSK_A_MODE_PRESENT))
-		return -EMSGSIZE;
-	if (husk_mode(mode) && nla_put_flag(skb, HUSK_A_MODE_USABLE))
-		return -EMSGSIZE;
-	nla_nest_end(skb, nest);
-	return 0;
+	if (IS_ERR(vm))
+		return PTR_ERR(vm);
+	ret = READ_ONCE(vm->dead) ? -EIO : husk_irq_nmi(vm, id);
+	if (!ret)
+		husk_event_send(vm, HUSK_LIFE_NMI, id);
+	else if (ret == -EIO)
+		NL_SET_ERR_MSG_ATTR(info->extack, by, "the VM is dead");
+	else if (which)
+		NL_SET_ERR_MSG_ATTR(info->extack, which, "the VM has no such vCPU");
+	else
+		NL_SET_ERR_MSG_ATTR(info->extack, by, "the VM has no vCPU");
+	husk_vm_put(vm);
+	return ret;
 }
 
-static int husk_nl_put_caps(struct sk_buff *skb, struct genl_info *info)
+/* Why a change is refused; NULL: it is not. *bad is the attribute */
+static const char *husk_nl_set_bad(struct sk_buff *skb, struct genl_info *info, const struct husk_vm *vm,
+				   struct nlattr **bad)
 {
-	void *header = genlmsg_put_reply(skb, info, &husk_nl_family, 0, HUSK_CMD_CAPS_GET);
-	u32 mode;
+	struct nlattr *cpu = info->attrs[HUSK_A_VM_CPU_LIMIT], *exits = info->attrs[HUSK_A_VM_EXIT_LIMIT];
+	struct nlattr *stats_ms = info->attrs[HUSK_A_VM_STATS_MS];
 
-	if (!header ||
-	    nla_put_u32(skb, HUSK_A_CAPS_ABI_VERSION, HUSK_ABI_VERSION) ||
-	    nla_put_u32(skb, HUSK_A_CAPS_MAX_VMS, husk_max_vms) ||
-	    nla_put_u32(skb, HUSK_A_CAPS_MAX_VCPUS, husk_max_vcpus) ||
-	    nla_put_u32(skb, HUSK_A_CAPS_MAX_SLOTS, husk_max_slots) ||
-	    husk_nl_put_u64(skb, HUSK_A_CAPS_EVENT_SEQ, husk_event_last_seq()))
-		return -EMSGSIZE;
-	for (mode = 0; mode < HUSK_MODE_COUNT; mode++)
-		if (husk_nl_put_mode(skb, mode))
-			return -EMSGSIZE;
-	genlmsg_end(skb, header);
-	return 0;
+	*bad = cpu ? cpu : exits ? exits : stats_ms;
+	if (!*bad)
+		return "nothing to change: give cpu-limit, exit-limit or stats-ms";
+	if ((cpu || exits) && READ_ONCE(vm->limit.by_admin) && !husk_nl_admin(skb, vm))
+		return "an administrator has set the VM's limits";
+	*bad = stats_ms;
+	if (stats_ms && nla_get_u32(stats_ms) && nla_get_u32(stats_ms) < HUSK_STATS_MIN_MS)
+		return "an interval of statistics has 100 ms at least";
+	return NULL;
 }
 
-static int husk_nl_caps(struct sk_buff *skb, struct genl_info *info)
+static int husk_nl_set(struct sk_buff *skb, struct genl_info *info)
 {
-	struct sk_buff *reply = genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_KERNEL);
+	struct nlattr *by, *bad, **attrs = info->attrs;
+	struct husk_vm *vm = husk_nl_select(skb, info->nlhdr, info->extack, &by);
+	struct husk_limits change = {};
+	const char *why;
 
-	if (!reply)
-		return -ENOMEM;
-	if (husk_nl_put_caps(reply, info)) {
-		nlmsg_free(reply);
-		return -EMSGSIZE;
+	if (IS_ERR(vm))
+		return PTR_ERR(vm);
+	why = husk_nl_set_bad(skb, info, vm, &bad);
+	if (why) {
+		NL_SET_BAD_ATTR(info->extack, bad ? bad : by);
+		if (info->extack)
+			info->extack->_msg = why;
+		husk_vm_put(vm);
+		return bad == attrs[HUSK_A_VM_STATS_MS] || !bad ? -EINVAL : -EPERM;
 	}
-	return genlmsg_reply(reply, info);
+	if (attrs[HUSK_A_VM_CPU_LIMIT]) {
+		change.what |= HUSK_LIMIT_CPU;
+		change.cpu = nla_get_u32(attrs[HUSK_A_VM_CPU_LIMIT]);
+	}
+	if (attrs[HUSK_A_VM_EXIT_LIMIT]) {
+		change.what |= HUSK_LIMIT_EXITS;
+		change.exits = nla_get_u32(attrs[HUSK_A_VM_EXIT_LIMIT]);
+	}
+	if (attrs[HUSK_A_VM_STATS_MS]) {
+		change.what |= HUSK_LIMIT_STATS;
+		change.stats_ms = nla_get_u32(attrs[HUSK_A_VM_STATS_MS]);
+	}
+	change.by_admin = husk_nl_admin(skb, vm) && !uid_eq(vm->owner, current_euid());
+	husk_limit_set(vm, &change);
+	husk_event_send(vm, HUSK_LIFE_SET, 0);
+	husk_vm_put(vm);
+	return 0;
 }
 
 /* ---- the family ---- */
@@ -430,12 +271,40 @@ static const struct genl_ops husk_nl_ops[] = {
 		.policy = husk_nl_policy_none,
 		.maxattr = HUSK_A_VM_PAD,
 		.doit = husk_nl_caps,
+	}, {
+		.cmd = HUSK_CMD_VM_BUTTON,
+		.policy = husk_nl_policy,
+		.maxattr = HUSK_A_VM_NAME,
+		.doit = husk_nl_control,
+	}, {
+		.cmd = HUSK_CMD_VM_RESET,
+		.policy = husk_nl_policy,
+		.maxattr = HUSK_A_VM_NAME,
+		.doit = husk_nl_control,
+	}, {
+		.cmd = HUSK_CMD_VM_NMI,
+		.policy = husk_nl_policy_nmi,
+		.maxattr = HUSK_A_VM_VCPU_ID,
+		.doit = husk_nl_nmi,
+	}, {
+		.cmd = HUSK_CMD_VM_SET,
+		.policy = husk_nl_policy_set,
+		.maxattr = HUSK_A_VM_STATS_MS,
+		.doit = husk_nl_set,
 	},
 };
 
 static const struct genl_multicast_group husk_nl_groups[] = {
 	[HUSK_NL_GROUP_LIFECYCLE] = {
 		.name = HUSK_MCGRP_LIFECYCLE,
+		.flags = GENL_MCAST_CAP_NET_ADMIN,
+	},
+	[HUSK_NL_GROUP_FAULTS] = {
+		.name = HUSK_MCGRP_FAULTS,
+		.flags = GENL_MCAST_CAP_NET_ADMIN,
+	},
+	[HUSK_NL_GROUP_STATS] = {
+		.name = HUSK_MCGRP_STATS,
 		.flags = GENL_MCAST_CAP_NET_ADMIN,
 	},
 };

@@ -1,17 +1,42 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What netlink.c (commands) and events.c (lifecycle events) share. */
+/* What netlink.c (commands), netlink_show.c (answers) and events.c (multicast) share. */
 #ifndef HUSK_NETLINK_H
 #define HUSK_NETLINK_H
 
 #include <net/genetlink.h>
 
+#include "husk.h"
 #include "uapi/husk_netlink.h"
 
-enum { HUSK_NL_GROUP_LIFECYCLE };	/* index in husk_nl_groups */
+/* Index in husk_nl_groups */
+enum { HUSK_NL_GROUP_LIFECYCLE, HUSK_NL_GROUP_FAULTS, HUSK_NL_GROUP_STATS, HUSK_NL_GROUPS };
 
 extern struct genl_family husk_nl_family;
 
-/* Number of the last event sent, 0 if none was. */
-u64 husk_event_last_seq(void);
+/* ---- netlink.c ---- */
+/* May whoever sent skb see and command the VM? */
+bool husk_nl_may(struct sk_buff *skb, const struct husk_vm *vm);
+/* The VM that a request is about, with a reference; see there */
+struct husk_vm *husk_nl_select(struct sk_buff *skb, const struct nlmsghdr *nlh, struct netlink_ext_ack *extack,
+			       struct nlattr **by);
+
+/* ---- netlink_show.c: requests ---- */
+int husk_nl_show(struct sk_buff *skb, struct genl_info *info);
+int husk_nl_list(struct sk_buff *skb, struct netlink_callback *cb);
+int husk_nl_vcpus(struct sk_buff *skb, struct netlink_callback *cb);
+int husk_nl_caps(struct sk_buff *skb, struct genl_info *info);
+
+/* The pad attribute is number 1 of every set that has u64 attributes. */
+static inline int husk_nl_put_u64(struct sk_buff *skb, int type, u64 value)
+{
+	return nla_put_u64_64bit(skb, type, value, HUSK_A_VM_PAD);
+}
+
+/* A nest enum husk_a_exits, unless count is 0 */
+int husk_nl_put_exits(struct sk_buff *skb, int type, u32 reason, u32 level, u64 count);
+
+/* ---- events.c ---- */
+/* Number of the last message of a group, 0 if there was none */
+u64 husk_event_last_seq(int group);
 
 #endif

@@ -271,6 +271,15 @@ static enum husk_verdict husk_run_fast(struct husk_vcpu *vcpu)
 
 /* ---- between stays in the fast loop: everything that may sleep ---- */
 
+/* Tell listeners, once, that the guest can't go on: vcpu->run and vcpu->exit say why. */
+static void husk_crashed(struct husk_vcpu *vcpu)
+{
+	if (xchg(&vcpu->vm->crashed, true))
+		return;
+	husk_event_send(vcpu->vm, HUSK_LIFE_CRASHED, vcpu->exit.reason);
+	husk_fault_send(vcpu);
+}
+
 static int husk_serve_init(struct husk_vcpu *vcpu)
 {
 	int vector;
@@ -278,6 +287,7 @@ static int husk_serve_init(struct husk_vcpu *vcpu)
 	if (vcpu->triple_fault) {
 		vcpu->triple_fault = false;
 		vcpu->run->exit = HUSK_EXIT_SHUTDOWN;
+		husk_crashed(vcpu);
 		return 1;
 	}
 	if (husk_lapic_take_init(vcpu)) {
@@ -313,6 +323,12 @@ static void husk_load_pdptes(struct husk_vcpu *vcpu)
 	husk_dirty(vcpu, HUSK_SYS_PDPTE);
 }
 
+/* Someone paused it, or it has used what it may use. */
+static bool husk_vm_waits(const struct husk_vm *vm)
+{
+	return READ_ONCE(vm->paused) || READ_ONCE(vm->held);
+}
+
 /*
  * 0: go on; 1: return to the worker, vcpu->run is filled in; -EINTR: a signal; -EIO: dead;
  * -EBUSY: reset; -ENOMEM. Not inlined: the fast loop would pay for its registers.
@@ -332,7 +348,10 @@ static noinline int husk_serve_requests(struct husk_vcpu *vcpu)
 		return 1;
 	}
 	if (test_and_clear_bit(HUSK_REQ_STOP, &vcpu->requests)) {
-		vcpu->run->stop.timeout_ms = READ_ONCE(vm->stop_timeout_ms);
+		u64 asked = READ_ONCE(vm->asked);
+
+		vcpu->run->stop.timeout_ms = asked;
+		vcpu->run->stop.action = asked >> 32;
 		vcpu->run->exit = HUSK_EXIT_STOP;
 		return 1;
 	}
@@ -355,12 +374,15 @@ static noinline int husk_serve_requests(struct husk_vcpu *vcpu)
 		set_bit(HUSK_REQ_PAUSE, &vcpu->requests);
 		return -EBUSY;
 	}
-	if (READ_ONCE(vm->paused)) {
-		ret = rcuwait_wait_event(&vcpu->wait, !READ_ONCE(vm->paused) || READ_ONCE(vm->dead) ||
+	if (husk_vm_waits(vm)) {
+		bool paused = READ_ONCE(vm->paused);
+
+		ret = rcuwait_wait_event(&vcpu->wait, !husk_vm_waits(vm) || READ_ONCE(vm->dead) ||
 					 test_bit(HUSK_REQ_STOP, &vcpu->requests), TASK_INTERRUPTIBLE);
 		/* If it was a signal, or something to tell the worker, the next run waits again. */
 		set_bit(HUSK_REQ_PAUSE, &vcpu->requests);
-		husk_pv_clock_paused(vcpu);
+		if (paused)
+			husk_pv_clock_paused(vcpu);
 		return ret;
 	}
 	if (!READ_ONCE(vm->started) && !xchg(&vm->started, true))
@@ -432,8 +454,7 @@ static bool husk_finish(struct husk_vcpu *vcpu, enum husk_verdict verdict, u8 le
 	if (verdict == HUSK_DEAD) {
 		if (trace_husk_exit_enabled())
 			husk_exit_trace(vcpu);
-		if (!xchg(&vcpu->vm->crashed, true))
-			husk_event_send(vcpu->vm, HUSK_LIFE_CRASHED, vcpu->exit.reason);
+		husk_crashed(vcpu);
 	}
 	return false;
 }

@@ -34,7 +34,7 @@ void husk_spin_runner(struct husk_vcpu *vcpu)
 	put_pid(old);
 }
 
-static struct task_struct *spin_task(struct husk_vcpu *vcpu)
+struct task_struct *husk_spin_task(struct husk_vcpu *vcpu)
 {
 	struct task_struct *task;
 	struct pid *pid;
@@ -55,7 +55,7 @@ static struct task_struct *spin_task(struct husk_vcpu *vcpu)
  */
 bool husk_spin_yield_to(struct husk_vcpu *vcpu)
 {
-	struct task_struct *task = spin_task(vcpu);
+	struct task_struct *task = husk_spin_task(vcpu);
 	bool yielded;
 
 	if (!task)

@@ -226,6 +226,7 @@ static struct husk_vm *husk_vm_alloc(const struct husk_create_vm *arg)
 	mutex_init(&vm->lock);
 	INIT_LIST_HEAD(&vm->node);
 	husk_irqfd_init(vm);
+	husk_limit_init(vm);
 	import_uuid(&vm->uuid, arg->uuid);
 	if (uuid_is_null(&vm->uuid))
 		uuid_gen(&vm->uuid);
@@ -260,6 +261,7 @@ static void husk_vm_free(struct husk_vm *vm)
 {
 	int i;
 
+	husk_limit_fini(vm);
 	/* From here on nobody interrupts a vCPU. */
 	husk_irqfd_fini(vm);
 	husk_irqchip_quiesce(vm);
@@ -450,18 +452,30 @@ int husk_vm_resume(struct husk_vm *vm)
 	return husk_vm_set_paused(vm, false);
 }
 
-/* Only vCPU 0's thread is asked: one thread shall press the power button. */
-int husk_vm_stop(struct husk_vm *vm, u32 timeout_ms)
+/* Its vCPUs wait, or no longer. As a pause, but nobody has to be told. */
+void husk_vm_hold(struct husk_vm *vm, bool held)
 {
+	WRITE_ONCE(vm->held, held);
+	husk_vm_request_all(vm, HUSK_REQ_PAUSE);
+}
+
+/* Only vCPU 0's thread is asked: one thread shall press the power button. */
+int husk_vm_ask(struct husk_vm *vm, enum husk_stop what, u32 timeout_ms)
+{
+	static const u32 kinds[HUSK_STOP_COUNT] = {
+		[HUSK_STOP_POWER_OFF] = HUSK_LIFE_STOP_REQUESTED,
+		[HUSK_STOP_BUTTON] = HUSK_LIFE_BUTTON,
+		[HUSK_STOP_RESET] = HUSK_LIFE_RESET_REQUESTED,
+	};
 	struct husk_vcpu *vcpu = husk_vm_vcpu(vm, 0);
 
 	if (READ_ONCE(vm->dead))
 		return -EIO;
 	if (!vcpu)
 		return -EBUSY;
-	WRITE_ONCE(vm->stop_timeout_ms, timeout_ms);
+	WRITE_ONCE(vm->asked, (u64)what << 32 | timeout_ms);
 	husk_vcpu_request(vcpu, HUSK_REQ_STOP);
-	husk_event_send(vm, HUSK_LIFE_STOP_REQUESTED, timeout_ms);
+	husk_event_send(vm, kinds[what], timeout_ms);
 	return 0;
 }
 

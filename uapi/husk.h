@@ -835,7 +835,7 @@ HUSK_ASSERT_SIZE(husk_translate, 32);
 	X(SHUTDOWN,	"shutdown",	"triple fault") \
 	X(UNHANDLED,	"unhandled",	"an instruction or event that husk does not emulate: run.unhandled") \
 	X(ENTRY_FAIL,	"entry_fail",	"the CPU refused the guest state: run.entry_fail") \
-	X(STOP,		"stop",		"someone asked the VM to stop: run.stop; asked once") \
+	X(STOP,		"stop",		"someone asked for the power button or a reset: run.stop; asked once") \
 	X(KILLED,	"killed",	"the VM was killed; it will not run again")
 
 enum husk_exit {
@@ -843,6 +843,19 @@ enum husk_exit {
 	HUSK_EXITS(X)
 #undef X
 	HUSK_EXIT_COUNT
+};
+
+/* What someone asked for by netlink. X(constant, "name", what) */
+#define HUSK_STOPS(X) \
+	X(POWER_OFF,	"power-off",	"press the power button, and end the VM if the guest does not, in time") \
+	X(BUTTON,	"button",	"press the power button") \
+	X(RESET,	"reset",	"as if the guest had done it")
+
+enum husk_stop {
+#define X(id, name, what) HUSK_STOP_##id,
+	HUSK_STOPS(X)
+#undef X
+	HUSK_STOP_COUNT
 };
 
 /* Bits of sync_valid and sync_dirty: bit HUSK_STATE_GENERAL and HUSK_STATE_SYSTEM only. */
@@ -896,7 +909,8 @@ struct husk_run {
 			__u64 info[2];
 		} entry_fail;
 		struct {
-			__u32 timeout_ms;	/* how long to wait for the guest before ending it */
+			__u32 timeout_ms;	/* POWER_OFF: how long to wait for the guest before ending it */
+			__u32 action;		/* HUSK_STOP_x; of several requests the last counts */
 		} stop;
 		__u8 pad[256];
 	};

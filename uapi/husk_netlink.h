@@ -12,6 +12,10 @@
  *	vm-resume	id or name
  *	vm-stop		id or name, timeout-ms (30000 if absent)
  *	vm-kill		id or name
+ *	vm-button	id or name
+ *	vm-reset	id or name
+ *	vm-nmi		id or name, vcpu-id (all if absent)
+ *	vm-set		id or name, and what to change: cpu-limit exit-limit stats-ms
  *	caps-get	nothing; answers the host's limits and mode table
  *
  * A VM is listed for and commanded by its owner (the same effective uid, also
@@ -26,17 +30,24 @@
  * Answers and events
  *
  *	vm-get	id name uuid owner-uid owner-pid control state vcpus memory
- *		created-ns mapped-pages table-pages
+ *		created-ns mapped-pages table-pages cpu-limit exit-limit stats-ms
+ *		run-ns held-ns
  *	vcpu-get id vcpu { id cpu mp-state entries user-returns injections
  *		halted-ns poll-hits poll-misses yields
  *		exits { reason level count }... }
- *	caps-get abi-version max-vms max-vcpus max-slots event-seq
+ *	caps-get abi-version max-vms max-vcpus max-slots event-seq fault-seq
  *		mode { id name present usable }...
  *	event	seq kind vm-id vm-name vm-uuid detail
+ *	fault	seq vm-id vm-name vm-uuid vcpu-id exit reason rip hw-reason info0
+ *		info1 last { number reason level rip info0 info1 }...
+ *	stats	seq vm-id vm-name vm-uuid time-ns run-ns held-ns halted-ns entries
+ *		user-returns injections exits { reason level count }...
  *
- * Events go to the group "lifecycle", to be joined with CAP_NET_ADMIN. Their
- * sequence numbers have no gaps: who sees one has lost events, and finds the
- * present state by a dump of vm-get.
+ * Events go to the group "lifecycle", faults to "faults", statistics of VMs that
+ * have an interval (vm-set stats-ms) to "stats"; each is to be joined with
+ * CAP_NET_ADMIN. In each group the sequence numbers have no gaps: who sees one has
+ * lost messages, and finds the present state by a dump of vm-get. Of statistics
+ * the next ones say all that was lost, since they count from the VM's beginning.
  */
 #ifndef _UAPI_HUSK_NETLINK_H
 #define _UAPI_HUSK_NETLINK_H
@@ -44,9 +55,16 @@
 #define HUSK_FAMILY_NAME	"husk"
 #define HUSK_FAMILY_VERSION	1
 #define HUSK_MCGRP_LIFECYCLE	"lifecycle"
+#define HUSK_MCGRP_FAULTS	"faults"
+#define HUSK_MCGRP_STATS	"stats"
 
 #define HUSK_STOP_TIMEOUT_MS		30000	/* what vm-stop gives a guest unless told */
 #define HUSK_STOP_TIMEOUT_MAX_MS	86400000	/* at most: a day */
+#define HUSK_CPU_LIMIT_MAX	6400		/* percent: 64 CPUs */
+#define HUSK_EXIT_LIMIT_MAX	1000000000	/* a second */
+#define HUSK_STATS_MIN_MS	100		/* shortest interval of statistics */
+#define HUSK_STATS_MAX_MS	3600000
+#define HUSK_FAULT_EXITS	16		/* last exits in a fault message, at most */
 
 /*
  * Kinds of lifecycle events. Append only.
@@ -62,7 +80,12 @@
 	X(KILLED,	"killed",	"it will not run again") \
 	X(CRASHED,	"crashed",	"the guest can't go on; detail: HUSK_REASON_x of the last exit") \
 	X(DESTROYED,	"destroyed",	"the last reference is gone") \
-	X(RESET,	"reset",	"its vCPUs and interrupt hardware are as at power-on")
+	X(RESET,	"reset",	"its vCPUs and interrupt hardware are as at power-on") \
+	X(BUTTON,	"button",	"someone asked for its power button to be pressed") \
+	X(RESET_REQUESTED, "reset-requested", "someone asked for a reset") \
+	X(NMI,		"nmi",		"someone sent an NMI; detail: the vCPU's id, or 4294967295 for all") \
+	X(SET,		"set",		"its limits or its statistics' interval were changed") \
+	X(HELD,		"held",		"its vCPUs wait, since they are over a limit; once a second at most; detail: 1 CPU time, 2 exits, 3 both")
 
 enum husk_life {
 #define X(id, name, what) HUSK_LIFE_##id,
@@ -93,6 +116,12 @@ enum husk_cmd {
 	HUSK_CMD_VM_KILL,
 	HUSK_CMD_CAPS_GET,
 	HUSK_CMD_EVENT,
+	HUSK_CMD_VM_BUTTON,
+	HUSK_CMD_VM_RESET,
+	HUSK_CMD_VM_NMI,
+	HUSK_CMD_VM_SET,
+	HUSK_CMD_FAULT,
+	HUSK_CMD_STATS,
 
 	__HUSK_CMD_MAX,
 	HUSK_CMD_MAX = __HUSK_CMD_MAX - 1
@@ -114,6 +143,12 @@ enum husk_a_vm {
 	HUSK_A_VM_MAPPED_PAGES,		/* u64, 4 KiB units in the second-level tables */
 	HUSK_A_VM_TABLE_PAGES,		/* u64, pages that the tables take */
 	HUSK_A_VM_VCPU,			/* nest enum husk_a_vcpu, in answers to vcpu-get */
+	HUSK_A_VM_VCPU_ID,		/* u32, only in the request vm-nmi */
+	HUSK_A_VM_CPU_LIMIT,		/* u32, percent of one CPU that its vCPUs' threads may use together; 0: no limit */
+	HUSK_A_VM_EXIT_LIMIT,		/* u32, exits a second of all its vCPUs; 0: no limit */
+	HUSK_A_VM_STATS_MS,		/* u32, interval of its statistics; 0: none are sent */
+	HUSK_A_VM_RUN_NS,		/* u64, CPU time of the threads that run its vCPUs now */
+	HUSK_A_VM_HELD_NS,		/* u64, time for which it was held back by its limits */
 
 	__HUSK_A_VM_MAX,
 	HUSK_A_VM_MAX = __HUSK_A_VM_MAX - 1
@@ -155,6 +190,7 @@ enum husk_a_caps {
 	HUSK_A_CAPS_MAX_SLOTS,		/* u32, of a VM */
 	HUSK_A_CAPS_EVENT_SEQ,		/* u64, of the last event sent; 0: none yet */
 	HUSK_A_CAPS_MODE,		/* nest enum husk_a_mode, repeated */
+	HUSK_A_CAPS_FAULT_SEQ,		/* u64, of the last fault sent; 0: none yet */
 
 	__HUSK_A_CAPS_MAX,
 	HUSK_A_CAPS_MAX = __HUSK_A_CAPS_MAX - 1
@@ -181,6 +217,57 @@ enum husk_a_event {
 
 	__HUSK_A_EVENT_MAX,
 	HUSK_A_EVENT_MAX = __HUSK_A_EVENT_MAX - 1
+};
+
+enum husk_a_fault {
+	HUSK_A_FAULT_PAD = 1,
+	HUSK_A_FAULT_SEQ,		/* u64, from 1 */
+	HUSK_A_FAULT_VM_ID,		/* u32 */
+	HUSK_A_FAULT_VM_NAME,		/* string */
+	HUSK_A_FAULT_VM_UUID,		/* 16 bytes */
+	HUSK_A_FAULT_VCPU_ID,		/* u32 */
+	HUSK_A_FAULT_EXIT,		/* u32, HUSK_EXIT_x: what the worker is told */
+	HUSK_A_FAULT_REASON,		/* u32, HUSK_REASON_x behind it */
+	HUSK_A_FAULT_RIP,		/* u64 */
+	HUSK_A_FAULT_HW_REASON,		/* u64, the hardware's exit code */
+	HUSK_A_FAULT_INFO0,		/* u64, and what it says of it */
+	HUSK_A_FAULT_INFO1,		/* u64 */
+	HUSK_A_FAULT_LAST,		/* nest enum husk_a_last, repeated: the last exits, oldest first */
+
+	__HUSK_A_FAULT_MAX,
+	HUSK_A_FAULT_MAX = __HUSK_A_FAULT_MAX - 1
+};
+
+enum husk_a_last {
+	HUSK_A_LAST_PAD = 1,
+	HUSK_A_LAST_NUMBER,		/* u32, low bits of the exit's number */
+	HUSK_A_LAST_REASON,		/* u32, HUSK_REASON_x */
+	HUSK_A_LAST_LEVEL,		/* u32, HUSK_LEVEL_x */
+	HUSK_A_LAST_RIP,		/* u64 */
+	HUSK_A_LAST_INFO0,		/* u64 */
+	HUSK_A_LAST_INFO1,		/* u64 */
+
+	__HUSK_A_LAST_MAX,
+	HUSK_A_LAST_MAX = __HUSK_A_LAST_MAX - 1
+};
+
+enum husk_a_stats {
+	HUSK_A_STATS_PAD = 1,
+	HUSK_A_STATS_SEQ,		/* u64, from 1 */
+	HUSK_A_STATS_VM_ID,		/* u32 */
+	HUSK_A_STATS_VM_NAME,		/* string */
+	HUSK_A_STATS_VM_UUID,		/* 16 bytes */
+	HUSK_A_STATS_TIME_NS,		/* u64, CLOCK_BOOTTIME */
+	HUSK_A_STATS_RUN_NS,		/* u64, as HUSK_A_VM_RUN_NS; this and what follows is the sum of the vCPUs */
+	HUSK_A_STATS_HELD_NS,		/* u64 */
+	HUSK_A_STATS_HALTED_NS,		/* u64 */
+	HUSK_A_STATS_ENTRIES,		/* u64 */
+	HUSK_A_STATS_USER_RETURNS,	/* u64 */
+	HUSK_A_STATS_INJECTIONS,	/* u64 */
+	HUSK_A_STATS_EXITS,		/* nest enum husk_a_exits, repeated, count > 0 only */
+
+	__HUSK_A_STATS_MAX,
+	HUSK_A_STATS_MAX = __HUSK_A_STATS_MAX - 1
 };
 
 #endif

@@ -309,6 +309,21 @@ void husk_lapic_deliver_lvt(struct husk_lapic *l, int entry, bool own)
 		husk_lapic_accept(l, &msg, own);
 }
 
+int husk_irq_nmi(struct husk_vm *vm, u32 id)
+{
+	static const struct lapic_msg msg = { .mode = APIC_NMI };
+	struct husk_vcpu *vcpu;
+	int i, sent = 0;
+
+	husk_for_each_vcpu(i, vcpu, vm) {
+		if (id != U32_MAX && id != i)
+			continue;
+		husk_lapic_accept(vcpu->lapic, &msg, false);
+		sent++;
+	}
+	return sent ? 0 : -ENOENT;
+}
+
 void husk_lapic_set_lint0(struct husk_vm *vm, bool level)
 {
 	struct husk_vcpu *vcpu = smp_load_acquire(&vm->vcpus[0]);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * hold NAME [stubborn]: a VM for tests of control and tracing. Its guest runs
- * CPUID and an OUT to port 80h for ever, about a thousand times a second. Ends
- * when asked to stop or when killed; a stubborn one keeps the VM's fds instead.
+ * hold NAME [stubborn|fast]: a VM for tests of control and tracing. Its guest runs
+ * CPUID and an OUT to port 80h for ever, about a thousand times a second, a fast one
+ * as often as it can. Ends when asked to stop, killed or crashed; a stubborn one
+ * keeps the VM's fds instead. Of a button and a reset it says a line.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -30,16 +31,21 @@ static int fail(const char *what)
 	return 1;
 }
 
-static int run(int vcpu, const struct husk_run *page, int stubborn)
+static int run(int vcpu, const struct husk_run *page, int stubborn, int fast)
 {
 	for (;;) {
 		if (ioctl(vcpu, HUSK_VCPU_RUN, 0) && errno != EINTR)
 			break;
-		if (page->exit == HUSK_EXIT_STOP && !stubborn)
+		if (page->exit == HUSK_EXIT_STOP && page->stop.action != HUSK_STOP_POWER_OFF) {
+			printf("asked for %u\n", page->stop.action);
+			fflush(stdout);
+		} else if (page->exit == HUSK_EXIT_STOP && !stubborn) {
 			return 0;
+		}
 		if (page->exit != HUSK_EXIT_PIO && page->exit != HUSK_EXIT_NONE && page->exit != HUSK_EXIT_STOP)
 			break;
-		usleep(1000);
+		if (!fast)
+			usleep(1000);
 	}
 	while (stubborn)
 		pause();
@@ -73,5 +79,5 @@ int main(int argc, char **argv)
 	page = fd < 0 ? MAP_FAILED : mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (page == MAP_FAILED)
 		return fail("no vCPU");
-	return run(fd, page, argc > 2);
+	return run(fd, page, argc > 2 && !strcmp(argv[2], "stubborn"), argc > 2 && !strcmp(argv[2], "fast"));
 }

@@ -40,8 +40,8 @@ like nl_list_table "$(husk ls)" ' ID +NAME +STATE .*web +running +1 +64.0K'
 like nl_show "$(husk show web)" 'state +running.*owner +uid 0, pid [1-9].*cpuid +[1-9].*pio '
 like nl_show_id "$(husk show --json 2)" '"name": "mine".*"owner_uid": 1000.*"control": "/run/mine".*"reason": "cpuid"'
 equal nl_list_user "$(setuidgid user husk ls --json | names)" "mine "
-for command in show pause resume stop kill; do
-	refused nl_not_yours_$command $HOST "another user" setuidgid user husk $command web
+for command in show pause resume button reset nmi "set --stats 1" stop kill; do
+	refused "nl_not_yours_${command%% *}" $HOST "another user" setuidgid user husk $command web
 done
 refused nl_events_user $HOST "CAP_NET_ADMIN" setuidgid user husk events
 
@@ -60,6 +60,59 @@ refused nl_no_argument $USAGE "usage" husk stop
 refused nl_bad_timeout $USAGE "bad timeout" husk stop --timeout never web
 $T/nl_bad
 
+# Requests to the worker
+_vm=asked hold $T/hold asked >/tmp/asked
+check nl_button husk button asked
+wait_line /tmp/asked 'asked for 1'
+check nl_reset husk reset asked
+wait_line /tmp/asked 'asked for 2'
+equal nl_asked "$(tr '\n' ' ' </tmp/asked)" "asked for 1 asked for 2 "
+refused nl_nmi_vcpu $FAIL "no such vCPU" husk nmi --vcpu 1 asked
+refused nl_nmi_number $USAGE "bad vCPU" husk nmi --vcpu x asked
+# There is no memory for its handler's address: the guest can't go on.
+check nl_nmi husk nmi --vcpu 0 asked
+for _i in $(seq 1 50); do husk ls --json | grep -q '"asked"' || break; sleep 0.1; done
+equal nl_nmi_end "$(husk ls --json | names)" "web mine "
+
+# Limits, and statistics
+husk events --stats --json >/tmp/stats &
+stats=$!
+wait_line /tmp/stats '"present".*"mine"'
+_vm=fast hold setuidgid user $T/hold fast fast
+equal nl_set_none "$(husk set fast | tr -s ' ' | tr '\n' ' ')" "cpu-limit none exit-limit none stats none "
+check nl_set_owner setuidgid user husk set --exit-limit 300 --stats 0.2 fast
+equal nl_set_shown "$(husk set --json fast | cut -d, -f3-)" ' "cpu_limit": 0, "exit_limit": 300, "stats_ms": 200}'
+# over, say, 2 s: what the limit allows at once, and what was done before the first look, come on top
+read up _ </proc/uptime
+before=$(entries fast)
+sleep 2
+read now _ </proc/uptime
+used=$(($(entries fast | tr -dc 0-9) - $(echo $before | tr -dc 0-9)))
+most=$(echo "$now $up" | awk '{ print int(300 * ($1 - $2) + 100) }')
+[ $used -gt 0 ] && [ $used -le $most ] && ok nl_exit_limit || not_ok nl_exit_limit "$used exits, not 1 to $most"
+like nl_held "$(husk show fast)" 'limit 300 exits a second, held back for [0-9.]+(ms|s)'
+check nl_set_root husk set --exit-limit 0 --cpu-limit 5 fast
+refused nl_set_admin $HOST "administrator" setuidgid user husk set --cpu-limit 0 fast
+check nl_set_stats setuidgid user husk set --stats 1 fast
+sleep 1
+read up _ </proc/uptime
+before=$(husk show --json fast | grep -o '"run_ns": [0-9]*' | tr -dc 0-9)
+sleep 2
+read now _ </proc/uptime
+used=$((($(husk show --json fast | grep -o '"run_ns": [0-9]*' | tr -dc 0-9) - before) / 1000000))
+most=$(echo "$now $up" | awk '{ print int(50 * ($1 - $2) + 30) }')
+[ $used -gt 0 ] && [ $used -le $most ] && ok nl_cpu_limit || not_ok nl_cpu_limit "$used ms, not 1 to $most"
+check nl_set_off husk set --cpu-limit 0 fast
+refused nl_set_small $USAGE "0.1 seconds" husk set --stats 0.05 fast
+refused nl_set_large $USAGE "6400" husk set --cpu-limit 6401 fast
+check nl_kill_fast husk kill fast
+kill $stats
+wait $stats 2>/dev/null
+like nl_stats "$(grep '"group": "stats"' /tmp/stats | head -n 1)" '"event": "stats".*"name": "fast".*"run_ns": [1-9].*"entries": [1-9].*"reason": "cpuid", "level": "fast"'
+equal nl_stats_numbers "$(grep '"group": "stats"' /tmp/stats | numbers /dev/stdin | tr '\n' ' ')" \
+	"$(seq -s ' ' 1 "$(grep -c '"group": "stats"' /tmp/stats)") "
+like nl_event_held "$(grep '"held"' /tmp/stats | head -n 1)" '"name": "fast".*"detail": 2'
+
 check nl_stop_owner setuidgid user husk stop --timeout 5 mine
 refused nl_stopped $NAME "no such VM" husk show mine
 check nl_kill husk kill web
@@ -74,6 +127,9 @@ wait $events 2>/dev/null
 equal nl_events "$(grep '"mine"' /tmp/events | grep -o '"event": "[a-z-]*"' | cut -d'"' -f4 | tr '\n' ' ')" \
 	"created vcpu-created running paused resumed stop-requested destroyed "
 like nl_events_kill "$(grep '"web"' /tmp/events)" 'running.*killed.*destroyed'
+like nl_events_asked "$(grep '"asked"' /tmp/events)" '"button".*"reset-requested".*"nmi".*"detail": 0.*"crashed".*"fault".*"destroyed"'
+like nl_fault "$(grep '"faults"' /tmp/events)" '"event": "fault".*"name": "asked".*"vcpu": 0, "exit": "(unhandled|shutdown)".*"last": \[.*"reason": "cpuid", "level": "fast"'
+sed -i '/"faults"/d' /tmp/events	# they have numbers of their own
 equal nl_events_numbers "$(numbers /tmp/events | tr '\n' ' ')" "$(seq -s ' ' 1 "$(numbers /tmp/events | wc -l)") "
 equal nl_events_lost "$(grep -c '"lost"' /tmp/events)" 0
 

@@ -73,7 +73,8 @@ def check_values(spec):
     values.append(("HUSK_FAMILY_VERSION", spec["version"]))
     report("constants", compile_c(assertions(values) + "int main(void) {}\n")[0])
 
-    _, names = compile_c('int main(void) { puts(HUSK_FAMILY_NAME); puts(HUSK_MCGRP_LIFECYCLE); }\n')
+    _, names = compile_c('int main(void) { puts(HUSK_FAMILY_NAME); puts(HUSK_MCGRP_LIFECYCLE); '
+                         'puts(HUSK_MCGRP_FAULTS); puts(HUSK_MCGRP_STATS); }\n')
     wanted = [spec["name"]] + [group["name"] for group in spec["mcast-groups"]["list"]]
     report("family and group names", [] if names == wanted else [f"{names} in C, {wanted} in YAML"])
 
@@ -104,22 +105,29 @@ def check_nests(spec):
     report("nests and pads", problems)
 
 
-def wanted_policy(attr, consts):
-    """The row of husk_nl_policy that an attribute's type and checks ask for"""
+def wanted_policy(attr, ranges):
+    """The row of a policy that an attribute's type and checks ask for; ranges: C's, by the constant that is their limit"""
     checks = attr.get("checks", {})
     if attr["type"] == "u32" and "min" in checks:
         return f"NLA_POLICY_MIN(NLA_U32, {checks['min']})"
+    if attr["type"] == "u32" and checks.get("max") == 63:
+        return "NLA_POLICY_MAX(NLA_U32, HUSK_MAX_VCPUS - 1)"
     if attr["type"] == "u32" and "max" in checks:
-        assert checks["max"] in consts, "the range's limit is a constant of the header"
-        return "NLA_POLICY_FULL_RANGE(NLA_U32, &husk_nl_timeout_range)"
+        return f"NLA_POLICY_FULL_RANGE(NLA_U32, &{ranges.get('HUSK_' + c_name(checks['max']))})"
     if attr["type"] == "string" and checks.get("max-len") == 63:
         return "{ .type = NLA_NUL_STRING, .len = HUSK_NAME_LEN - 1 }"
     return f"no policy is known for {attr}"
 
 
+def c_ranges(source):
+    found = re.findall(r"struct netlink_range_validation (\w+) = \{\s*\.max = (\w+),?\s*\};", source)
+    return {limit: name for name, limit in found}
+
+
 def c_policies(source):
-    table = re.search(r"husk_nl_policy\[\] = \{(.*?)\n\};", source, re.S).group(1)
-    return dict(re.findall(r"\[(\w+)\] = (.*?),\n", table + "\n"))
+    """Tables by name, each with its rows by attribute"""
+    tables = re.findall(r"static const struct nla_policy (\w+)\[\] = \{(.*?)\n\};", source, re.S)
+    return {name: dict(re.findall(r"\[(\w+)\] = (.*?),\n", rows + "\n")) for name, rows in tables}
 
 
 def c_operations(source):
@@ -133,9 +141,8 @@ def c_operations(source):
 
 def check_policies(spec, source):
     sets = {s["name"]: s for s in spec["attribute-sets"]}
-    consts = [d["name"] for d in spec["definitions"] if d["type"] == "const"]
-    policies, ops = c_policies(source), c_operations(source)
-    used = set()
+    ranges, policies, ops = c_ranges(source), c_policies(source), c_operations(source)
+    used = {name: set() for name in policies}
     for op in spec["operations"]["list"]:
         if "event" in op:
             continue
@@ -148,21 +155,31 @@ def check_policies(spec, source):
         attr_set = sets[op["attribute-set"]]
         asked = {a for kind in ("do", "dump") for a in op.get(kind, {}).get("request", {}).get("attributes", [])}
         attrs = [a for a in attr_set["attributes"] if a["name"] in asked]
+        policy = policies.get(row["policy"], {})
+        taken = set()
         for attr in attrs:
             name = attr_name(attr_set, attr["name"])
-            used.add(name)
-            if policies.get(name) != wanted_policy(attr, consts):
-                problems.append(f"{name}: {policies.get(name)} in C, {wanted_policy(attr, consts)} in YAML")
+            taken.add(name)
+            if policy.get(name) != wanted_policy(attr, ranges):
+                problems.append(f"{name}: {policy.get(name)} in C, {wanted_policy(attr, ranges)} in YAML")
+        used.setdefault(row["policy"], set()).update(taken)
         last = attr_name(attr_set, attrs[-1]["name"]) if attrs else "HUSK_A_VM_PAD"
-        if row["policy"] != ("husk_nl_policy" if attrs else "husk_nl_policy_none"):
-            problems.append(f"uses {row['policy']}")
+        if not attrs and policy != {last: "{ .type = NLA_REJECT }"}:
+            problems.append(f"takes none, but uses {row['policy']}")
         if row["maxattr"] != last:
             problems.append(f"takes attributes up to {row['maxattr']}, not {last}")
+        # of a table that others share, what is beyond maxattr is not taken
+        order = [attr_name(attr_set, a["name"]) for a in attr_set["attributes"]]
+        more = [n for n in policy if attrs and n not in taken and order.index(n) <= order.index(last)]
+        if more:
+            problems.append(f"takes {', '.join(more)}, too")
         for kind, member in (("do", "doit"), ("dump", "dumpit")):
             if (kind in op) != (member in row):
                 problems.append(f"{kind} is only in one of C and YAML")
         report(f"policy of {op['name']}", problems)
-    report("no command or attribute more", [f"{name} is not in YAML" for name in list(ops) + sorted(set(policies) - used)])
+    spare = [f"{table}: {name}" for table in policies for name in sorted(set(policies[table]) - used[table])
+             if policies[table][name] != "{ .type = NLA_REJECT }"]
+    report("no command or attribute more", [f"{name} is not in YAML" for name in list(ops) + spare])
 
 
 def main():

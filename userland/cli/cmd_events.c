@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* husk events: lifecycle events as they happen. */
+/* husk events: lifecycle events, faults and statistics as they come. */
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -14,17 +14,22 @@
 #include "vm.h"
 
 static const char events_usage[] =
-	"usage: husk events [--count N] [--json]\n"
+	"usage: husk events [--count N] [--stats] [--json]\n"
 	"\n"
-	"Print the VMs that are there, then lifecycle events as they happen, N of them or\n"
-	"until Ctrl-C. Where events were lost it says so and prints what is there now.\n"
-	"Needs root (CAP_NET_ADMIN).\n";
+	"Print the VMs that are there, then lifecycle events and faults as they happen, N\n"
+	"of them or until Ctrl-C; with --stats the statistics of VMs that send them (husk\n"
+	"set --stats), too. Where events were lost it says so and prints what is there\n"
+	"now. Needs root (CAP_NET_ADMIN).\n";
+
+static const char *const groups[HUSK_NL_GROUPS] = {
+	[HUSK_NL_LIFECYCLE] = "lifecycle", [HUSK_NL_FAULTS] = "faults", [HUSK_NL_STATS] = "stats",
+};
 
 struct events {
 	struct husk_nl *live, *ask;	/* the listener; for lists */
-	uint64_t last;			/* number of the last event known of, 0: none */
+	uint64_t last[HUSK_NL_GROUPS];	/* number of the last message known of, 0: none */
 	unsigned long left;		/* events to print, if limited */
-	bool limited, json;
+	bool limited, json, stats;
 	bool synced;			/* the list was printed after the last known loss */
 };
 
@@ -52,19 +57,23 @@ static void print_present(const struct events *e, const struct husk_nl_vm *vm)
 	       husk_vm_state_name(vm->state));
 }
 
-static void print_lost(const struct events *e, uint64_t from, uint64_t to)
+static void print_lost(const struct events *e, enum husk_nl_group group, uint64_t to)
 {
+	uint64_t from = e->last[group] + 1;
+
 	if (e->json) {
-		printf("{\"event\": \"lost\", \"first_seq\": %" PRIu64 ", \"last_seq\": %" PRIu64 "}\n", from, to);
+		printf("{\"event\": \"lost\", \"group\": \"%s\", \"first_seq\": %" PRIu64 ", \"last_seq\": %" PRIu64 "}\n",
+		       groups[group], from, to);
 		return;
 	}
 	print_time();
-	printf("  %8" PRIu64 "  %-14s  up to number %" PRIu64 "; what is there now follows\n", from, "LOST", to);
+	printf("  %8" PRIu64 "  %-14s  %s up to number %" PRIu64 "%s\n", from, "LOST", groups[group], to,
+	       group == HUSK_NL_STATS ? "; the next one has it all" : "; what is there now follows");
 }
 
 /*
- * Print what is there. The number comes first: the list shows the effect of all
- * events up to it, those after it are news. What has not been heard by now is
+ * Print what is there. The numbers come first: the list shows the effect of all
+ * events up to them, those after them are news. What has not been heard by now is
  * taken for lost, and skipped should it come after all.
  */
 static void resync(struct events *e)
@@ -77,57 +86,158 @@ static void resync(struct events *e)
 	err = husk_nl_caps(e->ask, &caps);
 	if (err)
 		vm_die(e->ask, err, "read the module's state", "");
-	if (e->synced && caps.event_seq > e->last)
-		print_lost(e, e->last + 1, caps.event_seq);
+	if (e->synced && caps.event_seq > e->last[HUSK_NL_LIFECYCLE])
+		print_lost(e, HUSK_NL_LIFECYCLE, caps.event_seq);
+	if (e->synced && caps.fault_seq > e->last[HUSK_NL_FAULTS])
+		print_lost(e, HUSK_NL_FAULTS, caps.fault_seq);
 	vm = vm_list(e->ask, &count);
 	for (size_t i = 0; i < count; i++)
 		print_present(e, &vm[i]);
 	free(vm);
-	e->last = caps.event_seq;
+	e->last[HUSK_NL_LIFECYCLE] = caps.event_seq;
+	e->last[HUSK_NL_FAULTS] = caps.fault_seq;
 	e->synced = true;
 }
 
-static void print_event(const struct events *e, const struct husk_nl_event *event)
+/* ---- one event ---- */
+
+/* What all kinds begin with; name is the event's */
+static void print_head(const struct events *e, const struct husk_nl_event *event, const char *name)
 {
 	struct text uuid;
 
 	if (e->json) {
-		printf("{\"seq\": %" PRIu64 ", \"event\": \"%s\", \"id\": %" PRIu32 ", \"name\": ",
-		       event->seq, husk_life_name(event->kind), event->vm_id);
+		printf("{\"seq\": %" PRIu64 ", \"group\": \"%s\", \"event\": \"%s\", \"id\": %" PRIu32 ", \"name\": ",
+		       event->seq, groups[event->group], name, event->vm_id);
 		json_string(event->name);
-		printf(", \"uuid\": \"%s\", \"detail\": %" PRIu64 "}\n",
-		       format_uuid(&uuid, event->uuid), event->detail);
+		printf(", \"uuid\": \"%s\"", format_uuid(&uuid, event->uuid));
 		return;
 	}
 	print_time();
-	printf("  %8" PRIu64 "  %-14s  %s (id %" PRIu32 ")", event->seq, husk_life_name(event->kind),
-	       event->name, event->vm_id);
-	switch (event->kind) {
+	printf("  %8" PRIu64 "  %-14s  %s (id %" PRIu32 ")", event->seq, name, event->name, event->vm_id);
+}
+
+static void print_detail(uint32_t kind, uint64_t detail)
+{
+	static const char *const limits[] = { "?", "CPU time", "exits", "CPU time and exits" };
+
+	switch (kind) {
 	case HUSK_LIFE_VCPU_CREATED:
-		printf(", vCPU %" PRIu64, event->detail);
+		printf(", vCPU %" PRIu64, detail);
 		break;
 	case HUSK_LIFE_STOP_REQUESTED:
-		printf(", %" PRIu64 " ms", event->detail);
+		printf(", %" PRIu64 " ms", detail);
 		break;
 	case HUSK_LIFE_CRASHED:
-		printf(", %s", husk_reason_name(event->detail));
+		printf(", %s", husk_reason_name(detail));
 		break;
+	case HUSK_LIFE_NMI:
+		if (detail == UINT32_MAX)
+			printf(", all vCPUs");
+		else
+			printf(", vCPU %" PRIu64, detail);
+		break;
+	case HUSK_LIFE_HELD:
+		printf(", over its limit of %s", limits[detail & 3]);
+		break;
+	}
+}
+
+static void print_life(const struct events *e, const struct husk_nl_event *event)
+{
+	print_head(e, event, husk_life_name(event->life.kind));
+	if (e->json)
+		printf(", \"detail\": %" PRIu64 "}\n", event->life.detail);
+	else
+		print_detail(event->life.kind, event->life.detail);
+	if (!e->json)
+		printf("\n");
+}
+
+static void print_fault(const struct events *e, const struct husk_nl_event *event)
+{
+	print_head(e, event, "fault");
+	printf(e->json ? ", \"vcpu\": %" PRIu32 ", \"exit\": \"%s\", \"reason\": \"%s\", \"rip\": \"%#" PRIx64 "\""
+			 ", \"hw_reason\": %" PRIu64 ", \"info\": [\"%#" PRIx64 "\", \"%#" PRIx64 "\"], \"last\": [" :
+			 ", vCPU %" PRIu32 ": %s, behind it %s at rip %#" PRIx64 ", hardware reason %" PRIu64
+			 ", info %#" PRIx64 " %#" PRIx64 "; last exits (number, reason, level, rip, information):\n",
+	       event->fault.vcpu, husk_exit_name(event->fault.exit), husk_reason_name(event->fault.reason),
+	       event->fault.rip, event->fault.hw_reason, event->fault.info0, event->fault.info1);
+	for (uint32_t i = 0; i < event->fault.lasts; i++) {
+		const struct husk_nl_last *l = &event->fault.last[i];
+
+		if (e->json)
+			printf("%s{\"number\": %" PRIu32 ", \"reason\": \"%s\", \"level\": \"%s\", \"rip\": \"%#" PRIx64
+			       "\", \"info\": [\"%#" PRIx64 "\", \"%#" PRIx64 "\"]}", i ? ", " : "", l->number,
+			       husk_reason_name(l->reason), husk_level_name(l->level), l->rip, l->info0, l->info1);
+		else
+			printf("    %10" PRIu32 "  %-11s %-6s %016" PRIx64 "  %" PRIx64 " %" PRIx64 "\n", l->number,
+			       husk_reason_name(l->reason), husk_level_name(l->level), l->rip, l->info0, l->info1);
+	}
+	if (e->json)
+		printf("]}\n");
+}
+
+static void print_stats_json(const struct husk_nl_event *event)
+{
+	const char *comma = "";
+
+	printf(", \"time_ns\": %" PRIu64 ", \"run_ns\": %" PRIu64 ", \"held_ns\": %" PRIu64 ", \"halted_ns\": %" PRIu64
+	       ", \"entries\": %" PRIu64 ", \"user_returns\": %" PRIu64 ", \"injections\": %" PRIu64 ", \"exits\": [",
+	       event->stats.time_ns, event->stats.run_ns, event->stats.held_ns, event->stats.halted_ns,
+	       event->stats.entries, event->stats.user_returns, event->stats.injections);
+	for (int r = 0; r < HUSK_REASON_COUNT; r++)
+		for (int l = 0; l < HUSK_LEVEL_COUNT; l++) {
+			if (!event->stats.exits[r][l])
+				continue;
+			printf("%s{\"reason\": \"%s\", \"level\": \"%s\", \"count\": %" PRIu64 "}", comma,
+			       husk_reason_name(r), husk_level_name(l), event->stats.exits[r][l]);
+			comma = ", ";
+		}
+	printf("]}\n");
+}
+
+static void print_stats(const struct events *e, const struct husk_nl_event *event)
+{
+	struct text run, halted, held;
+
+	print_head(e, event, "stats");
+	if (e->json) {
+		print_stats_json(event);
+		return;
+	}
+	printf(": CPU %s, halted %s, held %s, %" PRIu64 " exits", format_ns(&run, event->stats.run_ns),
+	       format_ns(&halted, event->stats.halted_ns), format_ns(&held, event->stats.held_ns), event->stats.entries);
+	for (int l = 0; l < HUSK_LEVEL_COUNT; l++) {
+		uint64_t sum = 0;
+
+		for (int r = 0; r < HUSK_REASON_COUNT; r++)
+			sum += event->stats.exits[r][l];
+		printf(", %s %" PRIu64, husk_level_name(l), sum);
 	}
 	printf("\n");
 }
 
+static void (*const print[HUSK_NL_GROUPS])(const struct events *e, const struct husk_nl_event *event) = {
+	[HUSK_NL_LIFECYCLE] = print_life, [HUSK_NL_FAULTS] = print_fault, [HUSK_NL_STATS] = print_stats,
+};
+
 static void on_event(const struct husk_nl_event *event, void *arg)
 {
 	struct events *e = arg;
+	uint64_t *last = &e->last[event->group];
+	bool first = event->group == HUSK_NL_STATS && !*last;
 
-	if (event->seq <= e->last || (e->limited && !e->left))
+	if (event->seq <= *last || (e->limited && !e->left))
 		return;
-	if (event->seq > e->last + 1) {
-		print_lost(e, e->last + 1, event->seq - 1);
-		e->synced = false;
+	if (event->seq > *last + 1 && !first) {
+		print_lost(e, event->group, event->seq - 1);
+		/* Of statistics the next ones say all. */
+		if (event->group != HUSK_NL_STATS)
+			e->synced = false;
 	}
-	e->last = event->seq;
-	print_event(e, event);
+	*last = event->seq;
+	print[event->group](e, event);
 	if (e->limited)
 		e->left--;
 }
@@ -157,6 +267,7 @@ static void events_parse(int argc, char **argv, struct events *e)
 {
 	static const struct option options[] = {
 		{ "count", required_argument, NULL, 'n' },
+		{ "stats", no_argument, NULL, 's' },
 		{ "json", no_argument, NULL, 'j' },
 		{ "help", no_argument, NULL, 'h' },
 		{ }
@@ -172,6 +283,9 @@ static void events_parse(int argc, char **argv, struct events *e)
 			if (*optarg < '0' || *optarg > '9' || *end || errno || !e->left)
 				die(HUSK_STATUS_USAGE, "bad count \"%s\": a whole number from 1", optarg);
 			e->limited = true;
+			break;
+		case 's':
+			e->stats = true;
 			break;
 		case 'j':
 			e->json = true;
@@ -194,7 +308,11 @@ int cmd_events(int argc, char **argv)
 	e.live = vm_connect();
 	e.ask = vm_connect();
 	/* Listen first, then look: nothing can happen unseen between the two. */
-	err = husk_nl_subscribe(e.live);
+	err = husk_nl_subscribe(e.live, HUSK_NL_LIFECYCLE);
+	if (!err)
+		err = husk_nl_subscribe(e.live, HUSK_NL_FAULTS);
+	if (!err && e.stats)
+		err = husk_nl_subscribe(e.live, HUSK_NL_STATS);
 	if (err)
 		vm_die(e.live, err, "listen", "");
 	resync(&e);

@@ -101,6 +101,14 @@ static void show_vm(const struct husk_nl_vm *vm)
 	printf("  memory   %s, %s mapped", format_bytes(&t, vm->memory), format_bytes(&u, vm->mapped_pages * 4096));
 	printf(", %s of page tables\n", format_bytes(&t, vm->table_pages * 4096));
 	printf("  age      %s\n", format_age(&t, vm_now() - vm->created_ns));
+	printf("  CPU time %s", format_ns(&t, vm->run_ns));
+	if (vm->cpu_limit)
+		printf(", limit %" PRIu32 "%% of a CPU", vm->cpu_limit);
+	if (vm->exit_limit)
+		printf(", limit %" PRIu32 " exits a second", vm->exit_limit);
+	if (vm->cpu_limit || vm->exit_limit || vm->held_ns)
+		printf(", held back for %s", format_ns(&t, vm->held_ns));
+	printf("\n");
 }
 
 static void show_vcpus(const struct show *show)

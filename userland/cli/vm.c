@@ -95,6 +95,8 @@ void vm_json(const struct husk_nl_vm *vm)
 	printf(", \"vcpus\": %" PRIu32 ", \"memory\": %" PRIu64 ", \"mapped_pages\": %" PRIu64
 	       ", \"table_pages\": %" PRIu64 ", \"created_ns\": %" PRIu64,
 	       vm->vcpus, vm->memory, vm->mapped_pages, vm->table_pages, vm->created_ns);
+	printf(", \"run_ns\": %" PRIu64 ", \"held_ns\": %" PRIu64 ", \"cpu_limit\": %" PRIu32 ", \"exit_limit\": %" PRIu32
+	       ", \"stats_ms\": %" PRIu32, vm->run_ns, vm->held_ns, vm->cpu_limit, vm->exit_limit, vm->stats_ms);
 }
 
 uint64_t vm_now(void)

@@ -24,6 +24,8 @@ struct husk_nl_vm {
 	char name[HUSK_NAME_LEN];
 	char control[HUSK_CONTROL_LEN];	/* empty: none */
 	uint64_t memory, created_ns, mapped_pages, table_pages;
+	uint32_t cpu_limit, exit_limit, stats_ms;	/* 0: none */
+	uint64_t run_ns, held_ns;
 };
 
 struct husk_nl_vcpu {
@@ -36,7 +38,7 @@ struct husk_nl_vcpu {
 
 struct husk_nl_caps {
 	uint32_t abi_version, max_vms, max_vcpus, max_slots;
-	uint64_t event_seq;
+	uint64_t event_seq, fault_seq;
 	uint32_t modes;
 	struct {
 		char name[HUSK_MODES_LEN];
@@ -44,11 +46,36 @@ struct husk_nl_caps {
 	} mode[64];
 };
 
+/* Groups of messages that VMs send by themselves, each with numbers of its own */
+enum husk_nl_group { HUSK_NL_LIFECYCLE, HUSK_NL_FAULTS, HUSK_NL_STATS, HUSK_NL_GROUPS };
+
+struct husk_nl_last {
+	uint32_t number, reason, level;
+	uint64_t rip, info0, info1;
+};
+
+/* One of them; after the first line by group */
 struct husk_nl_event {
-	uint64_t seq, detail;
-	uint32_t kind, vm_id;
+	enum husk_nl_group group;
+	uint64_t seq;
+	uint32_t vm_id;
 	uint8_t uuid[16];
 	char name[HUSK_NAME_LEN];
+	union {
+		struct {
+			uint32_t kind;
+			uint64_t detail;
+		} life;
+		struct {
+			uint32_t vcpu, exit, reason, lasts;
+			uint64_t rip, hw_reason, info0, info1;
+			struct husk_nl_last last[HUSK_FAULT_EXITS];
+		} fault;
+		struct {
+			uint64_t time_ns, run_ns, held_ns, halted_ns, entries, user_returns, injections;
+			uint64_t exits[HUSK_REASON_COUNT][HUSK_LEVEL_COUNT];	/* as in husk_nl_vcpu */
+		} stats;
+	};
 };
 
 /* Names of enum values of the uapi; "?" for a value this build does not know */
@@ -80,6 +107,16 @@ int husk_nl_pause(struct husk_nl *nl, uint32_t id);
 int husk_nl_resume(struct husk_nl *nl, uint32_t id);
 int husk_nl_stop(struct husk_nl *nl, uint32_t id, uint32_t timeout_ms);
 int husk_nl_kill(struct husk_nl *nl, uint32_t id);
+int husk_nl_button(struct husk_nl *nl, uint32_t id);
+int husk_nl_reset(struct husk_nl *nl, uint32_t id);
+int husk_nl_nmi(struct husk_nl *nl, uint32_t id, int vcpu);	/* -1: all vCPUs */
+
+/* What husk_nl_set() changes: what is not asked for stays */
+struct husk_nl_set {
+	bool has_cpu_limit, has_exit_limit, has_stats_ms;
+	uint32_t cpu_limit, exit_limit, stats_ms;
+};
+int husk_nl_set(struct husk_nl *nl, uint32_t id, const struct husk_nl_set *set);
 int husk_nl_caps(struct husk_nl *nl, struct husk_nl_caps *out);
 
 /*
@@ -92,8 +129,8 @@ typedef int husk_nl_fn(struct nlattr *attrs, int len, void *arg);
 struct nl_msg *husk_nl_request(struct husk_nl *nl, int cmd, int flags);
 int husk_nl_exchange(struct husk_nl *nl, struct nl_msg *msg, husk_nl_fn *fn, void *arg);
 
-/* Hear events from now on; needs CAP_NET_ADMIN. Takes a connection of its own. */
-int husk_nl_subscribe(struct husk_nl *nl);
+/* Hear a group from now on; needs CAP_NET_ADMIN. Takes a connection of its own; several groups may share it. */
+int husk_nl_subscribe(struct husk_nl *nl, enum husk_nl_group group);
 int husk_nl_fd(const struct husk_nl *nl);	/* readable: husk_nl_read_events() has something */
 /* Read what is there. -ENOBUFS: the kernel dropped events. -EAGAIN: nothing there. */
 int husk_nl_read_events(struct husk_nl *nl, void (*fn)(const struct husk_nl_event *event, void *arg), void *arg);

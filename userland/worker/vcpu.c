@@ -98,12 +98,17 @@ static void exit_crash(struct vcpu *v)
 static void exit_stop(struct vcpu *v)
 {
 	struct machine *m = v->machine;
-	long long deadline = machine_now_ms() + v->run->stop.timeout_ms;
 
+	if (v->run->stop.action == HUSK_STOP_RESET) {
+		machine_end(m, END_RESET);
+		return;
+	}
 	pthread_mutex_lock(&m->lock);
 	pm_press_power_button(&m->chipset.pm);
 	pthread_mutex_unlock(&m->lock);
-	atomic_store(&m->stop_deadline, deadline);
+	if (v->run->stop.action != HUSK_STOP_POWER_OFF)
+		return;
+	atomic_store(&m->stop_deadline, machine_now_ms() + v->run->stop.timeout_ms);
 	console_wake(m->console);
 }
 

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Client of the generic-netlink family "husk", see netlink.h: what VMs send by themselves. */
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <netlink/genl/ctrl.h>
+#include <netlink/genl/genl.h>
+
+#include "lib/netlink_attr.h"
+
+/* Room for some 2,500 events; the default holds about 250. */
+#define EVENT_BUFFER	(1 << 20)
+
+int husk_nl_fd(const struct husk_nl *nl)
+{
+	return nl_socket_get_fd(nl->sock);
+}
+
+int husk_nl_subscribe(struct husk_nl *nl, enum husk_nl_group which)
+{
+	static const char *const names[HUSK_NL_GROUPS] = {
+		[HUSK_NL_LIFECYCLE] = HUSK_MCGRP_LIFECYCLE,
+		[HUSK_NL_FAULTS] = HUSK_MCGRP_FAULTS,
+		[HUSK_NL_STATS] = HUSK_MCGRP_STATS,
+	};
+	int group = genl_ctrl_resolve_grp(nl->sock, HUSK_FAMILY_NAME, names[which]);
+	int fd = husk_nl_fd(nl), size = EVENT_BUFFER, ret;
+
+	if (group < 0)
+		return husk_nl_fail(nl, -ENODEV, "this kernel module is too old: it has no such events");
+	/* With privilege beyond net.core.rmem_max, which libnl's own call keeps to. */
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &size, sizeof(size)))
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+	if (nl_socket_add_membership(nl->sock, group))
+		return husk_nl_fail(nl, -EPERM, "not permitted: events need CAP_NET_ADMIN (run it as root)");
+	nl_socket_disable_seq_check(nl->sock);
+	ret = nl_socket_set_nonblocking(nl->sock);
+	return ret ? husk_nl_fail_libnl(nl, ret) : 0;
+}
+
+struct listener {
+	int family;
+	void (*fn)(const struct husk_nl_event *event, void *arg);
+	void *arg;
+};
+
+static void parse_life(struct nlattr *attrs, int len, struct husk_nl_event *e)
+{
+	struct nlattr *tb[HUSK_A_EVENT_MAX + 1];
+
+	nla_parse(tb, HUSK_A_EVENT_MAX, attrs, len, NULL);
+	e->seq = attr_u64(tb[HUSK_A_EVENT_SEQ]);
+	e->vm_id = attr_u32(tb[HUSK_A_EVENT_VM_ID]);
+	attr_string(tb[HUSK_A_EVENT_VM_NAME], e->name, sizeof(e->name));
+	nla_memcpy(e->uuid, tb[HUSK_A_EVENT_VM_UUID], sizeof(e->uuid));
+	e->life.kind = attr_u32(tb[HUSK_A_EVENT_KIND]);
+	e->life.detail = attr_u64(tb[HUSK_A_EVENT_DETAIL]);
+}
+
+static void parse_last(struct nlattr *nest, struct husk_nl_last *last)
+{
+	struct nlattr *tb[HUSK_A_LAST_MAX + 1];
+
+	nla_parse_nested(tb, HUSK_A_LAST_MAX, nest, NULL);
+	last->number = attr_u32(tb[HUSK_A_LAST_NUMBER]);
+	last->reason = attr_u32(tb[HUSK_A_LAST_REASON]);
+	last->level = attr_u32(tb[HUSK_A_LAST_LEVEL]);
+	last->rip = attr_u64(tb[HUSK_A_LAST_RIP]);
+	last->info0 = attr_u64(tb[HUSK_A_LAST_INFO0]);
+	last->info1 = attr_u64(tb[HUSK_A_LAST_INFO1]);
+}
+
+static void parse_fault(struct nlattr *attrs, int len, struct husk_nl_event *e)
+{
+	struct nlattr *tb[HUSK_A_FAULT_MAX + 1], *a;
+	int left;
+
+	nla_parse(tb, HUSK_A_FAULT_MAX, attrs, len, NULL);
+	e->seq = attr_u64(tb[HUSK_A_FAULT_SEQ]);
+	e->vm_id = attr_u32(tb[HUSK_A_FAULT_VM_ID]);
+	attr_string(tb[HUSK_A_FAULT_VM_NAME], e->name, sizeof(e->name));
+	nla_memcpy(e->uuid, tb[HUSK_A_FAULT_VM_UUID], sizeof(e->uuid));
+	e->fault.vcpu = attr_u32(tb[HUSK_A_FAULT_VCPU_ID]);
+	e->fault.exit = attr_u32(tb[HUSK_A_FAULT_EXIT]);
+	e->fault.reason = attr_u32(tb[HUSK_A_FAULT_REASON]);
+	e->fault.rip = attr_u64(tb[HUSK_A_FAULT_RIP]);
+	e->fault.hw_reason = attr_u64(tb[HUSK_A_FAULT_HW_REASON]);
+	e->fault.info0 = attr_u64(tb[HUSK_A_FAULT_INFO0]);
+	e->fault.info1 = attr_u64(tb[HUSK_A_FAULT_INFO1]);
+	nla_for_each_attr(a, attrs, len, left)
+		if (nla_type(a) == HUSK_A_FAULT_LAST && e->fault.lasts < HUSK_FAULT_EXITS)
+			parse_last(a, &e->fault.last[e->fault.lasts++]);
+}
+
+static void parse_stats(struct nlattr *attrs, int len, struct husk_nl_event *e)
+{
+	struct nlattr *tb[HUSK_A_STATS_MAX + 1], *a;
+	int left;
+
+	nla_parse(tb, HUSK_A_STATS_MAX, attrs, len, NULL);
+	e->seq = attr_u64(tb[HUSK_A_STATS_SEQ]);
+	e->vm_id = attr_u32(tb[HUSK_A_STATS_VM_ID]);
+	attr_string(tb[HUSK_A_STATS_VM_NAME], e->name, sizeof(e->name));
+	nla_memcpy(e->uuid, tb[HUSK_A_STATS_VM_UUID], sizeof(e->uuid));
+	e->stats.time_ns = attr_u64(tb[HUSK_A_STATS_TIME_NS]);
+	e->stats.run_ns = attr_u64(tb[HUSK_A_STATS_RUN_NS]);
+	e->stats.held_ns = attr_u64(tb[HUSK_A_STATS_HELD_NS]);
+	e->stats.halted_ns = attr_u64(tb[HUSK_A_STATS_HALTED_NS]);
+	e->stats.entries = attr_u64(tb[HUSK_A_STATS_ENTRIES]);
+	e->stats.user_returns = attr_u64(tb[HUSK_A_STATS_USER_RETURNS]);
+	e->stats.injections = attr_u64(tb[HUSK_A_STATS_INJECTIONS]);
+	nla_for_each_attr(a, attrs, len, left)
+		if (nla_type(a) == HUSK_A_STATS_EXITS)
+			husk_nl_add_exits(a, e->stats.exits);
+}
+
+static const struct {
+	int cmd;
+	enum husk_nl_group group;
+	void (*parse)(struct nlattr *attrs, int len, struct husk_nl_event *event);
+} messages[] = {
+	{ HUSK_CMD_EVENT, HUSK_NL_LIFECYCLE, parse_life },
+	{ HUSK_CMD_FAULT, HUSK_NL_FAULTS, parse_fault },
+	{ HUSK_CMD_STATS, HUSK_NL_STATS, parse_stats },
+};
+
+static int on_event(struct nl_msg *msg, void *arg)
+{
+	struct nlmsghdr *nlh = nlmsg_hdr(msg);
+	struct husk_nl_event event = {};
+	struct listener *listener = arg;
+	struct genlmsghdr *header;
+
+	if (nlh->nlmsg_type != listener->family || !genlmsg_valid_hdr(nlh, 0))
+		return NL_OK;
+	header = genlmsg_hdr(nlh);
+	for (size_t i = 0; i < sizeof(messages) / sizeof(messages[0]); i++) {
+		if (header->cmd != messages[i].cmd)
+			continue;
+		event.group = messages[i].group;
+		messages[i].parse(genlmsg_attrdata(header, 0), genlmsg_attrlen(header, 0), &event);
+		listener->fn(&event, listener->arg);
+	}
+	return NL_OK;
+}
+
+int husk_nl_read_events(struct husk_nl *nl, void (*fn)(const struct husk_nl_event *event, void *arg), void *arg)
+{
+	struct listener listener = { nl->family, fn, arg };
+	int ret;
+
+	nl_socket_modify_cb(nl->sock, NL_CB_MSG_IN, NL_CB_CUSTOM, husk_nl_on_message, NULL);
+	nl_socket_modify_cb(nl->sock, NL_CB_VALID, NL_CB_CUSTOM, on_event, &listener);
+	ret = nl_recvmsgs_default(nl->sock);
+	return ret < 0 ? husk_nl_fail_libnl(nl, ret) : 0;
+}
