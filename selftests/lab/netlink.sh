@@ -67,7 +67,7 @@ wait_line /tmp/asked 'asked for 1'
 check nl_reset husk reset asked
 wait_line /tmp/asked 'asked for 2'
 equal nl_asked "$(tr '\n' ' ' </tmp/asked)" "asked for 1 asked for 2 "
-refused nl_nmi_vcpu $FAIL "no such vCPU" husk nmi --vcpu 1 asked
+refused nl_nmi_vcpu $NAME "no such vCPU" husk nmi --vcpu 1 asked
 refused nl_nmi_number $USAGE "bad vCPU" husk nmi --vcpu x asked
 # There is no memory for its handler's address: the guest can't go on.
 check nl_nmi husk nmi --vcpu 0 asked
