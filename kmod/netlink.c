@@ -44,6 +44,21 @@ static const struct nla_policy husk_nl_policy_set[] = {
 	[HUSK_A_VM_STATS_MS] = NLA_POLICY_FULL_RANGE(NLA_U32, &husk_nl_stats_range),
 };
 
+static struct netlink_range_validation husk_nl_start_range = { .max = HUSK_START_TIMEOUT_MAX_MS };
+static struct netlink_range_validation husk_nl_error_range = { .max = HUSK_START_ERROR_MAX };
+
+static const struct nla_policy husk_nl_policy_start[] = {
+	[HUSK_A_START_NAME] = { .type = NLA_NUL_STRING, .len = HUSK_NAME_LEN - 1 },
+	[HUSK_A_START_TIMEOUT_MS] = NLA_POLICY_FULL_RANGE(NLA_U32, &husk_nl_start_range),
+};
+
+static const struct nla_policy husk_nl_policy_answer[] = {
+	[HUSK_A_START_TOKEN] = { .type = NLA_U64 },
+	[HUSK_A_START_ERROR] = NLA_POLICY_FULL_RANGE(NLA_U32, &husk_nl_error_range),
+	[HUSK_A_START_MESSAGE] = { .type = NLA_NUL_STRING, .len = HUSK_START_MESSAGE_LEN - 1 },
+	[HUSK_A_START_VM_ID] = { .type = NLA_U32 },
+};
+
 static const struct nla_policy husk_nl_policy_none[] = {
 	[HUSK_A_VM_PAD] = { .type = NLA_REJECT },
 };
@@ -291,6 +306,21 @@ static const struct genl_ops husk_nl_ops[] = {
 		.policy = husk_nl_policy_set,
 		.maxattr = HUSK_A_VM_STATS_MS,
 		.doit = husk_nl_set,
+	}, {
+		.cmd = HUSK_CMD_DAEMON,
+		.policy = husk_nl_policy_none,
+		.maxattr = HUSK_A_VM_PAD,
+		.doit = husk_nl_daemon,
+	}, {
+		.cmd = HUSK_CMD_VM_START,
+		.policy = husk_nl_policy_start,
+		.maxattr = HUSK_A_START_TIMEOUT_MS,
+		.doit = husk_nl_start,
+	}, {
+		.cmd = HUSK_CMD_START_ANSWER,
+		.policy = husk_nl_policy_answer,
+		.maxattr = HUSK_A_START_VM_ID,
+		.doit = husk_nl_answer,
 	},
 };
 
@@ -323,10 +353,18 @@ struct genl_family husk_nl_family __ro_after_init = {
 
 int husk_netlink_init(void)
 {
-	return genl_register_family(&husk_nl_family);
+	int ret = husk_relay_init();
+
+	if (ret)
+		return ret;
+	ret = genl_register_family(&husk_nl_family);
+	if (ret)
+		husk_relay_exit();
+	return ret;
 }
 
 void husk_netlink_exit(void)
 {
 	genl_unregister_family(&husk_nl_family);
+	husk_relay_exit();
 }

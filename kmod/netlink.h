@@ -35,6 +35,14 @@ static inline int husk_nl_put_u64(struct sk_buff *skb, int type, u64 value)
 /* A nest enum husk_a_exits, unless count is 0 */
 int husk_nl_put_exits(struct sk_buff *skb, int type, u32 reason, u32 level, u64 count);
 
+/* ---- relay.c ---- */
+int husk_nl_daemon(struct sk_buff *skb, struct genl_info *info);
+int husk_nl_start(struct sk_buff *skb, struct genl_info *info);
+int husk_nl_answer(struct sk_buff *skb, struct genl_info *info);
+u32 husk_relay_daemon_pid(void);	/* in the caller's pid namespace, 0: none */
+int husk_relay_init(void);
+void husk_relay_exit(void);
+
 /* ---- events.c ---- */
 /* Number of the last message of a group, 0 if there was none */
 u64 husk_event_last_seq(int group);

@@ -251,7 +251,8 @@ static int husk_nl_put_caps(struct sk_buff *skb, struct genl_info *info)
 	    nla_put_u32(skb, HUSK_A_CAPS_MAX_VCPUS, husk_max_vcpus) ||
 	    nla_put_u32(skb, HUSK_A_CAPS_MAX_SLOTS, husk_max_slots) ||
 	    husk_nl_put_u64(skb, HUSK_A_CAPS_EVENT_SEQ, husk_event_last_seq(HUSK_NL_GROUP_LIFECYCLE)) ||
-	    husk_nl_put_u64(skb, HUSK_A_CAPS_FAULT_SEQ, husk_event_last_seq(HUSK_NL_GROUP_FAULTS)))
+	    husk_nl_put_u64(skb, HUSK_A_CAPS_FAULT_SEQ, husk_event_last_seq(HUSK_NL_GROUP_FAULTS)) ||
+	    nla_put_u32(skb, HUSK_A_CAPS_DAEMON_PID, husk_relay_daemon_pid()))
 		return -EMSGSIZE;
 	for (mode = 0; mode < HUSK_MODE_COUNT; mode++)
 		if (husk_nl_put_mode(skb, mode))

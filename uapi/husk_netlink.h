@@ -16,16 +16,24 @@
  *	vm-reset	id or name
  *	vm-nmi		id or name, vcpu-id (all if absent)
  *	vm-set		id or name, and what to change: cpu-limit exit-limit stats-ms
+ *	daemon		nothing: the sender answers requests to start VMs from now on,
+ *			until its socket is closed
+ *	vm-start	name, timeout-ms (30000 if absent): have the daemon start a VM
+ *			that it knows. No acknowledgement, but an answer or an error
+ *	start-answer	token error message vm-id: the daemon's, to start-request
  *	caps-get	nothing; answers the host's limits and mode table
  *
  * A VM is listed for and commanded by its owner (the same effective uid, also
  * of whoever opened the socket) and whoever has CAP_SYS_ADMIN in the VM's user
- * namespace.
+ * namespace. The daemon needs CAP_SYS_ADMIN; there is one at a time. Who may have it
+ * start what is its own decision: it is told the asker's uid. At most 16 requests wait
+ * for it, 4 of one user.
  *
  * Errors, each with a message and the attribute in the extended
  * acknowledgement: EINVAL bad or missing attribute, ERANGE number out of range,
  * EOPNOTSUPP no such command, ENOENT no such VM, EPERM not yours, EBUSY wrong
- * state, EIO the VM is dead.
+ * state, EIO the VM is dead, ESRCH no daemon, EAGAIN too many wait, ETIMEDOUT the
+ * daemon did not answer, ECONNRESET it ended.
  *
  * Answers and events
  *
@@ -36,7 +44,9 @@
  *		halted-ns poll-hits poll-misses yields
  *		exits { reason level count }... }
  *	caps-get abi-version max-vms max-vcpus max-slots event-seq fault-seq
- *		mode { id name present usable }...
+ *		daemon-pid mode { id name present usable }...
+ *	vm-start name error message vm-id: what came of it, from the daemon
+ *	start-request token name uid timeout-ms, to the daemon
  *	event	seq kind vm-id vm-name vm-uuid detail
  *	fault	seq vm-id vm-name vm-uuid vcpu-id exit reason rip hw-reason info0
  *		info1 last { number reason level rip info0 info1 }...
@@ -64,6 +74,12 @@
 #define HUSK_EXIT_LIMIT_MAX	1000000000	/* a second */
 #define HUSK_STATS_MIN_MS	100		/* shortest interval of statistics */
 #define HUSK_STATS_MAX_MS	3600000
+#define HUSK_START_TIMEOUT_MS		30000	/* what vm-start gives the daemon unless told */
+#define HUSK_START_TIMEOUT_MAX_MS	600000
+#define HUSK_START_PENDING		16	/* requests that wait for the daemon, at most */
+#define HUSK_START_PENDING_USER		4	/* of one user */
+#define HUSK_START_MESSAGE_LEN		256	/* of its words, with the NUL */
+#define HUSK_START_ERROR_MAX		4095
 #define HUSK_FAULT_EXITS	16		/* last exits in a fault message, at most */
 
 /*
@@ -122,6 +138,10 @@ enum husk_cmd {
 	HUSK_CMD_VM_SET,
 	HUSK_CMD_FAULT,
 	HUSK_CMD_STATS,
+	HUSK_CMD_DAEMON,
+	HUSK_CMD_VM_START,
+	HUSK_CMD_START_REQUEST,
+	HUSK_CMD_START_ANSWER,
 
 	__HUSK_CMD_MAX,
 	HUSK_CMD_MAX = __HUSK_CMD_MAX - 1
@@ -191,6 +211,7 @@ enum husk_a_caps {
 	HUSK_A_CAPS_EVENT_SEQ,		/* u64, of the last event sent; 0: none yet */
 	HUSK_A_CAPS_MODE,		/* nest enum husk_a_mode, repeated */
 	HUSK_A_CAPS_FAULT_SEQ,		/* u64, of the last fault sent; 0: none yet */
+	HUSK_A_CAPS_DAEMON_PID,		/* u32, in the caller's pid namespace; 0: none, or not in it */
 
 	__HUSK_A_CAPS_MAX,
 	HUSK_A_CAPS_MAX = __HUSK_A_CAPS_MAX - 1
@@ -268,6 +289,20 @@ enum husk_a_stats {
 
 	__HUSK_A_STATS_MAX,
 	HUSK_A_STATS_MAX = __HUSK_A_STATS_MAX - 1
+};
+
+enum husk_a_start {
+	HUSK_A_START_PAD = 1,
+	HUSK_A_START_NAME,		/* string, 1..63 bytes: of a VM that the daemon knows */
+	HUSK_A_START_TIMEOUT_MS,	/* u32 */
+	HUSK_A_START_TOKEN,		/* u64, which request it is about */
+	HUSK_A_START_UID,		/* u32, who asks, in the initial user namespace */
+	HUSK_A_START_ERROR,		/* u32, 0 or an errno */
+	HUSK_A_START_MESSAGE,		/* string, up to 255 bytes: why */
+	HUSK_A_START_VM_ID,		/* u32, if it runs */
+
+	__HUSK_A_START_MAX,
+	HUSK_A_START_MAX = __HUSK_A_START_MAX - 1
 };
 
 #endif

@@ -114,8 +114,11 @@ def wanted_policy(attr, ranges):
         return "NLA_POLICY_MAX(NLA_U32, HUSK_MAX_VCPUS - 1)"
     if attr["type"] == "u32" and "max" in checks:
         return f"NLA_POLICY_FULL_RANGE(NLA_U32, &{ranges.get('HUSK_' + c_name(checks['max']))})"
-    if attr["type"] == "string" and checks.get("max-len") == 63:
-        return "{ .type = NLA_NUL_STRING, .len = HUSK_NAME_LEN - 1 }"
+    lengths = {63: "HUSK_NAME_LEN - 1", 255: "HUSK_START_MESSAGE_LEN - 1"}
+    if attr["type"] == "string" and checks.get("max-len") in lengths:
+        return f"{{ .type = NLA_NUL_STRING, .len = {lengths[checks['max-len']]} }}"
+    if attr["type"] in ("u32", "u64") and not checks:
+        return f"{{ .type = NLA_{attr['type'].upper()} }}"
     return f"no policy is known for {attr}"
 
 
