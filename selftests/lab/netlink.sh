@@ -113,6 +113,51 @@ equal nl_stats_numbers "$(grep '"group": "stats"' /tmp/stats | numbers /dev/stdi
 	"$(seq -s ' ' 1 "$(grep -c '"group": "stats"' /tmp/stats)") "
 like nl_event_held "$(grep '"held"' /tmp/stats | head -n 1)" '"name": "fast".*"detail": 2'
 
+# The way to the daemon and back
+refused nl_start_none $FAIL "no daemon runs" husk start web
+refused nl_daemon_user 1 "CAP_SYS_ADMIN" setuidgid user $T/nl_daemon
+daemon() {
+	: >/tmp/daemon
+	$T/nl_daemon >/tmp/daemon 2>&1 &
+	daemon=$!
+	wait_line /tmp/daemon ready
+}
+daemon
+refused nl_daemon_twice 1 "already" $T/nl_daemon twice
+like nl_start_good "$(setuidgid user husk start --json good-7)" '"id": 7, "name": "good-7", "done": "started"'
+like nl_start_told "$(cat /tmp/daemon)" 'request good-7 uid 1000 timeout 30000'
+refused nl_start_refused $FAIL "cannot start bad: it is not yours" husk start bad
+refused nl_start_late $FAIL "did not answer in time" husk start --timeout 0.3 late
+check nl_start_wrong_token husk start wrong
+check nl_start_answered_twice husk start again
+check nl_start_after husk start good-1
+refused nl_start_long $USAGE "bad timeout" husk start --timeout 601 late
+# four of one user wait, sixteen of all; root's are not counted among the user's
+late() { setpriv --reuid=$1 --clear-groups husk start --timeout 60 late >/dev/null 2>&1 & _late="$_late $!"; }
+_late=
+for _i in 1 2 3 4; do late 1000; done
+for _i in $(seq 1 50); do [ "$(grep -c 'request late' /tmp/daemon)" -ge 5 ] && break; sleep 0.1; done
+refused nl_start_many $FAIL "too many" setuidgid user husk start late
+check nl_start_others husk start good-2
+for _u in 2001 2002 2003; do for _i in 1 2 3 4; do late $_u; done; done
+for _i in $(seq 1 100); do [ "$(grep -c 'request late' /tmp/daemon)" -ge 17 ] && break; sleep 0.1; done
+refused nl_start_full $FAIL "too many" husk start good-3
+# an asker that is gone leaves its place
+kill $_late
+wait $_late 2>/dev/null
+check nl_start_room husk start good-4
+husk start --timeout 60 late >/dev/null 2>/tmp/orphan &
+_asker=$!
+for _i in $(seq 1 50); do [ "$(grep -c 'request late' /tmp/daemon)" -ge 18 ] && break; sleep 0.1; done
+kill -9 $daemon
+wait $_asker
+like nl_start_orphan "$(cat /tmp/orphan)" 'the daemon ended'
+refused nl_start_gone $FAIL "no daemon runs" husk start good-1
+daemon
+check nl_daemon_again husk start good-1
+husk start --timeout 60 quit >/dev/null 2>/tmp/orphan
+like nl_start_quit "$(cat /tmp/orphan)" 'the daemon ended'
+
 check nl_stop_owner setuidgid user husk stop --timeout 5 mine
 refused nl_stopped $NAME "no such VM" husk show mine
 check nl_kill husk kill web

@@ -25,6 +25,7 @@ int cmd_button(int argc, char **argv);
 int cmd_reset(int argc, char **argv);
 int cmd_nmi(int argc, char **argv);
 int cmd_set(int argc, char **argv);
+int cmd_start(int argc, char **argv);
 int cmd_stop(int argc, char **argv);
 int cmd_kill(int argc, char **argv);
 int cmd_events(int argc, char **argv);

@@ -24,6 +24,7 @@ static const struct {
 	{ "balloon",	cmd_balloon,	"ask a guest to give memory back" },
 	{ "pause",	cmd_pause,	"stop a VM's vCPUs for a while" },
 	{ "resume",	cmd_resume,	"let a paused VM go on" },
+	{ "start",	cmd_start,	"have the daemon start a VM that it knows" },
 	{ "set",	cmd_set,	"limit a VM's CPU time and exits; its statistics" },
 	{ "button",	cmd_button,	"press a VM's power button" },
 	{ "reset",	cmd_reset,	"reset a VM: it boots anew" },

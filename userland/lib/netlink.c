@@ -18,6 +18,7 @@ struct ask {
 	husk_nl_fn *fn;
 	void *arg;
 	int result;
+	bool answered;	/* its one answer is its end: no acknowledgement comes */
 	bool done;
 };
 
@@ -115,6 +116,7 @@ static int on_answer(struct nl_msg *msg, void *arg)
 
 	if (ask->fn && !ask->result && genlmsg_valid_hdr(nlh, 0))
 		ask->result = ask->fn(genlmsg_attrdata(header, 0), genlmsg_attrlen(header, 0), ask->arg);
+	ask->done |= ask->answered;
 	return NL_OK;
 }
 
@@ -191,16 +193,23 @@ struct nl_msg *husk_nl_request(struct husk_nl *nl, int cmd, int flags)
 	return NULL;
 }
 
-int husk_nl_exchange(struct husk_nl *nl, struct nl_msg *msg, husk_nl_fn *fn, void *arg)
+static int exchange(struct ask *ask, struct nl_msg *msg)
 {
-	struct ask ask = { .nl = nl, .fn = fn, .arg = arg };
+	struct husk_nl *nl = ask->nl;
 	int ret;
 
 	if (!msg)
 		return -ENOMEM;
 	ret = nl_send_auto(nl->sock, msg);
 	nlmsg_free(msg);
-	return ret < 0 ? husk_nl_fail_libnl(nl, ret) : receive(&ask);
+	return ret < 0 ? husk_nl_fail_libnl(nl, ret) : receive(ask);
+}
+
+int husk_nl_exchange(struct husk_nl *nl, struct nl_msg *msg, husk_nl_fn *fn, void *arg)
+{
+	struct ask ask = { .nl = nl, .fn = fn, .arg = arg };
+
+	return exchange(&ask, msg);
 }
 
 static int ask_id(struct husk_nl *nl, int cmd, int flags, uint32_t id, husk_nl_fn *fn, void *arg)
@@ -418,6 +427,38 @@ int husk_nl_set(struct husk_nl *nl, uint32_t id, const struct husk_nl_set *set)
 	return husk_nl_exchange(nl, msg, NULL, NULL);
 }
 
+static int on_start(struct nlattr *attrs, int len, void *arg)
+{
+	struct nlattr *tb[HUSK_A_START_MAX + 1];
+	struct husk_nl_start *start = arg;
+
+	nla_parse(tb, HUSK_A_START_MAX, attrs, len, NULL);
+	start->error = attr_u32(tb[HUSK_A_START_ERROR]);
+	start->vm_id = attr_u32(tb[HUSK_A_START_VM_ID]);
+	attr_string(tb[HUSK_A_START_MESSAGE], start->message, sizeof(start->message));
+	return 0;
+}
+
+int husk_nl_start(struct husk_nl *nl, const char *name, uint32_t timeout_ms, uint32_t *vm_id)
+{
+	struct nl_msg *msg = husk_nl_request(nl, HUSK_CMD_VM_START, 0);
+	struct husk_nl_start start = {};
+	struct ask ask = { .nl = nl, .fn = on_start, .arg = &start, .answered = true };
+	int ret;
+
+	if (msg) {
+		nla_put_string(msg, HUSK_A_START_NAME, name);
+		nla_put_u32(msg, HUSK_A_START_TIMEOUT_MS, timeout_ms);
+	}
+	nl_socket_disable_auto_ack(nl->sock);
+	ret = exchange(&ask, msg);
+	nl_socket_enable_auto_ack(nl->sock);
+	if (ret)
+		return ret;
+	*vm_id = start.vm_id;
+	return start.error ? husk_nl_fail(nl, -(int)start.error, *start.message ? start.message : strerror(start.error)) : 0;
+}
+
 static void add_mode(struct nlattr *nest, struct husk_nl_caps *caps)
 {
 	struct nlattr *tb[HUSK_A_MODE_MAX + 1];
@@ -445,6 +486,7 @@ static int on_caps(struct nlattr *attrs, int len, void *arg)
 	caps->max_slots = attr_u32(tb[HUSK_A_CAPS_MAX_SLOTS]);
 	caps->event_seq = attr_u64(tb[HUSK_A_CAPS_EVENT_SEQ]);
 	caps->fault_seq = attr_u64(tb[HUSK_A_CAPS_FAULT_SEQ]);
+	caps->daemon_pid = attr_u32(tb[HUSK_A_CAPS_DAEMON_PID]);
 	nla_for_each_attr(a, attrs, len, left)
 		if (nla_type(a) == HUSK_A_CAPS_MODE)
 			add_mode(a, caps);

@@ -39,6 +39,7 @@ struct husk_nl_vcpu {
 struct husk_nl_caps {
 	uint32_t abi_version, max_vms, max_vcpus, max_slots;
 	uint64_t event_seq, fault_seq;
+	uint32_t daemon_pid;	/* 0: none */
 	uint32_t modes;
 	struct {
 		char name[HUSK_MODES_LEN];
@@ -118,6 +119,30 @@ struct husk_nl_set {
 };
 int husk_nl_set(struct husk_nl *nl, uint32_t id, const struct husk_nl_set *set);
 int husk_nl_caps(struct husk_nl *nl, struct husk_nl_caps *out);
+
+/* Have the daemon start a VM that it knows, and wait for its answer. *vm_id: 0 if it does not say */
+int husk_nl_start(struct husk_nl *nl, const char *name, uint32_t timeout_ms, uint32_t *vm_id);
+
+/*
+ * For the daemon, on a connection that is for nothing else: from husk_nl_daemon()
+ * on, husk_nl_fd() is readable when husk_nl_read_requests() has requests to start
+ * a VM. husk_nl_answer() answers one, and does not hear it if that is over.
+ * Another daemon may come when the connection is closed.
+ */
+struct husk_nl_request {
+	uint64_t token;
+	uint32_t uid, timeout_ms;	/* whose it is, in the initial user namespace */
+	char name[HUSK_NAME_LEN];
+};
+struct husk_nl_start {
+	uint32_t error;			/* 0, or an errno */
+	uint32_t vm_id;			/* 0: none */
+	char message[HUSK_START_MESSAGE_LEN];
+};
+int husk_nl_daemon(struct husk_nl *nl);
+/* -EAGAIN: none is there. -ENOBUFS: some were lost; they time out */
+int husk_nl_read_requests(struct husk_nl *nl, void (*fn)(const struct husk_nl_request *request, void *arg), void *arg);
+int husk_nl_answer(struct husk_nl *nl, uint64_t token, const struct husk_nl_start *start);
 
 /*
  * A request of one's own: husk_nl_request() begins one, libnl's nla_put() adds

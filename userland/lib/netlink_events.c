@@ -155,3 +155,81 @@ int husk_nl_read_events(struct husk_nl *nl, void (*fn)(const struct husk_nl_even
 	ret = nl_recvmsgs_default(nl->sock);
 	return ret < 0 ? husk_nl_fail_libnl(nl, ret) : 0;
 }
+
+/* ---- the daemon's side ---- */
+
+int husk_nl_daemon(struct husk_nl *nl)
+{
+	int ret = husk_nl_exchange(nl, husk_nl_request(nl, HUSK_CMD_DAEMON, 0), NULL, NULL);
+
+	if (ret)
+		return ret;
+	nl_socket_disable_auto_ack(nl->sock);
+	nl_socket_disable_seq_check(nl->sock);
+	ret = nl_socket_set_nonblocking(nl->sock);
+	return ret ? husk_nl_fail_libnl(nl, ret) : 0;
+}
+
+int husk_nl_answer(struct husk_nl *nl, uint64_t token, const struct husk_nl_start *start)
+{
+	struct nl_msg *msg = husk_nl_request(nl, HUSK_CMD_START_ANSWER, 0);
+	int ret;
+
+	if (!msg)
+		return -ENOMEM;
+	nla_put_u64(msg, HUSK_A_START_TOKEN, token);
+	nla_put_u32(msg, HUSK_A_START_ERROR, start->error);
+	if (*start->message)
+		nla_put_string(msg, HUSK_A_START_MESSAGE, start->message);
+	if (start->vm_id)
+		nla_put_u32(msg, HUSK_A_START_VM_ID, start->vm_id);
+	ret = nl_send_auto(nl->sock, msg);
+	nlmsg_free(msg);
+	return ret < 0 ? husk_nl_fail_libnl(nl, ret) : 0;
+}
+
+struct requests {
+	int family;
+	void (*fn)(const struct husk_nl_request *request, void *arg);
+	void *arg;
+};
+
+static int on_request(struct nl_msg *msg, void *arg)
+{
+	struct nlattr *tb[HUSK_A_START_MAX + 1];
+	struct nlmsghdr *nlh = nlmsg_hdr(msg);
+	struct husk_nl_request request = {};
+	struct requests *requests = arg;
+
+	if (nlh->nlmsg_type != requests->family || !genlmsg_valid_hdr(nlh, 0) ||
+	    genlmsg_hdr(nlh)->cmd != HUSK_CMD_START_REQUEST)
+		return NL_OK;
+	genlmsg_parse(nlh, 0, tb, HUSK_A_START_MAX, NULL);
+	request.token = attr_u64(tb[HUSK_A_START_TOKEN]);
+	request.uid = attr_u32(tb[HUSK_A_START_UID]);
+	request.timeout_ms = attr_u32(tb[HUSK_A_START_TIMEOUT_MS]);
+	attr_string(tb[HUSK_A_START_NAME], request.name, sizeof(request.name));
+	requests->fn(&request, requests->arg);
+	return NL_OK;
+}
+
+/* An answer came too late for its request. */
+static int on_late(struct sockaddr_nl *from, struct nlmsgerr *e, void *arg)
+{
+	(void)from;
+	(void)e;
+	(void)arg;
+	return NL_SKIP;
+}
+
+int husk_nl_read_requests(struct husk_nl *nl, void (*fn)(const struct husk_nl_request *request, void *arg), void *arg)
+{
+	struct requests requests = { nl->family, fn, arg };
+	int ret;
+
+	nl_socket_modify_cb(nl->sock, NL_CB_MSG_IN, NL_CB_CUSTOM, husk_nl_on_message, NULL);
+	nl_socket_modify_cb(nl->sock, NL_CB_VALID, NL_CB_CUSTOM, on_request, &requests);
+	nl_socket_modify_err_cb(nl->sock, NL_CB_CUSTOM, on_late, NULL);
+	ret = nl_recvmsgs_default(nl->sock);
+	return ret < 0 ? husk_nl_fail_libnl(nl, ret) : 0;
+}
