@@ -126,7 +126,7 @@ daemon
 refused nl_daemon_twice 1 "already" $T/nl_daemon twice
 like nl_start_good "$(setuidgid user husk start --json good-7)" '"id": 7, "name": "good-7", "done": "started"'
 like nl_start_told "$(cat /tmp/daemon)" 'request good-7 uid 1000 timeout 30000'
-refused nl_start_refused $FAIL "cannot start bad: it is not yours" husk start bad
+refused nl_start_refused $HOST "cannot start bad: it is not yours" husk start bad
 refused nl_start_late $FAIL "did not answer in time" husk start --timeout 0.3 late
 check nl_start_wrong_token husk start wrong
 check nl_start_answered_twice husk start again
