@@ -286,7 +286,7 @@ struct husk_vm {
 	struct pid *pid;		/* immutable: creator's thread group */
 	struct user_namespace *user_ns;	/* immutable: creator's */
 	u64 created_ns;			/* immutable: CLOCK_BOOTTIME */
-	struct list_head node;		/* in husk_vms, by husk_vms_lock */
+	struct hlist_node node;		/* in vm.c's names, by its lock */
 	struct mm_struct *mm;		/* immutable: creator's; ioctls from another mm get EPERM */
 
 	struct mutex lock;
@@ -311,10 +311,8 @@ struct husk_vm {
 };
 
 /* ---- vm.c ---- */
-extern struct mutex husk_vms_lock;
-extern struct list_head husk_vms;
-
 struct husk_vm *husk_vm_get(u32 id);		/* a reference or NULL */
+struct husk_vm *husk_vm_get_next(u32 id);	/* likewise, to the one with the lowest id from there */
 struct husk_vm *husk_vm_get_by_name(const char *name);
 void husk_vm_put(struct husk_vm *vm);
 int husk_vm_pause(struct husk_vm *vm);		/* EBUSY if it already is */

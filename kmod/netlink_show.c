@@ -85,22 +85,6 @@ int husk_nl_show(struct sk_buff *skb, struct genl_info *info)
 	return genlmsg_reply(reply, info);
 }
 
-/* A reference to the first VM whose id is at least @id, or NULL. */
-static struct husk_vm *husk_nl_next_vm(u32 id)
-{
-	struct husk_vm *vm, *found = NULL;
-
-	mutex_lock(&husk_vms_lock);
-	list_for_each_entry(vm, &husk_vms, node) {
-		if (vm->id >= id && kref_get_unless_zero(&vm->ref)) {
-			found = vm;
-			break;
-		}
-	}
-	mutex_unlock(&husk_vms_lock);
-	return found;
-}
-
 /* A dump's refusal is in its end message: 6.1 gives .start no extack. */
 static int husk_nl_list_check(struct netlink_callback *cb)
 {
@@ -110,13 +94,13 @@ static int husk_nl_list_check(struct netlink_callback *cb)
 	return -EINVAL;
 }
 
-/* cb->args[0]: the id to go on with; husk_vms is sorted by id and no id comes twice */
+/* cb->args[0]: the id to go on with; no id comes twice */
 int husk_nl_list(struct sk_buff *skb, struct netlink_callback *cb)
 {
 	int ret = husk_nl_list_check(cb);
 	struct husk_vm *vm;
 
-	while (!ret && (vm = husk_nl_next_vm(cb->args[0]))) {
+	while (!ret && (vm = husk_vm_get_next(cb->args[0]))) {
 		if (husk_nl_may(cb->skb, vm))
 			ret = husk_nl_put_vm(skb, vm, NETLINK_CB(cb->skb).portid,
 					     cb->nlh->nlmsg_seq, NLM_F_MULTI);

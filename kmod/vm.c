@@ -8,12 +8,15 @@
 #include <linux/ctype.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/hashtable.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/sched/mm.h>
 #include <linux/slab.h>
+#include <linux/stringhash.h>
 #include <linux/uaccess.h>
 #include <linux/user_namespace.h>
+#include <linux/xarray.h>
 #include <asm/tsc.h>
 
 #include "hostcpu.h"
@@ -23,10 +26,12 @@
 #include "vendor.h"
 #include "vm_state.h"
 
-DEFINE_MUTEX(husk_vms_lock);
-LIST_HEAD(husk_vms);
-static u32 husk_vms_count;	/* by husk_vms_lock */
-static u32 husk_vms_last_id;	/* by husk_vms_lock */
+/* All VMs that are listed, by id and by name; what follows is by the lock. */
+static DEFINE_MUTEX(husk_vms_lock);
+static DEFINE_XARRAY(husk_vms);
+static DEFINE_HASHTABLE(husk_vm_names, 10);
+static u32 husk_vms_count;
+static u32 husk_vms_last_id;
 
 /* ---- memory slots, interrupts, cpuid: commands of the VM fd ---- */
 
@@ -204,12 +209,17 @@ static bool husk_vm_name_ok(const char *name)
 	return true;
 }
 
+static u32 husk_vm_name_hash(const char *name)
+{
+	return full_name_hash(&husk_vms, name, strlen(name));
+}
+
 static struct husk_vm *husk_vm_find_name(const char *name)
 {
 	struct husk_vm *vm;
 
 	lockdep_assert_held(&husk_vms_lock);
-	list_for_each_entry(vm, &husk_vms, node)
+	hash_for_each_possible(husk_vm_names, vm, node, husk_vm_name_hash(name))
 		if (!strcmp(vm->name, name))
 			return vm;
 	return NULL;
@@ -224,7 +234,7 @@ static struct husk_vm *husk_vm_alloc(const struct husk_create_vm *arg)
 		return ERR_PTR(-ENOMEM);
 	kref_init(&vm->ref);
 	mutex_init(&vm->lock);
-	INIT_LIST_HEAD(&vm->node);
+	INIT_HLIST_NODE(&vm->node);
 	husk_irqfd_init(vm);
 	husk_limit_init(vm);
 	import_uuid(&vm->uuid, arg->uuid);
@@ -292,9 +302,11 @@ static int husk_vm_publish(struct husk_vm *vm)
 		ret = -ENOSPC;
 	else if (husk_vm_find_name(vm->name))
 		ret = -EEXIST;
+	else
+		ret = xa_insert(&husk_vms, vm->id, vm, GFP_KERNEL_ACCOUNT);
 	if (!ret) {
 		husk_vms_count++;
-		list_add_tail(&vm->node, &husk_vms);
+		hash_add(husk_vm_names, &vm->node, husk_vm_name_hash(vm->name));
 	}
 	mutex_unlock(&husk_vms_lock);
 	return ret;
@@ -306,9 +318,10 @@ static void husk_vm_release(struct kref *ref)
 	bool listed;
 
 	mutex_lock(&husk_vms_lock);
-	listed = !list_empty(&vm->node);
+	listed = hash_hashed(&vm->node);
 	if (listed) {
-		list_del(&vm->node);
+		hash_del(&vm->node);
+		xa_erase(&husk_vms, vm->id);
 		husk_vms_count--;
 	}
 	mutex_unlock(&husk_vms_lock);
@@ -324,14 +337,27 @@ void husk_vm_put(struct husk_vm *vm)
 
 struct husk_vm *husk_vm_get(u32 id)
 {
-	struct husk_vm *vm, *found = NULL;
+	struct husk_vm *vm;
 
 	mutex_lock(&husk_vms_lock);
-	list_for_each_entry(vm, &husk_vms, node)
-		if (vm->id == id && kref_get_unless_zero(&vm->ref))
-			found = vm;
+	vm = xa_load(&husk_vms, id);
+	if (vm && !kref_get_unless_zero(&vm->ref))
+		vm = NULL;
 	mutex_unlock(&husk_vms_lock);
-	return found;
+	return vm;
+}
+
+struct husk_vm *husk_vm_get_next(u32 id)
+{
+	unsigned long index = id;
+	struct husk_vm *vm;
+
+	mutex_lock(&husk_vms_lock);
+	vm = xa_find(&husk_vms, &index, ULONG_MAX, XA_PRESENT);
+	while (vm && !kref_get_unless_zero(&vm->ref))
+		vm = xa_find_after(&husk_vms, &index, ULONG_MAX, XA_PRESENT);
+	mutex_unlock(&husk_vms_lock);
+	return vm;
 }
 
 struct husk_vm *husk_vm_get_by_name(const char *name)
