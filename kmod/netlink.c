@@ -175,7 +175,7 @@ static int husk_nl_nmi(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nlattr *by, *which = info->attrs[HUSK_A_VM_VCPU_ID];
 	struct husk_vm *vm = husk_nl_select(skb, info->nlhdr, info->extack, &by);
-	u32 id = which ? nla_get_u32(which) : U32_MAX;
+	u32 id = which ? nla_get_u32(which) : HUSK_NMI_ALL;
 	int ret;
 
 	if (IS_ERR(vm))

@@ -40,7 +40,8 @@ int husk_routes_set(struct husk_vm *vm, const struct husk_route *route, u32 coun
 bool husk_routes_reach(struct husk_vm *vm, u32 gsi, enum husk_route_kind chip, u32 inputs);
 /* Deliver a message. 0, or -EINVAL for a reserved delivery mode */
 int husk_irq_msi(struct husk_vm *vm, u64 address, u32 data);
-/* Send an NMI to a vCPU, or to all (U32_MAX). 0, or -ENOENT: there is none */
+#define HUSK_NMI_ALL	(~0U)
+/* Send an NMI to a vCPU, or to all (HUSK_NMI_ALL). 0, or -ENOENT: there is none */
 int husk_irq_nmi(struct husk_vm *vm, u32 id);
 
 /* ---- eventfds: irqfd.c, ioeventfd.c ---- */

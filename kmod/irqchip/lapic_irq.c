@@ -309,21 +309,6 @@ void husk_lapic_deliver_lvt(struct husk_lapic *l, int entry, bool own)
 		husk_lapic_accept(l, &msg, own);
 }
 
-int husk_irq_nmi(struct husk_vm *vm, u32 id)
-{
-	static const struct lapic_msg msg = { .mode = APIC_NMI };
-	struct husk_vcpu *vcpu;
-	int i, sent = 0;
-
-	husk_for_each_vcpu(i, vcpu, vm) {
-		if (id != U32_MAX && id != i)
-			continue;
-		husk_lapic_accept(vcpu->lapic, &msg, false);
-		sent++;
-	}
-	return sent ? 0 : -ENOENT;
-}
-
 void husk_lapic_set_lint0(struct husk_vm *vm, bool level)
 {
 	struct husk_vcpu *vcpu = smp_load_acquire(&vm->vcpus[0]);
@@ -433,6 +418,21 @@ void husk_lapic_self_ipi(struct husk_lapic *l, u8 vector)
 		husk_lapic_error(l, ESR_SEND_ILLEGAL, true);
 	else
 		husk_lapic_accept(l, &msg, true);
+}
+
+/* From outside, not by another vCPU */
+int husk_irq_nmi(struct husk_vm *vm, u32 id)
+{
+	static const struct lapic_msg msg = { .mode = APIC_NMI };
+	struct husk_vcpu *vcpu;
+	u32 i, sent = 0;
+
+	/* Also to a local APIC that is switched off: its LINT1 is the CPU's NMI pin then (SDM 3A 11.4.3). */
+	for (i = 0; i < HUSK_MAX_VCPUS; i++) {
+		vcpu = id == HUSK_NMI_ALL || id == i ? smp_load_acquire(&vm->vcpus[i]) : NULL;
+		sent += vcpu && husk_lapic_accept(vcpu->lapic, &msg, false);
+	}
+	return sent ? 0 : -ENOENT;
 }
 
 /**
