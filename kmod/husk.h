@@ -67,6 +67,7 @@ enum {
 	HUSK_REQ_INIT,		/* INIT or SIPI is latched in the local APIC */
 	HUSK_REQ_LOG,		/* end the stay, which hands over what it has logged; vm->mem.logged may have changed */
 	HUSK_REQ_PDPTE,		/* read the top entries of PAE paging from the guest's memory */
+	HUSK_REQ_CHARGE,	/* begin to clock the thread's time, or tell it so far: limit.c */
 	HUSK_REQ_PV,		/* the paravirtual interface has something to do in the guest's memory */
 };
 /* Requests that the fast loop serves by itself; all others leave it. */
@@ -196,7 +197,7 @@ struct husk_vcpu {
 	struct page *run_page, *stats_page;
 	struct mutex mutex;
 	struct preempt_notifier preempt;	/* registered while guarded */
-	bool guarded;			/* see husk_vcpu_guard() */
+	u8 leaving;			/* HUSK_LEAVING_x */
 
 	struct husk_system sys;		/* see sys_cached */
 	u64 pdpte[4];			/* written to the hardware only; see husk_paging_changed() */
@@ -234,19 +235,23 @@ struct husk_vcpu {
 	u32 pause_window;		/* how long the guest may spin on PAUSE, in the CPU's units */
 	spinlock_t runner_lock;		/* protects runner */
 	struct pid *runner;		/* the thread that ran it last, NULL: none yet. Written by the thread itself */
-	struct pid *charged;		/* limit.c: whose time was looked at last; to be compared only */
-	u64 charged_ns;			/* likewise: and what it was */
+	u64 charged_from, charged_delay;	/* limit.c, while HUSK_LEAVING_CHARGED: time and run_delay at its start */
 };
+
+/* vcpu->leaving: what is to be done before RUN returns */
+#define HUSK_LEAVING_GUARDED	BIT(0)	/* see husk_vcpu_guard() */
+#define HUSK_LEAVING_CHARGED	BIT(1)	/* its time is clocked: husk_limit_stop() */
 
 enum { HUSK_IO_NONE, HUSK_IO_PIO_IN, HUSK_IO_RETIRE, HUSK_IO_EMULATE };
 
 /**
  * struct husk_limit - how much a VM may use, and what it tells of that by itself
  * @lock: serializes changes of the next four
+ * @used_ns: since the last look
  * @cpu: percent of one CPU, 0: no limit
  * @exits: a second, 0: no limit
  * @stats_ms: interval of statistics, 0: none
- * @by_admin: an administrator has set @cpu or @exits: the owner may not change them. By @lock, READ_ONCE
+ * @by_admin: an administrator has set @cpu or @exits: nobody else may change them
  * @held_ns: time for which the VM was held back. READ_ONCE/WRITE_ONCE
  * @work: looks at the limits; owns the following
  * @cpu_left: ns that may be used now; below 0 the VM is held
@@ -262,6 +267,7 @@ struct husk_limit {
 	u32 exits;
 	u32 stats_ms;
 	bool by_admin;
+	atomic64_t used_ns;
 	u64 held_ns;
 	struct delayed_work work;
 	s64 cpu_left;
@@ -319,6 +325,8 @@ int husk_vm_pause(struct husk_vm *vm);		/* EBUSY if it already is */
 int husk_vm_resume(struct husk_vm *vm);		/* EBUSY if not paused */
 int husk_vm_ask(struct husk_vm *vm, enum husk_stop what, u32 timeout_ms);	/* EBUSY: nobody to ask */
 void husk_vm_hold(struct husk_vm *vm, bool held);	/* by limit.c */
+void husk_vm_request_all(struct husk_vm *vm, int req);
+bool husk_vm_name_ok(const char *name);		/* of 64 bytes: empty, or what a VM can be called */
 void husk_vm_kill(struct husk_vm *vm);
 struct husk_vcpu *husk_vm_vcpu(struct husk_vm *vm, u32 id); /* published vCPU or NULL */
 
@@ -355,13 +363,15 @@ void husk_limit_fini(struct husk_vm *vm);
 struct husk_limits {
 	u32 what;		/* HUSK_LIMIT_x */
 	u32 cpu, exits, stats_ms;
-	bool by_admin;		/* and not by the owner */
+	bool admin;		/* who asks has CAP_SYS_ADMIN in the initial user namespace */
 };
 #define HUSK_LIMIT_CPU		BIT(0)
 #define HUSK_LIMIT_EXITS	BIT(1)
 #define HUSK_LIMIT_STATS	BIT(2)
-void husk_limit_set(struct husk_vm *vm, const struct husk_limits *change);	/* may sleep */
-u64 husk_limit_run_ns(struct husk_vm *vm);	/* CPU time of the threads that run its vCPUs now */
+int husk_limit_set(struct husk_vm *vm, const struct husk_limits *change);
+u64 husk_limit_run_ns(struct husk_vm *vm);	/* CPU time of the threads that ran its vCPUs last */
+void husk_limit_start(struct husk_vcpu *vcpu);
+void husk_limit_stop(struct husk_vcpu *vcpu);
 
 /* ---- run.c ---- */
 int husk_vcpu_run(struct husk_vcpu *vcpu);
@@ -519,6 +529,7 @@ struct husk_host {
 extern struct husk_host husk_host;
 
 /* ---- limits, main.c: module parameters ---- */
+extern struct workqueue_struct *husk_wq;	/* unbound */
 extern unsigned int husk_max_vms, husk_max_vcpus, husk_max_slots;
 
 #endif

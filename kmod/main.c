@@ -11,6 +11,8 @@
 #include "ioctl.h"
 #include "vendor.h"
 
+struct workqueue_struct *husk_wq;
+
 unsigned int husk_max_vms = 4096;
 module_param_named(max_vms, husk_max_vms, uint, 0644);
 MODULE_PARM_DESC(max_vms, "limit of VMs on this host");
@@ -79,9 +81,13 @@ static int __init husk_init(void)
 	ret = husk_pv_clock_init();
 	if (ret)
 		goto caches;
-	ret = husk_netlink_init();
+	husk_wq = alloc_workqueue("husk", WQ_UNBOUND, 0);
+	ret = husk_wq ? 0 : -ENOMEM;
 	if (ret)
 		goto clock;
+	ret = husk_netlink_init();
+	if (ret)
+		goto queue;
 	ret = husk_dev_init();
 	if (ret)
 		goto netlink;
@@ -90,6 +96,8 @@ static int __init husk_init(void)
 
 netlink:
 	husk_netlink_exit();
+queue:
+	destroy_workqueue(husk_wq);
 clock:
 	husk_pv_clock_exit();
 caches:
@@ -105,6 +113,7 @@ static void __exit husk_exit(void)
 {
 	husk_dev_exit();
 	husk_netlink_exit();
+	destroy_workqueue(husk_wq);
 	husk_pv_clock_exit();
 	husk_vcpu_caches_exit();
 	husk_vendor_cleanup();

@@ -65,11 +65,6 @@ static const struct nla_policy husk_nl_policy_none[] = {
 
 /* ---- who may do what to which VM ---- */
 
-static bool husk_nl_admin(struct sk_buff *skb, const struct husk_vm *vm)
-{
-	return netlink_ns_capable(skb, vm->user_ns, CAP_SYS_ADMIN);
-}
-
 /*
  * The owner, or an administrator of the VM's user namespace. Both the sender and
  * whoever opened the socket must be it: else a user could have a privileged
@@ -79,7 +74,7 @@ bool husk_nl_may(struct sk_buff *skb, const struct husk_vm *vm)
 {
 	if (uid_eq(vm->owner, current_euid()) && uid_eq(vm->owner, READ_ONCE(NETLINK_CB(skb).sk->sk_uid)))
 		return true;
-	return husk_nl_admin(skb, vm);
+	return netlink_ns_capable(skb, vm->user_ns, CAP_SYS_ADMIN);
 }
 
 /**
@@ -193,58 +188,49 @@ static int husk_nl_nmi(struct sk_buff *skb, struct genl_info *info)
 	return ret;
 }
 
-/* Why a change is refused; NULL: it is not. *bad is the attribute */
-static const char *husk_nl_set_bad(struct sk_buff *skb, struct genl_info *info, const struct husk_vm *vm,
-				   struct nlattr **bad)
+static int husk_nl_change(struct sk_buff *skb, struct genl_info *info, struct husk_vm *vm, struct nlattr *by)
 {
 	struct nlattr *cpu = info->attrs[HUSK_A_VM_CPU_LIMIT], *exits = info->attrs[HUSK_A_VM_EXIT_LIMIT];
 	struct nlattr *stats_ms = info->attrs[HUSK_A_VM_STATS_MS];
+	struct husk_limits change = {
+		.what = (cpu ? HUSK_LIMIT_CPU : 0) | (exits ? HUSK_LIMIT_EXITS : 0) | (stats_ms ? HUSK_LIMIT_STATS : 0),
+		.cpu = cpu ? nla_get_u32(cpu) : 0,
+		.exits = exits ? nla_get_u32(exits) : 0,
+		.stats_ms = stats_ms ? nla_get_u32(stats_ms) : 0,
+		.admin = netlink_capable(skb, CAP_SYS_ADMIN),	/* of the host: a VM's user namespace is its owner's */
+	};
 
-	*bad = cpu ? cpu : exits ? exits : stats_ms;
-	if (!*bad)
-		return "nothing to change: give cpu-limit, exit-limit or stats-ms";
-	if ((cpu || exits) && READ_ONCE(vm->limit.by_admin) && !husk_nl_admin(skb, vm))
-		return "an administrator has set the VM's limits";
-	*bad = stats_ms;
-	if (stats_ms && nla_get_u32(stats_ms) && nla_get_u32(stats_ms) < HUSK_STATS_MIN_MS)
-		return "an interval of statistics has 100 ms at least";
-	return NULL;
+	if (!change.what) {
+		NL_SET_ERR_MSG_ATTR(info->extack, by, "nothing to change: give cpu-limit, exit-limit or stats-ms");
+		return -EINVAL;
+	}
+	if (change.stats_ms && change.stats_ms < HUSK_STATS_MIN_MS) {
+		NL_SET_ERR_MSG_ATTR(info->extack, stats_ms, "an interval of statistics has 100 ms at least");
+		return -ERANGE;
+	}
+	if (READ_ONCE(vm->dead)) {
+		NL_SET_ERR_MSG_ATTR(info->extack, by, "the VM is dead");
+		return -EIO;
+	}
+	if (husk_limit_set(vm, &change)) {
+		NL_SET_ERR_MSG_ATTR(info->extack, cpu ? cpu : exits, "an administrator has set the VM's limits");
+		return -EPERM;
+	}
+	husk_event_send(vm, HUSK_LIFE_SET, 0);
+	return 0;
 }
 
 static int husk_nl_set(struct sk_buff *skb, struct genl_info *info)
 {
-	struct nlattr *by, *bad, **attrs = info->attrs;
+	struct nlattr *by;
 	struct husk_vm *vm = husk_nl_select(skb, info->nlhdr, info->extack, &by);
-	struct husk_limits change = {};
-	const char *why;
+	int ret;
 
 	if (IS_ERR(vm))
 		return PTR_ERR(vm);
-	why = husk_nl_set_bad(skb, info, vm, &bad);
-	if (why) {
-		NL_SET_BAD_ATTR(info->extack, bad ? bad : by);
-		if (info->extack)
-			info->extack->_msg = why;
-		husk_vm_put(vm);
-		return bad == attrs[HUSK_A_VM_STATS_MS] || !bad ? -EINVAL : -EPERM;
-	}
-	if (attrs[HUSK_A_VM_CPU_LIMIT]) {
-		change.what |= HUSK_LIMIT_CPU;
-		change.cpu = nla_get_u32(attrs[HUSK_A_VM_CPU_LIMIT]);
-	}
-	if (attrs[HUSK_A_VM_EXIT_LIMIT]) {
-		change.what |= HUSK_LIMIT_EXITS;
-		change.exits = nla_get_u32(attrs[HUSK_A_VM_EXIT_LIMIT]);
-	}
-	if (attrs[HUSK_A_VM_STATS_MS]) {
-		change.what |= HUSK_LIMIT_STATS;
-		change.stats_ms = nla_get_u32(attrs[HUSK_A_VM_STATS_MS]);
-	}
-	change.by_admin = husk_nl_admin(skb, vm) && !uid_eq(vm->owner, current_euid());
-	husk_limit_set(vm, &change);
-	husk_event_send(vm, HUSK_LIFE_SET, 0);
+	ret = husk_nl_change(skb, info, vm, by);
 	husk_vm_put(vm);
-	return 0;
+	return ret;
 }
 
 /* ---- the family ---- */
@@ -331,7 +317,7 @@ static const struct genl_multicast_group husk_nl_groups[] = {
 	},
 	[HUSK_NL_GROUP_FAULTS] = {
 		.name = HUSK_MCGRP_FAULTS,
-		.flags = GENL_MCAST_CAP_NET_ADMIN,
+		.flags = GENL_MCAST_CAP_SYS_ADMIN,	/* they have guests' addresses */
 	},
 	[HUSK_NL_GROUP_STATS] = {
 		.name = HUSK_MCGRP_STATS,

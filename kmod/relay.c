@@ -4,7 +4,9 @@
  * registered daemon, and its answer back. Nothing else goes this way.
  *
  * A request waits here until the daemon has answered, its time is over, the
- * daemon's socket is closed, or the asker's is. Each ends with one answer.
+ * daemon's socket is closed, or the asker's is. Each ends with one answer. One that
+ * the daemon has not answered keeps its place for a second at least, so that nobody
+ * fills the daemon's queue by asking and going away.
  */
 #include <linux/cred.h>
 #include <linux/netlink.h>
@@ -15,9 +17,10 @@
 
 struct relay_start {
 	u64 token;		/* 0: the place is free */
-	u32 portid, seq;	/* of the asker's socket and request */
-	kuid_t uid;
-	unsigned long expires;	/* jiffies */
+	u32 portid, seq;	/* of the asker's socket and request. portid 0: he does not wait any more */
+	kuid_t uid;		/* whose request it counts as */
+	unsigned long expires;	/* jiffies; and when the place may be free: */
+	unsigned long free_at;
 	char name[HUSK_NAME_LEN];
 };
 
@@ -25,40 +28,57 @@ static DEFINE_MUTEX(relay_lock);	/* protects all of the following */
 static struct relay_start relay_starts[HUSK_START_PENDING];
 static u64 relay_last_token;
 static u32 relay_daemon;		/* portid, 0: there is none */
+static const struct sock *relay_daemon_sk;	/* to be compared only: the number may be another socket's for a moment */
 static struct pid *relay_daemon_pid;
+
+#define RELAY_ADMINS	4	/* places that only CAP_SYS_ADMIN takes */
+#define RELAY_KEEP	HZ
 
 static void relay_expire(struct work_struct *work);
 static DECLARE_DELAYED_WORK(relay_work, relay_expire);
 
 u32 husk_relay_daemon_pid(void)
 {
-	u32 pid;
+	u32 pid = 0;
 
 	mutex_lock(&relay_lock);
-	pid = relay_daemon ? pid_vnr(relay_daemon_pid) : 0;
+	rcu_read_lock();
+	if (relay_daemon && pid_task(relay_daemon_pid, PIDTYPE_TGID))
+		pid = pid_vnr(relay_daemon_pid);
+	rcu_read_unlock();
 	mutex_unlock(&relay_lock);
 	return pid;
 }
 
 /* ---- the end of a request ---- */
 
-/* @id: of the VM, 0: there is none. The asker may be gone: that is its own affair. */
-static void relay_end(struct relay_start *s, u32 error, const char *message, u32 id)
+/* Tell the asker, if he still waits. @id: of the VM, 0: there is none. If it does not reach him, that is his own affair. */
+static void relay_tell(struct relay_start *s, u32 error, const char *message, u32 id)
 {
-	struct sk_buff *skb = genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_KERNEL);
+	struct sk_buff *skb = s->portid ? genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_KERNEL) : NULL;
 	void *header = skb ? genlmsg_put(skb, s->portid, s->seq, &husk_nl_family, 0, HUSK_CMD_VM_START) : NULL;
 
 	lockdep_assert_held(&relay_lock);
-	s->token = 0;
 	if (!header || nla_put_string(skb, HUSK_A_START_NAME, s->name) ||
 	    nla_put_u32(skb, HUSK_A_START_ERROR, error) ||
 	    (message && nla_put_string(skb, HUSK_A_START_MESSAGE, message)) ||
 	    (id && nla_put_u32(skb, HUSK_A_START_VM_ID, id))) {
 		nlmsg_free(skb);
-		return;
+	} else {
+		genlmsg_end(skb, header);
+		genlmsg_unicast(&init_net, skb, s->portid);
 	}
-	genlmsg_end(skb, header);
-	genlmsg_unicast(&init_net, skb, s->portid);
+	s->portid = 0;
+}
+
+/* Nobody waits for it any more, but the daemon has it. */
+static void relay_orphan(struct relay_start *s)
+{
+	s->portid = 0;
+	if (time_after_eq(jiffies, s->free_at))
+		s->token = 0;
+	else
+		s->expires = s->free_at;
 }
 
 /* End those whose time is over, and come again for the next one. */
@@ -69,16 +89,28 @@ static void relay_expire(struct work_struct *work)
 
 	mutex_lock(&relay_lock);
 	for (s = relay_starts; s < relay_starts + HUSK_START_PENDING; s++) {
-		if (!s->token)
-			continue;
-		if (time_after_eq(jiffies, s->expires))
-			relay_end(s, ETIMEDOUT, "the daemon did not answer in time", 0);
-		else if (!next || time_before(s->expires, next))
+		if (s->token && time_after_eq(jiffies, s->expires)) {
+			relay_tell(s, ETIMEDOUT, "the daemon did not answer in time", 0);
+			relay_orphan(s);
+		}
+		if (s->token && (!next || time_before(s->expires, next)))
 			next = s->expires;
 	}
 	if (next)
-		mod_delayed_work(system_wq, &relay_work, max_t(long, next - jiffies, 1));
+		mod_delayed_work(husk_wq, &relay_work, max_t(long, next - jiffies, 1));
 	mutex_unlock(&relay_lock);
+}
+
+static void relay_end_all(const char *message)
+{
+	struct relay_start *s;
+
+	for (s = relay_starts; s < relay_starts + HUSK_START_PENDING; s++) {
+		if (!s->token)
+			continue;
+		relay_tell(s, ECONNRESET, message, 0);
+		s->token = 0;
+	}
 }
 
 /* ---- daemon ---- */
@@ -92,11 +124,12 @@ int husk_nl_daemon(struct sk_buff *skb, struct genl_info *info)
 		return -EPERM;
 	}
 	mutex_lock(&relay_lock);
-	if (relay_daemon && relay_daemon != info->snd_portid) {
+	if (relay_daemon && relay_daemon_sk != NETLINK_CB(skb).sk) {
 		GENL_SET_ERR_MSG(info, "there is a daemon already");
 		ret = -EBUSY;
 	} else if (!relay_daemon) {
 		relay_daemon = info->snd_portid;
+		relay_daemon_sk = NETLINK_CB(skb).sk;
 		relay_daemon_pid = get_pid(task_tgid(current));
 	}
 	mutex_unlock(&relay_lock);
@@ -108,22 +141,18 @@ static int relay_released(struct notifier_block *nb, unsigned long event, void *
 {
 	const struct netlink_notify *notify = data;
 	struct relay_start *s;
-	bool daemon;
 
 	if (event != NETLINK_URELEASE || notify->protocol != NETLINK_GENERIC || notify->net != &init_net)
 		return NOTIFY_DONE;
 	mutex_lock(&relay_lock);
-	daemon = relay_daemon && notify->portid == relay_daemon;
-	for (s = relay_starts; s < relay_starts + HUSK_START_PENDING; s++) {
-		if (s->token && daemon)
-			relay_end(s, ECONNRESET, "the daemon ended", 0);
-		else if (s->token && s->portid == notify->portid)
-			s->token = 0;
-	}
-	if (daemon) {
+	if (relay_daemon && notify->portid == relay_daemon) {
+		relay_end_all("the daemon ended");
 		relay_daemon = 0;
 		put_pid(relay_daemon_pid);
 	}
+	for (s = relay_starts; s < relay_starts + HUSK_START_PENDING; s++)
+		if (s->token && s->portid == notify->portid)
+			relay_orphan(s);
 	mutex_unlock(&relay_lock);
 	return NOTIFY_DONE;
 }
@@ -139,7 +168,7 @@ static int relay_ask(const struct relay_start *s, u32 timeout_ms)
 
 	if (!header || husk_nl_put_u64(skb, HUSK_A_START_TOKEN, s->token) ||
 	    nla_put_string(skb, HUSK_A_START_NAME, s->name) ||
-	    nla_put_u32(skb, HUSK_A_START_UID, from_kuid_munged(&init_user_ns, s->uid)) ||
+	    nla_put_u32(skb, HUSK_A_START_UID, from_kuid_munged(&init_user_ns, current_euid())) ||
 	    nla_put_u32(skb, HUSK_A_START_TIMEOUT_MS, timeout_ms)) {
 		nlmsg_free(skb);
 		return -ENOMEM;
@@ -148,24 +177,39 @@ static int relay_ask(const struct relay_start *s, u32 timeout_ms)
 	return genlmsg_unicast(&init_net, skb, relay_daemon);
 }
 
+/* Whose request it counts as: who has made a user namespace may be many users in it. */
+static kuid_t relay_user(void)
+{
+	kuid_t uid = current_euid();
+	struct user_namespace *ns;
+
+	for (ns = current_user_ns(); ns != &init_user_ns; ns = ns->parent)
+		uid = ns->owner;
+	return uid;
+}
+
 /* A free place, or NULL: too many wait, of all users or of this one */
-static struct relay_start *relay_place(kuid_t uid)
+static struct relay_start *relay_place(kuid_t uid, bool admin)
 {
 	struct relay_start *s, *place = NULL;
-	int users = 0;
+	int users = 0, all = 0;
 
 	for (s = relay_starts; s < relay_starts + HUSK_START_PENDING; s++) {
 		if (!s->token)
 			place = s;
-		else if (uid_eq(s->uid, uid))
+		else
+			all++;
+		if (s->token && uid_eq(s->uid, uid))
 			users++;
 	}
-	return users < HUSK_START_PENDING_USER ? place : NULL;
+	if (admin)
+		return place;
+	return users < HUSK_START_PENDING_USER && all < HUSK_START_PENDING - RELAY_ADMINS ? place : NULL;
 }
 
-static int relay_start(struct genl_info *info, u32 timeout_ms)
+static int relay_start(struct genl_info *info, u32 timeout_ms, bool admin)
 {
-	struct relay_start *s = relay_place(current_euid());
+	struct relay_start *s = relay_place(relay_user(), admin);
 	int ret;
 
 	lockdep_assert_held(&relay_lock);
@@ -181,8 +225,9 @@ static int relay_start(struct genl_info *info, u32 timeout_ms)
 		.token = ++relay_last_token,
 		.portid = info->snd_portid,
 		.seq = info->snd_seq,
-		.uid = current_euid(),
+		.uid = relay_user(),
 		.expires = jiffies + msecs_to_jiffies(timeout_ms),
+		.free_at = jiffies + RELAY_KEEP,
 	};
 	nla_strscpy(s->name, info->attrs[HUSK_A_START_NAME], sizeof(s->name));
 	ret = relay_ask(s, timeout_ms);
@@ -191,7 +236,7 @@ static int relay_start(struct genl_info *info, u32 timeout_ms)
 		GENL_SET_ERR_MSG(info, "the daemon does not keep up: try again");
 		return -EAGAIN;
 	}
-	mod_delayed_work(system_wq, &relay_work, 1);
+	mod_delayed_work(husk_wq, &relay_work, 1);
 	return 0;
 }
 
@@ -204,8 +249,8 @@ int husk_nl_start(struct sk_buff *skb, struct genl_info *info)
 		GENL_SET_ERR_MSG(info, "name is missing");
 		return -EINVAL;
 	}
-	if (!*(const char *)nla_data(name)) {
-		NL_SET_ERR_MSG_ATTR(info->extack, name, "name is empty");
+	if (!*(const char *)nla_data(name) || !husk_vm_name_ok(nla_data(name))) {
+		NL_SET_ERR_MSG_ATTR(info->extack, name, "nothing that a VM can be called");
 		return -EINVAL;
 	}
 	/* Who wrote the request and who opened the socket must be the same, as in husk_nl_may(). */
@@ -214,7 +259,8 @@ int husk_nl_start(struct sk_buff *skb, struct genl_info *info)
 		return -EPERM;
 	}
 	mutex_lock(&relay_lock);
-	ret = relay_start(info, timeout ? nla_get_u32(timeout) : HUSK_START_TIMEOUT_MS);
+	ret = relay_start(info, timeout ? nla_get_u32(timeout) : HUSK_START_TIMEOUT_MS,
+			  netlink_capable(skb, CAP_SYS_ADMIN));
 	mutex_unlock(&relay_lock);
 	return ret;
 }
@@ -229,14 +275,14 @@ static struct relay_start *relay_find(u64 token)
 	return NULL;
 }
 
-static int relay_answer(struct genl_info *info)
+static int relay_answer(struct sk_buff *skb, struct genl_info *info)
 {
 	struct nlattr *token = info->attrs[HUSK_A_START_TOKEN], *error = info->attrs[HUSK_A_START_ERROR];
 	struct nlattr *message = info->attrs[HUSK_A_START_MESSAGE], *id = info->attrs[HUSK_A_START_VM_ID];
 	struct relay_start *s;
 
 	lockdep_assert_held(&relay_lock);
-	if (!relay_daemon || relay_daemon != info->snd_portid) {
+	if (!relay_daemon || relay_daemon_sk != NETLINK_CB(skb).sk) {
 		GENL_SET_ERR_MSG(info, "only the daemon answers");
 		return -EPERM;
 	}
@@ -245,7 +291,8 @@ static int relay_answer(struct genl_info *info)
 		NL_SET_ERR_MSG_ATTR(info->extack, token, "no such request, or it is over");
 		return -ENOENT;
 	}
-	relay_end(s, error ? nla_get_u32(error) : 0, message ? nla_data(message) : NULL, id ? nla_get_u32(id) : 0);
+	relay_tell(s, error ? nla_get_u32(error) : 0, message ? nla_data(message) : NULL, id ? nla_get_u32(id) : 0);
+	s->token = 0;
 	return 0;
 }
 
@@ -258,7 +305,7 @@ int husk_nl_answer(struct sk_buff *skb, struct genl_info *info)
 		return -EINVAL;
 	}
 	mutex_lock(&relay_lock);
-	ret = relay_answer(info);
+	ret = relay_answer(skb, info);
 	mutex_unlock(&relay_lock);
 	return ret;
 }
@@ -275,6 +322,9 @@ void husk_relay_exit(void)
 {
 	netlink_unregister_notifier(&relay_notifier);
 	cancel_delayed_work_sync(&relay_work);
+	mutex_lock(&relay_lock);
+	relay_end_all("husk.ko was unloaded");
 	if (relay_daemon)
 		put_pid(relay_daemon_pid);
+	mutex_unlock(&relay_lock);
 }

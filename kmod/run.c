@@ -323,6 +323,8 @@ static void husk_load_pdptes(struct husk_vcpu *vcpu)
 	husk_dirty(vcpu, HUSK_SYS_PDPTE);
 }
 
+#define HUSK_LONG_HOLD_NS	NSEC_PER_SEC	/* a guest's watchdogs may wonder */
+
 /* Someone paused it, or it has used what it may use. */
 static bool husk_vm_waits(const struct husk_vm *vm)
 {
@@ -339,6 +341,9 @@ static noinline int husk_serve_requests(struct husk_vcpu *vcpu)
 	int ret;
 
 	husk_spin_runner(vcpu);
+	if (vcpu->leaving & HUSK_LEAVING_CHARGED)
+		husk_limit_stop(vcpu);
+	clear_bit(HUSK_REQ_CHARGE, &vcpu->requests);
 	/* It stays set: RUN comes here each time. */
 	if (READ_ONCE(vm->dead)) {
 		if (vcpu->told_killed)
@@ -376,12 +381,13 @@ static noinline int husk_serve_requests(struct husk_vcpu *vcpu)
 	}
 	if (husk_vm_waits(vm)) {
 		bool paused = READ_ONCE(vm->paused);
+		u64 start = ktime_get_ns();
 
 		ret = rcuwait_wait_event(&vcpu->wait, !husk_vm_waits(vm) || READ_ONCE(vm->dead) ||
 					 test_bit(HUSK_REQ_STOP, &vcpu->requests), TASK_INTERRUPTIBLE);
 		/* If it was a signal, or something to tell the worker, the next run waits again. */
 		set_bit(HUSK_REQ_PAUSE, &vcpu->requests);
-		if (paused)
+		if (paused || READ_ONCE(vm->paused) || ktime_get_ns() - start > HUSK_LONG_HOLD_NS)
 			husk_pv_clock_paused(vcpu);
 		return ret;
 	}
@@ -404,6 +410,7 @@ static int husk_prepare(struct husk_vcpu *vcpu)
 		if (signal_pending(current))
 			return -EINTR;
 		cond_resched();		/* others may send INIT again and again */
+		husk_limit_start(vcpu);
 	}
 	husk_pv_enter(vcpu);
 	if (!__xfer_to_guest_mode_work_pending())
@@ -559,6 +566,14 @@ static int husk_run_guest(struct husk_vcpu *vcpu)
 	}
 }
 
+static noinline void husk_leave(struct husk_vcpu *vcpu)
+{
+	if (vcpu->leaving & HUSK_LEAVING_CHARGED)
+		husk_limit_stop(vcpu);
+	if (vcpu->leaving & HUSK_LEAVING_GUARDED)
+		husk_vcpu_unguard(vcpu);
+}
+
 /**
  * husk_vcpu_run - HUSK_VCPU_RUN
  * @vcpu: the vCPU; its mutex is held, current->mm is the VM's
@@ -584,6 +599,8 @@ int husk_vcpu_run(struct husk_vcpu *vcpu)
 		verdict = husk_complete_io(vcpu);
 		if (verdict == HUSK_RETIRE)
 			verdict = husk_skip(vcpu) ? HUSK_RESUME : husk_retire_slow(vcpu);
+		if (unlikely(verdict == HUSK_DEAD))
+			husk_crashed(vcpu);
 		if (verdict != HUSK_RESUME)
 			goto out;	/* the same exit needs the worker again */
 	}
@@ -593,8 +610,8 @@ int husk_vcpu_run(struct husk_vcpu *vcpu)
 		ret = husk_run_guest(vcpu);
 out:
 	husk_sync_out(vcpu);
-	if (unlikely(vcpu->guarded))
-		husk_vcpu_unguard(vcpu);
+	if (unlikely(vcpu->leaving))
+		husk_leave(vcpu);
 	vcpu->stats->user_returns++;
 	return ret;
 }

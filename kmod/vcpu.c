@@ -86,9 +86,9 @@ static struct preempt_ops husk_preempt_ops = {
 
 void husk_vcpu_guard(struct husk_vcpu *vcpu)
 {
-	if (vcpu->guarded)
+	if (vcpu->leaving & HUSK_LEAVING_GUARDED)
 		return;
-	vcpu->guarded = true;
+	vcpu->leaving |= HUSK_LEAVING_GUARDED;
 	preempt_notifier_register(&vcpu->preempt);
 }
 
@@ -96,7 +96,7 @@ void husk_vcpu_unguard(struct husk_vcpu *vcpu)
 {
 	preempt_disable();
 	preempt_notifier_unregister(&vcpu->preempt);
-	vcpu->guarded = false;
+	vcpu->leaving &= ~HUSK_LEAVING_GUARDED;
 	husk_vendor->depart(vcpu);
 	preempt_enable();
 }
@@ -268,6 +268,7 @@ static struct husk_vcpu *husk_vcpu_alloc(struct husk_vm *vm, u32 id)
 	vcpu->id = id;
 	vcpu->key = (u64)vm->id << 32 | (id + 1);	/* VM ids are never used twice */
 	vcpu->cpu = -1;
+	vcpu->exit_timed = ~0U;		/* no exit has begun */
 	vcpu->requests = BIT(HUSK_REQ_PAUSE);	/* the first run looks whether others came before */
 	mutex_init(&vcpu->mutex);
 	rcuwait_init(&vcpu->wait);

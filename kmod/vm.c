@@ -170,8 +170,10 @@ static long husk_vm_reset(void *object, void *p)
 	WRITE_ONCE(vm->resetting, true);
 	ret = husk_vm_reset_all(vm);
 	WRITE_ONCE(vm->resetting, false);
-	if (!ret)
+	if (!ret) {
+		WRITE_ONCE(vm->crashed, false);
 		husk_event_send(vm, HUSK_LIFE_RESET, 0);
+	}
 	return ret;
 }
 
@@ -197,7 +199,7 @@ static const struct husk_ioctl husk_vm_ioctls[] = {
 
 /* ---- lifetime ---- */
 
-static bool husk_vm_name_ok(const char *name)
+bool husk_vm_name_ok(const char *name)
 {
 	const char *c;
 
@@ -271,7 +273,6 @@ static void husk_vm_free(struct husk_vm *vm)
 {
 	int i;
 
-	husk_limit_fini(vm);
 	/* From here on nobody interrupts a vCPU. */
 	husk_irqfd_fini(vm);
 	husk_irqchip_quiesce(vm);
@@ -317,6 +318,7 @@ static void husk_vm_release(struct kref *ref)
 	struct husk_vm *vm = container_of(ref, struct husk_vm, ref);
 	bool listed;
 
+	husk_limit_fini(vm);	/* its events come before the last one */
 	mutex_lock(&husk_vms_lock);
 	listed = hash_hashed(&vm->node);
 	if (listed) {
@@ -447,7 +449,7 @@ struct husk_vcpu *husk_vm_vcpu(struct husk_vm *vm, u32 id)
 	return id < HUSK_MAX_VCPUS ? smp_load_acquire(&vm->vcpus[id]) : NULL;
 }
 
-static void husk_vm_request_all(struct husk_vm *vm, int req)
+void husk_vm_request_all(struct husk_vm *vm, int req)
 {
 	struct husk_vcpu *vcpu;
 	int i;

@@ -19,7 +19,8 @@
  *	daemon		nothing: the sender answers requests to start VMs from now on,
  *			until its socket is closed
  *	vm-start	name, timeout-ms (30000 if absent): have the daemon start a VM
- *			that it knows. No acknowledgement, but an answer or an error
+ *			that it knows. There is an answer or an error; ask for no
+ *			acknowledgement
  *	start-answer	token error message vm-id: the daemon's, to start-request
  *	caps-get	nothing; answers the host's limits and mode table
  *
@@ -55,9 +56,13 @@
  *
  * Events go to the group "lifecycle", faults to "faults", statistics of VMs that
  * have an interval (vm-set stats-ms) to "stats"; each is to be joined with
- * CAP_NET_ADMIN. In each group the sequence numbers have no gaps: who sees one has
+ * CAP_NET_ADMIN, faults with CAP_SYS_ADMIN. In each group the sequence numbers have no gaps: who sees one has
  * lost messages, and finds the present state by a dump of vm-get. Of statistics
- * the next ones say all that was lost, since they count from the VM's beginning.
+ * the next ones say all that was lost: they count from the VM's beginning, but run-ns,
+ * which is of the threads that ran its vCPUs last.
+ *
+ * Limits that were set with CAP_SYS_ADMIN in the initial user namespace are changed with
+ * that only, until they are lifted.
  */
 #ifndef _UAPI_HUSK_NETLINK_H
 #define _UAPI_HUSK_NETLINK_H
@@ -167,7 +172,7 @@ enum husk_a_vm {
 	HUSK_A_VM_CPU_LIMIT,		/* u32, percent of one CPU that its vCPUs' threads may use together; 0: no limit */
 	HUSK_A_VM_EXIT_LIMIT,		/* u32, exits a second of all its vCPUs; 0: no limit */
 	HUSK_A_VM_STATS_MS,		/* u32, interval of its statistics; 0: none are sent */
-	HUSK_A_VM_RUN_NS,		/* u64, CPU time of the threads that run its vCPUs now */
+	HUSK_A_VM_RUN_NS,		/* u64, CPU time of the threads that ran its vCPUs last, all of it */
 	HUSK_A_VM_HELD_NS,		/* u64, time for which it was held back by its limits */
 
 	__HUSK_A_VM_MAX,

@@ -74,7 +74,7 @@ static const struct {
 	{ "set of no such id", HUSK_CMD_VM_SET, 0, ENOENT, { { HUSK_A_VM_ID, U32(NO_ONE) }, { HUSK_A_VM_STATS_MS, U32(0) } } },
 	{ "too much CPU time", HUSK_CMD_VM_SET, 0, ERANGE, { { HUSK_A_VM_ID, U32(1) }, { HUSK_A_VM_CPU_LIMIT, U32(HUSK_CPU_LIMIT_MAX + 1) } } },
 	{ "too many exits", HUSK_CMD_VM_SET, 0, ERANGE, { { HUSK_A_VM_ID, U32(1) }, { HUSK_A_VM_EXIT_LIMIT, U32(HUSK_EXIT_LIMIT_MAX + 1) } } },
-	{ "statistics too often", HUSK_CMD_VM_SET, 0, EINVAL, { { HUSK_A_VM_ID, U32(1) }, { HUSK_A_VM_STATS_MS, U32(HUSK_STATS_MIN_MS - 1) } } },
+	{ "statistics too often", HUSK_CMD_VM_SET, 0, ERANGE, { { HUSK_A_VM_ID, U32(1) }, { HUSK_A_VM_STATS_MS, U32(HUSK_STATS_MIN_MS - 1) } } },
 	{ "statistics too seldom", HUSK_CMD_VM_SET, 0, ERANGE, { { HUSK_A_VM_ID, U32(1) }, { HUSK_A_VM_STATS_MS, U32(HUSK_STATS_MAX_MS + 1) } } },
 	{ "fault as a request", HUSK_CMD_FAULT, 0, EOPNOTSUPP, {} },
 	{ "daemon with an attribute", HUSK_CMD_DAEMON, 0, EINVAL, { { HUSK_A_START_NAME, 2, "a" } } },

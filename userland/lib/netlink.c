@@ -17,6 +17,7 @@ struct ask {
 	struct husk_nl *nl;
 	husk_nl_fn *fn;
 	void *arg;
+	uint32_t seq;	/* of the request */
 	int result;
 	bool answered;	/* its one answer is its end: no acknowledgement comes */
 	bool done;
@@ -112,8 +113,14 @@ static int on_answer(struct nl_msg *msg, void *arg)
 {
 	struct nlmsghdr *nlh = nlmsg_hdr(msg);
 	struct genlmsghdr *header = genlmsg_hdr(nlh);
+	struct husk_nl_request early;
 	struct ask *ask = arg;
 
+	if (husk_nl_parse_request(msg, &early)) {
+		if (ask->nl->earlies < HUSK_START_PENDING)
+			ask->nl->early[ask->nl->earlies++] = early;
+		return NL_OK;
+	}
 	if (ask->fn && !ask->result && genlmsg_valid_hdr(nlh, 0))
 		ask->result = ask->fn(genlmsg_attrdata(header, 0), genlmsg_attrlen(header, 0), ask->arg);
 	ask->done |= ask->answered;
@@ -163,6 +170,15 @@ static int on_error(struct sockaddr_nl *from, struct nlmsgerr *e, void *arg)
 	return finish(arg, e->error, e + 1, len);
 }
 
+/* What is not about this request is news for the daemon, or late news about another one. */
+static int on_seq(struct nl_msg *msg, void *arg)
+{
+	const struct ask *ask = arg;
+	struct husk_nl_request request;
+
+	return nlmsg_hdr(msg)->nlmsg_seq == ask->seq || husk_nl_parse_request(msg, &request) ? NL_OK : NL_SKIP;
+}
+
 static int receive(struct ask *ask)
 {
 	struct nl_cb *cb = nl_cb_alloc(NL_CB_DEFAULT);
@@ -171,6 +187,7 @@ static int receive(struct ask *ask)
 	if (!cb)
 		return husk_nl_fail(ask->nl, -ENOMEM, "out of memory");
 	nl_cb_set(cb, NL_CB_MSG_IN, NL_CB_CUSTOM, husk_nl_on_message, NULL);
+	nl_cb_set(cb, NL_CB_SEQ_CHECK, NL_CB_CUSTOM, on_seq, ask);
 	nl_cb_set(cb, NL_CB_VALID, NL_CB_CUSTOM, on_answer, ask);
 	nl_cb_set(cb, NL_CB_ACK, NL_CB_CUSTOM, on_ack, ask);
 	nl_cb_set(cb, NL_CB_FINISH, NL_CB_CUSTOM, on_dump_end, ask);
@@ -201,6 +218,7 @@ static int exchange(struct ask *ask, struct nl_msg *msg)
 	if (!msg)
 		return -ENOMEM;
 	ret = nl_send_auto(nl->sock, msg);
+	ask->seq = nlmsg_hdr(msg)->nlmsg_seq;
 	nlmsg_free(msg);
 	return ret < 0 ? husk_nl_fail_libnl(nl, ret) : receive(ask);
 }
@@ -439,8 +457,11 @@ static int on_start(struct nlattr *attrs, int len, void *arg)
 	return 0;
 }
 
+#define START_GRACE_S	5	/* for the kernel's word that the time is over */
+
 int husk_nl_start(struct husk_nl *nl, const char *name, uint32_t timeout_ms, uint32_t *vm_id)
 {
+	struct timeval wait = { .tv_sec = timeout_ms / 1000 + START_GRACE_S }, ever = {};
 	struct nl_msg *msg = husk_nl_request(nl, HUSK_CMD_VM_START, 0);
 	struct husk_nl_start start = {};
 	struct ask ask = { .nl = nl, .fn = on_start, .arg = &start, .answered = true };
@@ -451,8 +472,12 @@ int husk_nl_start(struct husk_nl *nl, const char *name, uint32_t timeout_ms, uin
 		nla_put_u32(msg, HUSK_A_START_TIMEOUT_MS, timeout_ms);
 	}
 	nl_socket_disable_auto_ack(nl->sock);
+	setsockopt(nl_socket_get_fd(nl->sock), SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof(wait));
 	ret = exchange(&ask, msg);
+	setsockopt(nl_socket_get_fd(nl->sock), SOL_SOCKET, SO_RCVTIMEO, &ever, sizeof(ever));
 	nl_socket_enable_auto_ack(nl->sock);
+	if (ret == -EAGAIN && !ask.done)
+		return husk_nl_fail(nl, -ETIMEDOUT, "the kernel module did not answer in time");
 	if (ret)
 		return ret;
 	*vm_id = start.vm_id;

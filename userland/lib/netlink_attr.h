@@ -12,11 +12,16 @@ struct husk_nl {
 	struct nl_sock *sock;
 	int family;
 	char error[256];	/* why the last function failed */
+	/* the daemon's: requests that came before the answer to its registration did */
+	struct husk_nl_request early[HUSK_START_PENDING];
+	unsigned int earlies;
 };
 
 /* Keep why the function under way failed; answer err */
 int husk_nl_fail(struct husk_nl *nl, int err, const char *why);
 int husk_nl_fail_libnl(struct husk_nl *nl, int err);	/* an error number of libnl */
+/* A start-request; false: it is none */
+bool husk_nl_parse_request(struct nl_msg *msg, struct husk_nl_request *request);
 /* NL_CB_MSG_IN: other processes may send to this socket, too */
 int husk_nl_on_message(struct nl_msg *msg, void *arg);
 

@@ -194,22 +194,30 @@ struct requests {
 	void *arg;
 };
 
-static int on_request(struct nl_msg *msg, void *arg)
+bool husk_nl_parse_request(struct nl_msg *msg, struct husk_nl_request *request)
 {
 	struct nlattr *tb[HUSK_A_START_MAX + 1];
 	struct nlmsghdr *nlh = nlmsg_hdr(msg);
-	struct husk_nl_request request = {};
+
+	if (nlh->nlmsg_type < NLMSG_MIN_TYPE || !genlmsg_valid_hdr(nlh, 0) ||
+	    genlmsg_hdr(nlh)->cmd != HUSK_CMD_START_REQUEST)
+		return false;
+	memset(request, 0, sizeof(*request));
+	genlmsg_parse(nlh, 0, tb, HUSK_A_START_MAX, NULL);
+	request->token = attr_u64(tb[HUSK_A_START_TOKEN]);
+	request->uid = attr_u32(tb[HUSK_A_START_UID]);
+	request->timeout_ms = attr_u32(tb[HUSK_A_START_TIMEOUT_MS]);
+	attr_string(tb[HUSK_A_START_NAME], request->name, sizeof(request->name));
+	return true;
+}
+
+static int on_request(struct nl_msg *msg, void *arg)
+{
+	struct husk_nl_request request;
 	struct requests *requests = arg;
 
-	if (nlh->nlmsg_type != requests->family || !genlmsg_valid_hdr(nlh, 0) ||
-	    genlmsg_hdr(nlh)->cmd != HUSK_CMD_START_REQUEST)
-		return NL_OK;
-	genlmsg_parse(nlh, 0, tb, HUSK_A_START_MAX, NULL);
-	request.token = attr_u64(tb[HUSK_A_START_TOKEN]);
-	request.uid = attr_u32(tb[HUSK_A_START_UID]);
-	request.timeout_ms = attr_u32(tb[HUSK_A_START_TIMEOUT_MS]);
-	attr_string(tb[HUSK_A_START_NAME], request.name, sizeof(request.name));
-	requests->fn(&request, requests->arg);
+	if (nlmsg_hdr(msg)->nlmsg_type == requests->family && husk_nl_parse_request(msg, &request))
+		requests->fn(&request, requests->arg);
 	return NL_OK;
 }
 
@@ -227,6 +235,8 @@ int husk_nl_read_requests(struct husk_nl *nl, void (*fn)(const struct husk_nl_re
 	struct requests requests = { nl->family, fn, arg };
 	int ret;
 
+	while (nl->earlies)
+		fn(&nl->early[--nl->earlies], arg);
 	nl_socket_modify_cb(nl->sock, NL_CB_MSG_IN, NL_CB_CUSTOM, husk_nl_on_message, NULL);
 	nl_socket_modify_cb(nl->sock, NL_CB_VALID, NL_CB_CUSTOM, on_request, &requests);
 	nl_socket_modify_err_cb(nl->sock, NL_CB_CUSTOM, on_late, NULL);
