@@ -151,8 +151,10 @@ static int relay_released(struct notifier_block *nb, unsigned long event, void *
 		put_pid(relay_daemon_pid);
 	}
 	for (s = relay_starts; s < relay_starts + HUSK_START_PENDING; s++)
-		if (s->token && s->portid == notify->portid)
+		if (s->token && s->portid == notify->portid) {
 			relay_orphan(s);
+			mod_delayed_work(husk_wq, &relay_work, 1);	/* it looks when the next is due */
+		}
 	mutex_unlock(&relay_lock);
 	return NOTIFY_DONE;
 }
