@@ -88,13 +88,13 @@ rate() {
 	_ms=$(awk -v a=$_up '{ print int(1000 * ($1 - a)) }' /proc/uptime)
 	used=$(($(count $2) - _before)) ms=$_ms
 }
-rate 1 entries
+rate 0.5 entries
 full=$((used * 1000 / ms))	# a second
 limit=$((full / 10 + 1))
 check nl_set_owner setuidgid user husk set --exit-limit $limit --stats 0.2 fast
 equal nl_set_shown "$(husk set --json fast | cut -d, -f3-)" " \"cpu_limit\": 0, \"exit_limit\": $limit, \"stats_ms\": 200}"
 # what the limit allows at once, and what is done between two looks, come on top
-rate 2 entries
+rate 1 entries
 most=$((limit * ms / 1000 + full / 10))
 [ $used -gt 0 ] && [ $used -le $most ] && ok nl_exit_limit || not_ok nl_exit_limit "$used exits in $ms ms, not 1 to $most; $full a second without"
 like nl_held "$(husk show fast)" 'limit [0-9]+ exits a second, held back for [0-9.]+(ms|s)'
@@ -103,9 +103,9 @@ refused nl_set_admin $HOST "administrator" setuidgid user husk set --cpu-limit 0
 # nor in a user namespace of his own, where he has all capabilities
 refused nl_set_namespace $HOST "administrator|another user" setuidgid user unshare --user --map-root-user husk set --cpu-limit 0 fast
 check nl_set_stats setuidgid user husk set --stats 1 fast
-sleep 1
+sleep 0.3
 # 5 % of what its thread spends in the kernel's RUN; it is busy outside, too
-rate 2 run_ns
+rate 1 run_ns
 used=$((used / 1000000)) most=$((ms / 5 + 30))
 [ $used -gt 0 ] && [ $used -le $most ] && ok nl_cpu_limit || not_ok nl_cpu_limit "$used of $ms ms, not 1 to $most"
 check nl_set_off husk set --cpu-limit 0 fast
@@ -154,7 +154,7 @@ check nl_start_root husk start good-3
 # an asker that is gone leaves its place, but not at once: the daemon has its request
 kill $_late
 wait $_late 2>/dev/null
-sleep 1.5
+sleep 1.1
 check nl_start_room setpriv --reuid=2003 --clear-groups husk start good-4
 husk start --timeout 60 late >/dev/null 2>/tmp/orphan &
 _asker=$!
