@@ -100,7 +100,7 @@ static int husk_fault_put_last(struct sk_buff *skb, const struct husk_flight *f)
 	return 0;
 }
 
-static int husk_fault_put(struct sk_buff *skb, struct husk_vcpu *vcpu)
+static int husk_fault_put(struct sk_buff *skb, struct husk_vcpu *vcpu, u32 signal)
 {
 	u32 n, last = vcpu->exit_seq;
 
@@ -111,7 +111,8 @@ static int husk_fault_put(struct sk_buff *skb, struct husk_vcpu *vcpu)
 	    husk_nl_put_u64(skb, HUSK_A_FAULT_RIP, vcpu->regs.rip) ||
 	    husk_nl_put_u64(skb, HUSK_A_FAULT_HW_REASON, vcpu->exit.hw_reason) ||
 	    husk_nl_put_u64(skb, HUSK_A_FAULT_INFO0, vcpu->exit.info[0]) ||
-	    husk_nl_put_u64(skb, HUSK_A_FAULT_INFO1, vcpu->exit.info[1]))
+	    husk_nl_put_u64(skb, HUSK_A_FAULT_INFO1, vcpu->exit.info[1]) ||
+	    (signal && nla_put_u32(skb, HUSK_A_FAULT_SIGNAL, signal)))
 		return -EMSGSIZE;
 	for (n = last - min_t(u32, last, HUSK_FAULT_EXITS) + 1; n != last + 1; n++)
 		if (husk_fault_put_last(skb, &vcpu->stats->flight[n % HUSK_FLIGHT_LEN]))
@@ -121,12 +122,12 @@ static int husk_fault_put(struct sk_buff *skb, struct husk_vcpu *vcpu)
 
 static_assert(HUSK_FAULT_EXITS <= HUSK_FLIGHT_LEN);
 
-void husk_fault_send(struct husk_vcpu *vcpu)
+void husk_fault_send(struct husk_vcpu *vcpu, u32 signal)
 {
 	void *header = NULL;
 	struct sk_buff *skb = husk_event_new(HUSK_NL_GROUP_FAULTS, HUSK_CMD_FAULT, &header);
 
-	husk_event_multicast(skb, header, HUSK_NL_GROUP_FAULTS, !header || husk_fault_put(skb, vcpu));
+	husk_event_multicast(skb, header, HUSK_NL_GROUP_FAULTS, !header || husk_fault_put(skb, vcpu, signal));
 }
 
 /* ---- statistics ---- */

@@ -498,7 +498,7 @@ void husk_netlink_exit(void);
 /* Multicast a lifecycle event of vm. kind: HUSK_LIFE_x of uapi/husk_netlink.h. Any process context. */
 void husk_event_send(struct husk_vm *vm, u32 kind, u64 detail);
 /* Multicast that the guest can't go on: vcpu->run and vcpu->exit say why. Its own thread. */
-void husk_fault_send(struct husk_vcpu *vcpu);
+void husk_fault_send(struct husk_vcpu *vcpu, u32 signal);
 /* Multicast the VM's counters. */
 void husk_stats_send(struct husk_vm *vm);
 

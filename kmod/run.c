@@ -277,7 +277,7 @@ static void husk_crashed(struct husk_vcpu *vcpu)
 	if (xchg(&vcpu->vm->crashed, true))
 		return;
 	husk_event_send(vcpu->vm, HUSK_LIFE_CRASHED, vcpu->exit.reason);
-	husk_fault_send(vcpu);
+	husk_fault_send(vcpu, 0);
 }
 
 static int husk_serve_init(struct husk_vcpu *vcpu)

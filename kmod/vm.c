@@ -313,6 +313,24 @@ static int husk_vm_publish(struct husk_vm *vm)
 	return ret;
 }
 
+/* Files are closed by the last thread of a process that ends: of which signal, 0 for none. wait(2)'s low bits */
+static u32 husk_dying_of(void)
+{
+	return current->flags & PF_EXITING ? current->exit_code & 0x7f : 0;
+}
+
+/* A worker that was killed says nothing about its VM any more: what its vCPUs did last. */
+static void husk_vm_died(struct husk_vm *vm, u32 signal)
+{
+	struct husk_vcpu *vcpu;
+	int i;
+
+	husk_event_send(vm, HUSK_LIFE_DESTROYED, signal);
+	husk_for_each_vcpu(i, vcpu, vm)
+		if (signal && vcpu->exit_seq)
+			husk_fault_send(vcpu, signal);
+}
+
 static void husk_vm_release(struct kref *ref)
 {
 	struct husk_vm *vm = container_of(ref, struct husk_vm, ref);
@@ -328,7 +346,7 @@ static void husk_vm_release(struct kref *ref)
 	}
 	mutex_unlock(&husk_vms_lock);
 	if (listed)
-		husk_event_send(vm, HUSK_LIFE_DESTROYED, 0);
+		husk_vm_died(vm, husk_dying_of());
 	husk_vm_free(vm);
 }
 

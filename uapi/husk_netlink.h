@@ -100,7 +100,7 @@
 	X(STOP_REQUESTED, "stop-requested", "the guest is asked to power off; detail: timeout in ms") \
 	X(KILLED,	"killed",	"it will not run again") \
 	X(CRASHED,	"crashed",	"the guest can't go on; detail: HUSK_REASON_x of the last exit") \
-	X(DESTROYED,	"destroyed",	"the last reference is gone") \
+	X(DESTROYED,	"destroyed",	"the last reference is gone; detail: the signal that its process died of, or 0") \
 	X(RESET,	"reset",	"its vCPUs and interrupt hardware are as at power-on") \
 	X(BUTTON,	"button",	"someone asked for its power button to be pressed") \
 	X(RESET_REQUESTED, "reset-requested", "someone asked for a reset") \
@@ -259,6 +259,7 @@ enum husk_a_fault {
 	HUSK_A_FAULT_INFO0,		/* u64, and what it says of it */
 	HUSK_A_FAULT_INFO1,		/* u64 */
 	HUSK_A_FAULT_LAST,		/* nest enum husk_a_last, repeated: the last exits, oldest first */
+	HUSK_A_FAULT_SIGNAL,		/* u32: the VM ended because its process died of this signal; not sent else */
 
 	__HUSK_A_FAULT_MAX,
 	HUSK_A_FAULT_MAX = __HUSK_A_FAULT_MAX - 1

@@ -125,6 +125,10 @@ static void print_detail(uint32_t kind, uint64_t detail)
 	case HUSK_LIFE_VCPU_CREATED:
 		printf(", vCPU %" PRIu64, detail);
 		break;
+	case HUSK_LIFE_DESTROYED:
+		if (detail)
+			printf(", its process died of signal %" PRIu64, detail);
+		break;
 	case HUSK_LIFE_STOP_REQUESTED:
 		printf(", %" PRIu64 " ms", detail);
 		break;
@@ -157,6 +161,8 @@ static void print_life(const struct events *e, const struct husk_nl_event *event
 static void print_fault(const struct events *e, const struct husk_nl_event *event)
 {
 	print_head(e, event, "fault");
+	if (event->fault.signal)
+		printf(e->json ? ", \"signal\": %" PRIu32 : ", its process died of signal %" PRIu32, event->fault.signal);
 	printf(e->json ? ", \"vcpu\": %" PRIu32 ", \"exit\": \"%s\", \"reason\": \"%s\", \"rip\": \"%#" PRIx64 "\""
 			 ", \"hw_reason\": %" PRIu64 ", \"info\": [\"%#" PRIx64 "\", \"%#" PRIx64 "\"], \"last\": [" :
 			 ", vCPU %" PRIu32 ": %s, behind it %s at rip %#" PRIx64 ", hardware reason %" PRIu64

@@ -69,6 +69,7 @@ struct husk_nl_event {
 		} life;
 		struct {
 			uint32_t vcpu, exit, reason, lasts;
+			uint32_t signal;	/* its process died of; 0: the guest can't go on */
 			uint64_t rip, hw_reason, info0, info1;
 			struct husk_nl_last last[HUSK_FAULT_EXITS];
 		} fault;

@@ -83,6 +83,7 @@ static void parse_fault(struct nlattr *attrs, int len, struct husk_nl_event *e)
 	nla_memcpy(e->uuid, tb[HUSK_A_FAULT_VM_UUID], sizeof(e->uuid));
 	e->fault.vcpu = attr_u32(tb[HUSK_A_FAULT_VCPU_ID]);
 	e->fault.exit = attr_u32(tb[HUSK_A_FAULT_EXIT]);
+	e->fault.signal = attr_u32(tb[HUSK_A_FAULT_SIGNAL]);
 	e->fault.reason = attr_u32(tb[HUSK_A_FAULT_REASON]);
 	e->fault.rip = attr_u64(tb[HUSK_A_FAULT_RIP]);
 	e->fault.hw_reason = attr_u64(tb[HUSK_A_FAULT_HW_REASON]);
