@@ -64,10 +64,10 @@ static void *serve(void *listener)
 	return NULL;
 }
 
-pid_t child_start(const char *const argv[], int fd, bool listening, int log)
+pid_t child_start(const char *const argv[], int fd, unsigned int how, int log)
 {
 	(void)argv;
-	(void)listening;
+	(void)how;
 	(void)log;
 	pthread_create(&server, NULL, serve, (void *)(intptr_t)dup(fd));
 	return getpid();		/* nobody to wait for */

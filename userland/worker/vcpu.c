@@ -132,7 +132,11 @@ static void *vcpu_thread(void *vcpu)
 {
 	struct vcpu *v = vcpu;
 	struct machine *m = v->machine;
+	char name[16];
 
+	/* by the thread itself: for another one it takes a file of /proc */
+	snprintf(name, sizeof(name), "vcpu%u", v->id);
+	pthread_setname_np(pthread_self(), name);
 	while (atomic_load_explicit(&m->end, memory_order_relaxed) == END_NONE) {
 		if (!husk_vcpu_run(v->fd)) {
 			if (v->run->exit < HUSK_EXIT_COUNT)
@@ -152,7 +156,6 @@ static void *vcpu_thread(void *vcpu)
 enum husk_status vcpu_start(struct vcpu *v)
 {
 	pthread_attr_t attr;
-	char name[16];
 	int err;
 
 	v->run->immediate_exit = 0;
@@ -164,8 +167,6 @@ enum husk_status vcpu_start(struct vcpu *v)
 	if (err)
 		return fail(HUSK_STATUS_FAIL, "no thread for vCPU %u: %s", v->id, strerror(err));
 	v->started = true;
-	snprintf(name, sizeof(name), "vcpu%u", v->id);
-	pthread_setname_np(v->thread, name);
 	return HUSK_STATUS_OK;
 }
 

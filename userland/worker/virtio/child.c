@@ -13,13 +13,22 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "worker/privileges.h"
 #include "worker/virtio/child.h"
 
 #define LOG_SIZE	4096
 #define END_MS		10000
 
+/* What stays is for a file of another user's, which root has been told to open. */
+static int drop_privileges(void)
+{
+	static const cap_value_t keep[] = { CAP_DAC_OVERRIDE };
+
+	return privileges_bound(keep, 1) < 0 ? -1 : privileges_set(keep, 1);
+}
+
 /* Signals that the worker takes by a descriptor are not blocked there. */
-static void become(const char *const argv[], int fd, bool listening, int log)
+static void become(const char *const argv[], int fd, unsigned int how, int log)
 {
 	char pid[16];
 	sigset_t none;
@@ -27,10 +36,12 @@ static void become(const char *const argv[], int fd, bool listening, int log)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+	if (how & CHILD_UNPRIVILEGED && !geteuid() && drop_privileges() < 0)
+		_exit(127);
 	if (dup2(log, STDERR_FILENO) < 0 || dup2(fd, CHILD_FD) < 0)
 		_exit(127);
 	close_range(CHILD_FD + 1, ~0U, 0);
-	if (listening) {
+	if (how & CHILD_LISTENING) {
 		snprintf(pid, sizeof(pid), "%d", getpid());
 		setenv("LISTEN_PID", pid, 1);
 		setenv("LISTEN_FDS", "1", 1);
@@ -40,14 +51,14 @@ static void become(const char *const argv[], int fd, bool listening, int log)
 	_exit(127);
 }
 
-pid_t child_start(const char *const argv[], int fd, bool listening, int log)
+pid_t child_start(const char *const argv[], int fd, unsigned int how, int log)
 {
 	/* dup2() of a number onto itself would leave it close-on-exec */
 	int other = fd == CHILD_FD ? dup(fd) : fd;
 	pid_t pid = fork();
 
 	if (!pid)
-		become(argv, other, listening, log);
+		become(argv, other, how, log);
 	if (other != fd)
 		close(other);
 	return pid;

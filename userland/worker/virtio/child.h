@@ -8,13 +8,15 @@
 
 #define CHILD_FD	3	/* the descriptor that the child is given, as that number */
 
+#define CHILD_LISTENING		(1U << 0)	/* it is told of fd as systemd does it (sd_listen_fds(3)) */
+#define CHILD_UNPRIVILEGED	(1U << 1)	/* if we are root, it has no capability but that to open its file */
+
 /*
  * Start a program of PATH, which inherits standard streams and fd only, and gets no
- * privileges that we don't have. listening: it is told of fd as systemd does it
- * (sd_listen_fds(3)). log: what it says on its standard error, beginning with why there
+ * privileges that we don't have. log: what it says on its standard error, beginning with why there
  * is no such program. -1 with errno
  */
-pid_t child_start(const char *const argv[], int fd, bool listening, int log);
+pid_t child_start(const char *const argv[], int fd, unsigned int how, int log);
 
 /* Wait until it has ended, 10 seconds at most; its exit status, or -1 */
 int child_end(pid_t pid);

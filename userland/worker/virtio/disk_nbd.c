@@ -405,7 +405,7 @@ static enum husk_status connect_nbd(struct nbd *n, const struct disk_options *o)
 	enum husk_status status = HUSK_STATUS_OK;
 
 	if (listener >= 0 && log >= 0)
-		n->pid = child_start(argv, listener, true, log);
+		n->pid = child_start(argv, listener, CHILD_LISTENING | CHILD_UNPRIVILEGED, log);
 	if (n->pid <= 0)
 		status = fail(HUSK_STATUS_FAIL, "--disk %s: qemu-nbd does not start: %s", o->path, strerror(errno));
 	close(listener);

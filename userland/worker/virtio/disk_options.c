@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "worker/config.h"
+#include "worker/jail.h"
 #include "worker/virtio/block.h"
 #include "worker/virtio/disk.h"
 #include "worker/virtio/option.h"
@@ -58,5 +59,6 @@ enum husk_status option_disk(struct config *config, const char *text)
 		return fail(HUSK_STATUS_FAIL, "out of memory");
 	config->disks++;
 	status = option_parse("disk", text, &o->path, keys, o);
+	config->jail_devices |= o->format && !strcmp(o->format, "qcow2") ? JAIL_CHILD : JAIL_DISK;
 	return status ? status : config_add_device(config, block_create, o);
 }

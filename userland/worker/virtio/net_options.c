@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "worker/config.h"
+#include "worker/jail.h"
 #include "worker/virtio/net.h"
 #include "worker/virtio/option.h"
 
@@ -89,5 +90,6 @@ enum husk_status option_net(struct config *config, const char *text)
 	else if (strcmp(kind, "user"))
 		return fail(HUSK_STATUS_USAGE, "--net %s: give tap=INTERFACE or user", text);
 	status = check(o, text);
+	config->jail_devices |= o->interface ? JAIL_TAP : 0;
 	return status ? status : config_add_device(config, net_create, o);
 }

@@ -239,7 +239,7 @@ static enum husk_status start(struct passt *p, const struct net_options *o)
 	if (log < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		return fail(HUSK_STATUS_FAIL, "--net user: no socket: %s", strerror(errno));
 	p->watch.fd = pair[0];
-	pid = child_start(argv, pair[1], false, log);
+	pid = child_start(argv, pair[1], 0, log);
 	if (pid < 0)
 		status = fail(HUSK_STATUS_FAIL, "--net user: no process for passt: %s", strerror(errno));
 	else if (child_end(pid))

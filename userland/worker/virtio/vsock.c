@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "worker/config.h"
+#include "worker/jail.h"
 #include "worker/virtio/virtio.h"
 
 #define QUEUE_SIZE	128
@@ -286,5 +287,6 @@ enum husk_status option_vsock(struct config *config, const char *text)
 	for (unsigned int i = 0; i < config->devices; i++)
 		if (config->device[i].create == vsock_create)
 			return fail(HUSK_STATUS_USAGE, "--vsock: once only");
+	config->jail_devices |= JAIL_VHOST;
 	return config_add_device(config, vsock_create, cid);
 }
