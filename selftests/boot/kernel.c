@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * A test kernel for the loaders and for --testdev: checks what it was told, says "ok NAME" or
- * "not ok NAME" on COM1, ends by the debug-exit port with the number of failures.
+ * "not ok NAME" on COM1, ends by the debug-exit port with the number of failures. With "serve" on the
+ * command line it stays: it powers off when its button is pressed, and does what is typed, a letter each.
  */
 typedef unsigned char u8;
 typedef unsigned short u16;
@@ -16,6 +17,11 @@ typedef unsigned long long u64;
 #define LINE		5
 #define MMIO		0xff000000u
 #define PAGE		4096
+#define PM_EVENT	0x600
+#define PM_CONTROL	0x604
+#define PM_BUTTON	0x100
+#define PM_OFF		(5 << 10 | 1 << 13)
+#define RESET		0xcf9
 
 extern u8 bss_end[];
 void irq_entry(void);
@@ -32,6 +38,7 @@ static void *at(u32 address)
 }
 
 static void outb(u16 port, u8 value) { __asm__ volatile("outb %0, %1" :: "a"(value), "Nd"(port)); }
+static void outw(u16 port, u16 value) { __asm__ volatile("outw %0, %1" :: "a"(value), "Nd"(port)); }
 static void outl(u16 port, u32 value) { __asm__ volatile("outl %0, %1" :: "a"(value), "Nd"(port)); }
 static u8 inb(u16 port) { u8 v; __asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port)); return v; }
 static u16 inw(u16 port) { u16 v; __asm__ volatile("inw %1, %0" : "=a"(v) : "Nd"(port)); return v; }
@@ -210,25 +217,81 @@ void irq(void)
 {
 	irqs++;
 	outb(LINES + LINE, 0);
+	outb(0xa0, 0x20);
 	outb(0x20, 0x20);
 }
 
-/* Through the 8259s: vectors 0x20 and 0x28, all but the test's line masked */
-static void test_line(void)
+/* Through the 8259s: vectors 0x20 and 0x28, all lines but these masked */
+static void open_lines(u32 lines)
 {
 	static u64 idt[0x30];
 	struct { u16 limit; u32 base; } __attribute__((packed)) idtr = { sizeof(idt) - 1, (u32)idt - BASE };
-	static const u8 init[][2] = { { 0x20, 0x11 }, { 0x21, 0x20 }, { 0x21, 4 }, { 0x21, 1 }, { 0x21, 0xff & ~(1 << LINE) },
-				      { 0xa0, 0x11 }, { 0xa1, 0x28 }, { 0xa1, 2 }, { 0xa1, 1 }, { 0xa1, 0xff } };
+	const u8 init[][2] = { { 0x20, 0x11 }, { 0x21, 0x20 }, { 0x21, 4 }, { 0x21, 1 }, { 0x21, ~lines & 0xff },
+			       { 0xa0, 0x11 }, { 0xa1, 0x28 }, { 0xa1, 2 }, { 0xa1, 1 }, { 0xa1, ~lines >> 8 & 0xff } };
 	u32 entry = (u32)irq_entry;
 
 	for (u32 i = 0; i < sizeof(init) / 2; i++)
 		outb(init[i][0], init[i][1]);
-	idt[0x20 + LINE] = (entry & 0xffff) | 8u << 16 | (u64)((entry & 0xffff0000) | 0x8e00) << 32;
+	for (u32 i = 0x20; i < 0x30; i++)
+		idt[i] = (entry & 0xffff) | 8u << 16 | (u64)((entry & 0xffff0000) | 0x8e00) << 32;
 	__asm__ volatile("lidt %0" :: "m"(idtr));
+}
+
+static void test_line(void)
+{
+	open_lines(1 << LINE);
 	outb(LINES + LINE, 1);
 	__asm__ volatile("sti; nop; nop; cli" ::: "memory");
 	check("line", irqs == 1);
+}
+
+/* One that ends as a guest does that is broken */
+static void crash(void)
+{
+	static const struct { u16 limit; u32 base; } __attribute__((packed)) none;
+
+	__asm__ volatile("lidt %0; int3" :: "m"(none));
+}
+
+static void typed(u8 letter)
+{
+	switch (letter) {
+	case 'p':
+		outw(PM_CONTROL, PM_OFF);
+		break;
+	case 'r':
+		outb(RESET, 6);
+		break;
+	case 's':
+		for (;;)
+			;
+	case 'c':
+		crash();
+		break;
+	default:
+		print((const char[]){ '<', letter, '>', '\n', 0 });
+	}
+}
+
+/* COM1 and the power button interrupt; nothing else does. */
+static void serve(int deaf)
+{
+	open_lines(1 << 2 | 1 << 4 | 1 << 9);
+	outb(COM1 + 1, 1);
+	outb(COM1 + 4, 8);
+	outw(PM_EVENT + 2, PM_BUTTON);
+	print("serving\n");
+	for (;;) {
+		while (inb(COM1 + 5) & 1)
+			typed(inb(COM1));
+		if (inw(PM_EVENT) & PM_BUTTON) {
+			outw(PM_EVENT, PM_BUTTON);
+			print("button\n");
+			if (!deaf)
+				outw(PM_CONTROL, PM_OFF);
+		}
+		__asm__ volatile("sti; hlt; cli" ::: "memory");
+	}
 }
 
 void main(u32 eax, u32 ebx)
@@ -237,6 +300,8 @@ void main(u32 eax, u32 ebx)
 
 	say("cmdline", cmdline);
 	test_bss();
+	if (has(cmdline, "serve"))
+		serve(has(cmdline, "deaf"));
 	if (has(cmdline, "testdev")) {
 		test_scratch();
 		test_unmap();

@@ -1,65 +1,139 @@
 // SPDX-License-Identifier: GPL-2.0
 /* husk ls: the VMs that the caller may see. */
+#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
+#include "defined.h"
 #include "format.h"
 #include "vm.h"
 
 static const char ls_usage[] =
-	"usage: husk ls [--json]\n"
+	"usage: husk ls [--all] [--json]\n"
 	"\n"
 	"List your VMs; root sees all. MAPPED is the memory that the guest has touched,\n"
-	"PID the worker process.\n";
+	"PID the worker process. With --all also those that are defined and do not run: they\n"
+	"are off, or waiting for the daemon to start them again.\n";
 
-static void ls_json(const struct husk_nl_vm *vm, size_t count)
+/* Live ones, then those that are off */
+struct listing {
+	struct husk_nl_vm *vm;
+	size_t count;
+	char (*off)[HUSK_NAME_LEN];
+	size_t offs, room;
+};
+
+static int add_off(const char *name, void *arg)
 {
-	printf("[");
-	for (size_t i = 0; i < count; i++) {
-		printf(i ? ",\n {" : "\n {");
-		vm_json(&vm[i]);
-		printf("}");
+	struct listing *l = arg;
+
+	for (size_t i = 0; i < l->count; i++)
+		if (!strcmp(l->vm[i].name, name))
+			return 0;
+	if (l->offs == l->room) {
+		l->room = l->room ? 2 * l->room : 16;
+		l->off = reallocarray(l->off, l->room, sizeof(*l->off));
+		if (!l->off)
+			die(HUSK_STATUS_FAIL, "out of memory");
 	}
-	printf(count ? "\n]\n" : "]\n");
+	snprintf(l->off[l->offs++], HUSK_NAME_LEN, "%s", name);
+	return 0;
 }
 
-static void ls_table(const struct husk_nl_vm *vm, size_t count)
+static const char *off_state(const char *name)
 {
+	switch (defined_state(name)) {
+	case DEFINED_WAITING:
+		return "waiting";
+	case DEFINED_LIVE:	/* the VM is not there yet, or not any more */
+		return "changing";
+	default:
+		return "off";
+	}
+}
+
+static void ls_json(const struct listing *l)
+{
+	const char *before = "\n {";
+
+	printf("[");
+	for (size_t i = 0; i < l->count; i++, before = ",\n {") {
+		fputs(before, stdout);
+		vm_json(&l->vm[i]);
+		printf(", \"defined\": %s}", defined_exists(l->vm[i].name) ? "true" : "false");
+	}
+	for (size_t i = 0; i < l->offs; i++, before = ",\n {") {
+		printf("%s\"name\": ", before);
+		json_string(l->off[i]);
+		printf(", \"state\": \"%s\", \"defined\": true, \"autostart\": %s}", off_state(l->off[i]),
+		       defined_autostart(l->off[i]) ? "true" : "false");
+	}
+	printf(l->count + l->offs ? "\n]\n" : "]\n");
+}
+
+static void widen(int *width, const char *name)
+{
+	if ((int)strlen(name) > *width)
+		*width = strlen(name);
+}
+
+static void ls_table(const struct listing *l)
+{
+	const struct husk_nl_vm *vm = l->vm;
 	int width = strlen("NAME");
 	struct text memory, mapped, age;
 	uint64_t now = vm_now();
 	size_t i;
 
-	for (i = 0; i < count; i++)
-		if ((int)strlen(vm[i].name) > width)
-			width = strlen(vm[i].name);
+	for (i = 0; i < l->count; i++)
+		widen(&width, vm[i].name);
+	for (i = 0; i < l->offs; i++)
+		widen(&width, l->off[i]);
 	printf("%6s  %-*s  %-8s %5s  %8s  %8s  %7s  %6s  %11s\n",
 	       "ID", width, "NAME", "STATE", "VCPUS", "MEMORY", "MAPPED", "PID", "OWNER", "AGE");
-	for (i = 0; i < count; i++)
+	for (i = 0; i < l->count; i++)
 		printf("%6" PRIu32 "  %-*s  %-8s %5" PRIu32 "  %8s  %8s  %7" PRIu32 "  %6" PRIu32 "  %11s\n",
 		       vm[i].id, width, vm[i].name, husk_vm_state_name(vm[i].state), vm[i].vcpus,
 		       format_bytes(&memory, vm[i].memory), format_bytes(&mapped, vm[i].mapped_pages * 4096),
 		       vm[i].owner_pid, vm[i].owner_uid, format_age(&age, now - vm[i].created_ns));
+	for (i = 0; i < l->offs; i++)
+		printf("%6s  %-*s  %s\n", "-", width, l->off[i], off_state(l->off[i]));
 }
 
 int cmd_ls(int argc, char **argv)
 {
-	struct husk_nl_vm *vm;
+	static const struct option options[] = {
+		{ "all", no_argument, NULL, 'a' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ }
+	};
+	struct listing l = {};
 	struct husk_nl *nl;
-	bool json = false;
-	size_t count;
+	bool json = false, all = false;
+	int c;
 
-	parse_plain(argc, argv, ls_usage, &json, 0, 0);
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		if (c != 'a' && c != 'j')
+			usage(ls_usage, c == 'h');
+		all |= c == 'a';
+		json |= c == 'j';
+	}
+	if (optind < argc)
+		usage(ls_usage, false);
 	nl = vm_connect();
-	vm = vm_list(nl, &count);
+	l.vm = vm_list(nl, &l.count);
+	if (all)
+		husk_definition_names(HUSK_DEFINITIONS, add_off, &l);
 	if (json)
-		ls_json(vm, count);
+		ls_json(&l);
 	else
-		ls_table(vm, count);
-	free(vm);
+		ls_table(&l);
+	free(l.vm);
+	free(l.off);
 	husk_nl_close(nl);
 	return HUSK_STATUS_OK;
 }

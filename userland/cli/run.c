@@ -15,6 +15,7 @@
 #include "cli.h"
 #include "lib/libhusk.h"
 #include "lib/run_options.h"
+#include "run_help.h"
 
 static const char run_head[] =
 	"usage: husk run --disk FILE | --kernel FILE | --firmware NAME [OPTIONS]\n"
@@ -43,7 +44,7 @@ static const struct option options[] = {
 	{ }
 };
 
-static void help_option(const char *name, const char *argument, const char *text)
+void help_option(const char *name, const char *argument, const char *text)
 {
 	enum { TEXT = 22 };
 	int n = printf("  --%s%s%s", name, argument ? " " : "", argument ? argument : "");
@@ -61,14 +62,19 @@ static void help_option(const char *name, const char *argument, const char *text
 	}
 }
 
-static void help(void)
+void help_run_options(void)
 {
-	fputs(run_head, stdout);
 #define SECTION(title) printf("\n%s:\n", title);
 #define OPTION(id, name, argument, text) help_option(name, argument, text);
 	HUSK_RUN_OPTIONS(SECTION, OPTION)
 #undef OPTION
 #undef SECTION
+}
+
+static void help(void)
+{
+	fputs(run_head, stdout);
+	help_run_options();
 	help_option("detach", NULL, "return when the guest runs, print the name;\n'husk console NAME' connects");
 	usage(run_tail, true);
 }
@@ -113,24 +119,6 @@ static void parse(struct worker_args *args, int argc, char **argv)
 		die(HUSK_STATUS_USAGE, "\"%s\" is no option: 'husk run --help' lists them", argv[optind]);
 }
 
-/* husk-vm beside ourselves, or in ../libexec/husk */
-static void find_worker(char path[PATH_MAX])
-{
-	static const char * const places[] = { "/husk-vm", "/../libexec/husk/husk-vm" };
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	if (n <= 0)
-		die(HUSK_STATUS_FAIL, "/proc/self/exe: %s (is /proc mounted?)", strerror(errno));
-	self[n] = 0;
-	*strrchr(self, '/') = 0;
-	for (int i = 0; i < 2; i++)
-		if (snprintf(path, PATH_MAX, "%s%s", self, places[i]) < PATH_MAX && !access(path, X_OK))
-			return;
-	die(HUSK_STATUS_FAIL, "husk-vm is not in %s nor in %s/../libexec/husk: install it beside husk",
-	    self, self);
-}
-
 /* The worker has a session of its own: the terminal's signals are ours. */
 static pid_t start_worker(struct worker_args *args, int *lifeline)
 {
@@ -138,7 +126,8 @@ static pid_t start_worker(struct worker_args *args, int *lifeline)
 	int pair[2];
 	pid_t pid;
 
-	find_worker(path);
+	if (husk_worker_path(path) < 0)
+		die(HUSK_STATUS_FAIL, "husk-vm is neither beside husk nor in ../libexec/husk from there (or is /proc not mounted?)");
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
 		die(HUSK_STATUS_FAIL, "no socket: %s", strerror(errno));
 	snprintf(number, sizeof(number), "%d", pair[1]);

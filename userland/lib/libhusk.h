@@ -70,6 +70,8 @@ const char *husk_rundir(void);
 int husk_control_path(char path[HUSK_CONTROL_LEN], const char *name);
 /* Connect to a control socket of that user's, send one line. Answers the socket, or -1: EPERM if it is another's. */
 int husk_control_connect(const char *path, uid_t owner, const char *line);
+/* husk-vm, beside the program that asks or in ../libexec/husk from there. -1 with errno */
+int husk_worker_path(char path[4096]);
 /* What --firmware knows by name, which is its package's, too, the default first; path ends with NULL */
 #define HUSK_FIRMWARE	2
 struct husk_firmware {

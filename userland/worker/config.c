@@ -234,6 +234,39 @@ static enum husk_status option_lifeline(struct config *c, const char *text)
 	return HUSK_STATUS_OK;
 }
 
+/* The options that huskd gives, as root */
+static enum husk_status option_last_word(struct config *c, const char *text)
+{
+	c->last_word = atoi(text);
+	return HUSK_STATUS_OK;
+}
+
+static enum husk_status option_last_console(struct config *c, const char *text)
+{
+	c->last_console = atoi(text);
+	return HUSK_STATUS_OK;
+}
+
+static enum husk_status option_jail_uid(struct config *c, const char *text)
+{
+	c->jail_uid = strtoul(text, NULL, 10);
+	return HUSK_STATUS_OK;
+}
+
+static enum husk_status option_owner(struct config *c, const char *text)
+{
+	c->owner = strtoul(text, NULL, 10);
+	return HUSK_STATUS_OK;
+}
+
+/* Of 'husk create' and its like: are the other options right? Nothing is booted. */
+static enum husk_status option_check(struct config *c, const char *text)
+{
+	(void)text;
+	c->check = true;
+	return HUSK_STATUS_OK;
+}
+
 static const struct {
 	const char *name;
 	bool argument;
@@ -245,6 +278,11 @@ static const struct {
 #undef OPTION
 #undef SECTION
 	{ "lifeline", true, option_lifeline },
+	{ "last-word", true, option_last_word },
+	{ "last-console", true, option_last_console },
+	{ "jail-uid", true, option_jail_uid },
+	{ "owner", true, option_owner },
+	{ "check", false, option_check },
 };
 #define OPTIONS	(sizeof(options) / sizeof(options[0]))
 
@@ -285,7 +323,8 @@ enum husk_status config_init(struct config *c, int argc, char **argv)
 	enum husk_status status;
 
 	memset(c, 0, sizeof(*c));
-	c->kernel.fd = c->initrd.fd = c->firmware.fd = c->firmware_log = c->lifeline = -1;
+	c->kernel.fd = c->initrd.fd = c->firmware.fd = c->firmware_log = c->lifeline = c->last_word = c->last_console = -1;
+	c->owner = geteuid();
 	c->serial = "";
 	for (int i = 0; i < BOOT_MODULES; i++)
 		c->module[i].image.fd = -1;

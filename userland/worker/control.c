@@ -34,21 +34,24 @@ static void log_path(const struct control *ctl, char *path, size_t room)
 static void detach(struct control *ctl)
 {
 	char path[HUSK_CONTROL_LEN];
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	int log;
 
 	log_path(ctl, path, sizeof(path));
 	unlink(path);
 	log = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
-	if (null >= 0) {
-		dup2(null, 0);
-		dup2(null, 1);
-		dup2(log >= 0 ? log : null, 2);
-		close(null);
-	}
+	dup2(ctl->null, 0);
+	dup2(ctl->null, 1);
+	dup2(log >= 0 ? log : ctl->null, 2);
 	if (log >= 0)
 		close(log);
 	ctl->detached = true;
+}
+
+/* The daemon has given us streams of its own already. */
+static void let_go(struct control *ctl)
+{
+	if (ctl->config->last_word < 0)
+		detach(ctl);
 	close(ctl->config->lifeline);
 	ctl->config->lifeline = -1;
 }
@@ -59,7 +62,7 @@ static void serve_lifeline(struct control *ctl, struct machine *m)
 	ssize_t n = recv(ctl->config->lifeline, line, sizeof(line) - 1, MSG_DONTWAIT);
 
 	if (n > 0 && !strcmp(line, "detach"))
-		detach(ctl);
+		let_go(ctl);
 	else if (n >= 0 || (errno != EAGAIN && errno != EINTR))
 		machine_end(m, END_QUIT);
 }
@@ -147,11 +150,22 @@ static void do_balloon(struct client *client, struct machine *m, const char *arg
 	say(client, why, strlen(why));
 }
 
+static void do_output(struct client *client, struct machine *m, const char *argument)
+{
+	static uint8_t out[CONSOLE_RING];
+	uint64_t cursor = 0;
+	size_t n = console_read(m->console, &cursor, out, sizeof(out));
+
+	(void)argument;
+	say(client, (const char *)out, n);
+}
+
 static const struct {
 	const char *name;
 	void (*run)(struct client *client, struct machine *m, const char *argument);
 } commands[] = {
 	{ "console", do_console },
+	{ "output", do_output },
 	{ "quit", do_quit },
 	{ "show", do_show },
 	{ "show-json", do_show_json },
@@ -409,6 +423,18 @@ void control_ready(struct control *ctl)
 		send(ctl->config->lifeline, line, n, MSG_NOSIGNAL);
 }
 
+/* Clients see who listens, and want it to be the VM's owner. */
+static int listen_for(struct control *ctl, const char *path)
+{
+	uid_t own = geteuid(), owner = ctl->config->owner;
+	int ret;
+
+	if ((owner != own && chown(path, owner, -1) < 0) || seteuid(owner) < 0)
+		return -1;
+	ret = listen(ctl->listener, CONTROL_CLIENTS);
+	return seteuid(own) < 0 ? -1 : ret;
+}
+
 enum husk_status control_listen(struct control *ctl)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
@@ -424,10 +450,11 @@ enum husk_status control_listen(struct control *ctl)
 	/* The kernel gave us the name, so files that are there are of a worker that died. */
 	unlink(addr.sun_path);
 	log_path(ctl, log, sizeof(log));
-	unlink(log);
+	if (ctl->config->last_word < 0)		/* else it is the daemon's, and new */
+		unlink(log);
 	mask = umask(0177);
-	err = bind(ctl->listener, (struct sockaddr *)&addr, sizeof(addr)) < 0 ||
-	      listen(ctl->listener, CONTROL_CLIENTS) < 0 || stat(addr.sun_path, &st) < 0 ? errno : 0;
+	err = bind(ctl->listener, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen_for(ctl, addr.sun_path) < 0 ||
+	      stat(addr.sun_path, &st) < 0 ? errno : 0;
 	umask(mask);
 	if (err)
 		return fail(HUSK_STATUS_FAIL, "%s: %s", addr.sun_path, strerror(err));
@@ -450,9 +477,10 @@ enum husk_status control_init(struct control *ctl, struct config *config, struct
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	ctl->null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	ctl->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
-	if (ctl->signals < 0)
-		return fail(HUSK_STATUS_FAIL, "no signalfd: %s", strerror(errno));
+	if (ctl->null < 0 || ctl->signals < 0)
+		return fail(HUSK_STATUS_FAIL, "no %s: %s", ctl->null < 0 ? "/dev/null" : "signalfd", strerror(errno));
 	return HUSK_STATUS_OK;
 }
 

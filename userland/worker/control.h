@@ -5,12 +5,15 @@
  * - the control socket: a client sends one line:
  *	console		the connection carries the console's raw bytes both ways,
  *			beginning with the last 64 KiB of output
+ *	output		is answered with the last 64 KiB of the console's output
  *	quit		ends the VM
  *	show, show-json	is answered with the machine as the guest sees it
  *	balloon BYTES	sets the balloon's size; is answered "ok", or why not
  * - the lifeline, a seqpacket socket to the process that started the worker:
  *   it is told "ready NAME" when the guest runs, and may send "detach". When
  *   it closes without that, the VM ends with it.
+ * - the last word, a file that the daemon has given: one line tells it how the VM ended,
+ *   "STATUS ASKED TEXT", where ASKED is 1 if somebody outside wanted that
  * - SIGTERM, SIGINT and SIGHUP end the VM.
  */
 #ifndef HUSK_WORKER_CONTROL_H
@@ -35,7 +38,7 @@ struct client {
 struct control {
 	struct console *console;
 	struct config *config;
-	int listener, signals;
+	int listener, signals, null;
 	ino_t inode;		/* of the socket file we made */
 	struct client client[CONTROL_CLIENTS];
 	uint8_t input[4096];	/* bytes typed for the guest */

@@ -86,11 +86,30 @@ static enum husk_status map_ram(struct machine *m)
 	return HUSK_STATUS_OK;
 }
 
+/* A VM belongs to who makes it. */
+static int create_for(struct machine *m, uid_t owner)
+{
+	const struct config *c = m->config;
+	uid_t own = geteuid();
+	int vm, err;
+
+	if (seteuid(owner) < 0)
+		return -1;
+	vm = husk_vm_create(m->dev, c->name, c->control, c->uuid, &m->id);
+	err = errno;
+	if (seteuid(own) < 0 && vm >= 0) {
+		close(vm);
+		vm = -1;
+	}
+	errno = err;
+	return vm;
+}
+
 static enum husk_status create_vm(struct machine *m)
 {
 	const struct config *c = m->config;
 
-	m->vm = husk_vm_create(m->dev, c->name, c->control, c->uuid, &m->id);
+	m->vm = create_for(m, c->owner);
 	if (m->vm < 0 && errno == EEXIST)
 		return fail(HUSK_STATUS_NAME, "\"%s\": %s", c->name, husk_create_error(errno));
 	if (m->vm < 0)

@@ -55,11 +55,17 @@ struct config {
 	unsigned int cpus;
 	unsigned int pin[MACHINE_CPUS];	/* the host's CPU of each vCPU and 1, 0: any */
 	struct cpuid_rules cpuid;
+	bool check;			/* only the command line */
 	bool no_reboot;
 	bool kvm_anchor;
 	bool debug_exit, testdev;
 	bool bare;		/* no personality: the guest sees no paravirtual interface */
 	int lifeline;			/* -1: none */
+	int last_word;			/* a file that is told how the VM ended; -1: none */
+	int last_console;		/* a file that gets the console's last output; -1: none */
+	uid_t jail_uid;			/* 0: the worker stays who it is */
+	uid_t owner;			/* whose the VM is */
+	unsigned int jail_devices;	/* JAIL_x */
 	struct device_config device[MACHINE_VIRTIO];
 	unsigned int devices, disks;	/* disks: how many of them can be booted from */
 };

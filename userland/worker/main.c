@@ -13,6 +13,7 @@
 
 #include "worker/config.h"
 #include "worker/control.h"
+#include "worker/jail.h"
 
 static const struct {
 	enum husk_status status;
@@ -22,6 +23,29 @@ static const struct {
 	MACHINE_ENDS(X)
 #undef X
 };
+
+/* Wanted by somebody outside the guest */
+static bool asked(struct machine *m, int end)
+{
+	return end == END_KILLED || end == END_STOPPED || end == END_QUIT || atomic_load(&m->stop_deadline);
+}
+
+static void tell_daemon(const struct config *c, struct machine *m, enum husk_status status)
+{
+	int end = atomic_load(&m->end);
+	const char *what = *ends[end].what ? ends[end].what : end == END_QUIT ? "the VM was ended" : "the guest powered off";
+	static uint8_t output[CONSOLE_RING];
+	uint64_t cursor = 0;
+	ssize_t n;
+
+	if (c->last_console >= 0) {
+		n = console_read(m->console, &cursor, output, sizeof(output));
+		if (write(c->last_console, output, n) < n)
+			fail(HUSK_STATUS_FAIL, "the console's last output is lost: %s", strerror(errno));
+	}
+	if (c->last_word >= 0)
+		dprintf(c->last_word, "%d %d %s\n", status, asked(m, end), what);
+}
 
 static enum husk_status last_word(struct control *ctl, struct machine *m)
 {
@@ -56,6 +80,14 @@ static enum husk_status run_machine(struct control *ctl, struct machine *m)
 	return status;
 }
 
+/* The daemon's workers have an identity that owns nothing; others keep the folder of their control socket. */
+static enum husk_status enter_jail(const struct config *c)
+{
+	return jail_enter(&(struct jail){
+		.uid = c->jail_uid, .folder = c->jail_uid ? NULL : husk_rundir(), .devices = c->jail_devices,
+	});
+}
+
 static enum husk_status run(struct control *ctl, int dev)
 {
 	static struct machine m;
@@ -64,7 +96,10 @@ static enum husk_status run(struct control *ctl, int dev)
 	if (!status) {
 		status = control_listen(ctl);
 		if (!status)
+			status = enter_jail(ctl->config);
+		if (!status)
 			status = run_machine(ctl, &m);
+		tell_daemon(ctl->config, &m, status);
 		/* Before the VM is seen to be gone: then nothing of ours holds the module. */
 		close(dev);
 		machine_destroy(&m);
@@ -100,7 +135,7 @@ int main(int argc, char **argv)
 	enum husk_status status = config_init(&config, argc, argv);
 	int dev;
 
-	if (status)
+	if (status || config.check)
 		goto out_config;
 	dev = husk_open();
 	if (dev < 0) {

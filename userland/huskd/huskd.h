@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* huskd: what its files share. One thread, one epoll(7) set. */
+#ifndef HUSKD_H
+#define HUSKD_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "lib/definition.h"
+#include "lib/netlink.h"
+
+
+/* main.c: a line for the journal, or the terminal */
+void say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
+/* loop.c: descriptors that are waited for */
+struct watch {
+	int fd;
+	void (*ready)(struct watch *watch);
+};
+
+int loop_init(void);				/* 0, or -1 with errno */
+int loop_add(struct watch *watch);		/* the same */
+void loop_remove(struct watch *watch);		/* and close it; -1 is none */
+/* Wait, ms at most (-1: for ever), and call what is ready. */
+void loop_round(int ms);
+long long now_ms(void);				/* CLOCK_MONOTONIC */
+
+/* notify.c: systemd, if it has started us; see sd_notify(3) */
+void notify(const char *state);
+int watchdog_ms(void);				/* how often to say so; -1: never */
+
+/* cgroup.c: each VM's own, HUSK_CGROUPS/NAME, without which huskd works, too */
+#define HUSK_CGROUPS	"/sys/fs/cgroup/husk"
+/* 0, or -1: then why it can't be limited has been said */
+int cgroup_make(const struct husk_definition *d);
+void cgroup_join(const char *name);		/* the calling process */
+void cgroup_remove(const char *name);		/* with all processes that are left in it */
+
+/* worker.c: a VM's process and its descriptors */
+struct worker {
+	pid_t pid;
+	int pidfd;
+	int lifeline;
+};
+/*
+ * Start one. @state: the VM's state file, locked; the worker holds the lock as long as it
+ * lives. @owner: whose the VM is. -1 with errno
+ */
+int worker_start(struct worker *worker, const struct husk_definition *d, int state, uid_t jail, uid_t owner);
+
+/*
+ * logs.c: what a worker says goes to a file of its own in HUSK_RUN, in memory that is charged to the VM's
+ * cgroup: it can't fill a disk. At the end the last of it is added to NAME.log in HUSK_LOGS, and the last
+ * of its console replaces NAME.console there.
+ */
+int log_open(const char *name, const char *suffix);	/* a new one; -1 with errno */
+/* The last line that the worker has said, or "" */
+void log_last_line(const char *name, char *line, size_t room);
+/* Keep them, with @what happened at the end, and remove those of HUSK_RUN */
+void logs_keep(const char *name, const char *what);
+
+/* state.c: /run/husk/NAME.vm, what has to outlive huskd */
+struct state {
+	pid_t pid;		/* 0: none was started */
+	uid_t jail;
+	bool over;		/* the worker has left a word */
+	int status;		/* HUSK_STATUS_x */
+	bool asked;		/* somebody wanted it to end */
+	char text[128];
+};
+/* Open it, made if @create; -1 with errno. *@locked: is it ours, i.e. is no worker there? */
+int state_open(const char *name, bool create, bool *locked);
+void state_read(int fd, struct state *state);
+void state_remove(const char *name);
+bool state_exists(const char *name);
+/* The VMs that have one */
+int state_names(int (*fn)(const char *name, void *arg), void *arg);
+
+/* guest.c: the VMs that huskd looks after */
+void guests_adopt(void);
+void guests_autostart(void);
+/* ms until something is to be done, -1: never */
+int guests_timeout(void);
+void guests_look(void);
+/* A start was asked for; the answer goes out by answer(), now or later. */
+void guest_request(const struct husk_nl_request *request);
+
+/* main.c */
+void answer(uint64_t token, int error, uint32_t vm_id, const char *message);
+bool vm_is_ours(const char *name);		/* guest.c */
+uint32_t vm_id_of(const char *name);		/* of a live VM; 0: none */
+
+#endif
