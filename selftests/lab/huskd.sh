@@ -86,7 +86,7 @@ like show "$(husk show web)" 'state +running.*owner +uid 0'
 # out of the jail
 touch /tmp/outside
 $T/jail_try 1879113800
-mkdir -p /tmp/folder
+mkdir -p /tmp/folder && touch /tmp/folder/inside
 if grep -q landlock /sys/kernel/security/lsm; then $T/jail_try 0 /tmp/folder; else skip jail_folder "this kernel has no landlock"; fi
 sed 's/^\[service\]/[service]\nmemory-max = 128K/; s/^uuid.*//' /etc/husk/vms/web.conf >/etc/husk/vms/tight.conf
 refused jail_memory_max $FAIL 'signal 9' husk start tight

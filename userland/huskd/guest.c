@@ -133,35 +133,48 @@ static int owner_of(const struct husk_definition *d, uid_t *uid, char *why, size
 	return EINVAL;
 }
 
-/* The state file's lock keeps a second worker away, also one of another huskd's. */
-static int launch(struct guest *g, const struct husk_definition *d, uid_t owner, char *why, size_t room)
+static int watch_worker(struct guest *g, const struct worker *w, uid_t jail)
 {
-	struct worker w;
-	bool locked;
-	int state = state_open(d->name, true, &locked), err = 0;
+	g->jail = jail;
+	g->pid = w->pid;
+	g->child = true;
+	g->phase = STARTING;
+	g->since = now_ms();
+	g->end.fd = w->pidfd;
+	g->lifeline.fd = w->lifeline;
+	return loop_add(&g->end) < 0 || loop_add(&g->lifeline) < 0 ? -1 : 0;
+}
 
-	if (state < 0 || !locked) {
-		err = state < 0 ? errno : EEXIST;
-		snprintf(why, room, "%s: %s", d->name, state < 0 ? strerror(err) : "it has a worker already");
-	} else if (ftruncate(state, 0) < 0 || worker_start(&w, d, state, free_uid(), owner) < 0) {
-		err = errno;
+/* The state file's lock keeps a second worker away, also one of another huskd's. */
+static int launch(const struct husk_definition *d, uid_t owner, uint64_t token, char *why, size_t room)
+{
+	struct guest *g = add(d->name);
+	uid_t jail = free_uid();
+	struct worker w;
+	bool locked = false;
+	int state = g ? state_open(d->name, true, &locked) : -1, err = 0;
+
+	if (state < 0 || (locked && worker_start(&w, d, state, jail, owner) < 0)) {
+		err = g ? errno : ENOMEM;
 		snprintf(why, room, "%s: no worker: %s", d->name, strerror(err));
-		if (!g->delay)
-			state_remove(d->name);
-	}
-	if (!err) {
-		g->jail = free_uid();
-		g->pid = w.pid;
-		g->child = true;
-		g->phase = STARTING;
-		g->since = now_ms();
-		g->end.fd = w.pidfd;
-		g->lifeline.fd = w.lifeline;
-		if (loop_add(&g->end) < 0 || loop_add(&g->lifeline) < 0)
-			say("%s: %s", g->name, strerror(errno));	/* epoll has no memory: it is looked after no more */
+	} else if (!locked) {
+		err = EEXIST;
+		snprintf(why, room, "%s: it has a worker already", d->name);
+	} else if (watch_worker(g, &w, jail) < 0) {
+		/* it ends with its lifeline */
+		err = errno;
+		snprintf(why, room, "%s: it can't be looked after: %s", d->name, strerror(err));
+		g->phase = WAITING;
 	}
 	if (state >= 0)
 		close(state);
+	if (!err) {
+		g->token = token;
+	} else if (g && !g->delay) {
+		if (locked)
+			state_remove(d->name);
+		drop(g);
+	}
 	return err;
 }
 
@@ -179,16 +192,6 @@ static int start(const char *name, uid_t who, uint64_t token, char *why, size_t 
 	uid_t owner;
 	int err;
 
-	/* The VM is gone already, its worker is not: husk restart is that quick. */
-	if (g && g->phase == RUNNING && token && !g->then_token && !vm_id_of(name)) {
-		g->then_token = token;
-		g->then_who = who;
-		return 0;
-	}
-	if (g && g->phase != WAITING) {
-		snprintf(why, room, "%s %s", name, g->phase == STARTING ? "is being started" : "is running");
-		return EEXIST;
-	}
 	husk_definition_path(path, HUSK_DEFINITIONS, name, ".conf");
 	err = husk_name_valid(name) ? -husk_definition_read(&d, path, name, why, room) : ENOENT;
 	if (err) {
@@ -201,14 +204,18 @@ static int start(const char *name, uid_t who, uint64_t token, char *why, size_t 
 		snprintf(why, room, "%s is not yours: root starts it, or the user whom its definition names as owner", name);
 		err = EPERM;
 	}
-	if (!err) {
-		g = add(name);
-		err = g ? launch(g, &d, owner, why, room) : ENOMEM;
+	if (!err && g && g->phase == RUNNING && token && !g->then_token && !vm_id_of(name)) {
+		/* The VM is gone already, its worker is not: husk restart is that quick. */
+		g->then_token = token;
+		g->then_who = who;
+		goto free;
+	}
+	if (!err && g && g->phase != WAITING) {
+		snprintf(why, room, "%s %s", name, g->phase == STARTING ? "is being started" : "is running");
+		err = EEXIST;
 	}
 	if (!err)
-		g->token = token;
-	else if (g && g->phase == WAITING && !g->delay)
-		drop(g);
+		err = launch(&d, owner, token, why, room);
 free:
 	if (husk_name_valid(name))
 		husk_definition_free(&d);
@@ -331,14 +338,9 @@ static void ended(struct guest *g, struct state *s)
 static void on_end(struct watch *watch)
 {
 	struct guest *g = (struct guest *)((char *)watch - offsetof(struct guest, end));
-	struct state s = {};
-	bool locked;
-	int fd = state_open(g->name, false, &locked);
+	struct state s;
 
-	if (fd >= 0) {
-		state_read(fd, &s);
-		close(fd);
-	}
+	state_read(g->name, &s);
 	/* what it said last may be here still */
 	if (g->lifeline.fd >= 0)
 		on_lifeline(&g->lifeline);
@@ -450,7 +452,7 @@ static int adopt(const char *name, void *arg)
 	(void)arg;
 	if (fd < 0)
 		return 0;
-	state_read(fd, &s);
+	state_read(name, &s);
 	close(fd);
 	g = add(name);
 	if (!g)

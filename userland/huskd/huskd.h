@@ -45,8 +45,8 @@ struct worker {
 	int lifeline;
 };
 /*
- * Start one. @state: the VM's state file, locked; the worker holds the lock as long as it
- * lives. @owner: whose the VM is. -1 with errno
+ * Start one. @state: the VM's state file, locked, for reading; the worker holds the lock as long as
+ * it lives. @owner: whose the VM is. -1 with errno
  */
 int worker_start(struct worker *worker, const struct husk_definition *d, int state, uid_t jail, uid_t owner);
 
@@ -56,12 +56,15 @@ int worker_start(struct worker *worker, const struct husk_definition *d, int sta
  * of its console replaces NAME.console there.
  */
 int log_open(const char *name, const char *suffix);	/* a new one; -1 with errno */
+/* The end of a file; how much, 0 also if there is none */
+size_t read_tail(const char *dir, const char *name, const char *suffix, char *text, size_t room);
+void make_plain(char *text);				/* bytes that are not printable ASCII become '?' */
 /* The last line that the worker has said, or "" */
 void log_last_line(const char *name, char *line, size_t room);
 /* Keep them, with @what happened at the end, and remove those of HUSK_RUN */
 void logs_keep(const char *name, const char *what);
 
-/* state.c: /run/husk/NAME.vm, what has to outlive huskd */
+/* state.c: /run/husk/NAME.vm and NAME.end, what has to outlive huskd */
 struct state {
 	pid_t pid;		/* 0: none was started */
 	uid_t jail;
@@ -70,9 +73,10 @@ struct state {
 	bool asked;		/* somebody wanted it to end */
 	char text[128];
 };
-/* Open it, made if @create; -1 with errno. *@locked: is it ours, i.e. is no worker there? */
+/* Open it for reading, made if @create; -1 with errno. *@locked: is it ours, i.e. is no worker there? */
 int state_open(const char *name, bool create, bool *locked);
-void state_read(int fd, struct state *state);
+int state_write(const char *name, pid_t pid, uid_t jail);	/* -1 with errno */
+void state_read(const char *name, struct state *state);
 void state_remove(const char *name);
 bool state_exists(const char *name);
 /* The VMs that have one */

@@ -23,8 +23,14 @@ int log_open(const char *name, const char *suffix)
 	return open(path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
 }
 
-/* The end of a file; how much, 0 also if there is none */
-static size_t read_tail(const char *dir, const char *name, const char *suffix, char *text, size_t room)
+void make_plain(char *text)
+{
+	for (; *text; text++)
+		if (*text < ' ' || *text > '~')
+			*text = '?';
+}
+
+size_t read_tail(const char *dir, const char *name, const char *suffix, char *text, size_t room)
 {
 	char path[HUSK_DEFINITION_PATH];
 	struct stat st;
@@ -50,6 +56,7 @@ void log_last_line(const char *name, char *line, size_t room)
 	while ((at = strsep(&rest, "\n")))
 		if (*at)
 			snprintf(line, room, "%s", strncmp(at, "husk: ", 6) ? at : at + 6);
+	make_plain(line);
 }
 
 static int open_kept(const char *name, const char *suffix, int flags)

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A VM's state file: "PID UID" by us, then "STATUS ASKED TEXT" by the worker at its end. Its lock
- * is the worker's as long as that lives. It is there while the VM is to run: from
- * the start to an end that is none to start again after.
+ * A VM's state: NAME.vm has "PID UID", written by us alone; the worker holds its lock as long as it lives. It
+ * is there while the VM is to run: from the start to an end that is none to start again after.
+ * NAME.end is the worker's to write, "STATUS ASKED TEXT" at its end: hostile, if a guest has taken it over.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -26,7 +26,8 @@ int state_open(const char *name, bool create, bool *locked)
 	int fd;
 
 	path_of(path, name);
-	fd = open(path, O_RDWR | O_APPEND | O_CLOEXEC | (create ? O_CREAT : 0), 0600);
+	/* for reading only, since the worker inherits it */
+	fd = open(path, O_RDONLY | O_CLOEXEC | (create ? O_CREAT : 0), 0600);
 	if (fd < 0)
 		return -1;
 	*locked = !flock(fd, LOCK_EX | LOCK_NB);
@@ -36,23 +37,44 @@ int state_open(const char *name, bool create, bool *locked)
 	return -1;
 }
 
-void state_read(int fd, struct state *state)
+int state_write(const char *name, pid_t pid, uid_t jail)
 {
-	char text[512] = "", *line;
-	int asked, n = 0;
-	ssize_t len = pread(fd, text, sizeof(text) - 1, 0);
+	char path[HUSK_DEFINITION_PATH];
+	int fd, ret;
 
-	*state = (struct state){};
-	if (len <= 0 || sscanf(text, "%d %u", &state->pid, &state->jail) != 2)
-		return;
-	line = strchr(text, '\n');
-	if (!line || sscanf(line, "%d %d %n", &state->status, &asked, &n) != 2 || !n)
+	path_of(path, name);
+	fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	ret = dprintf(fd, "%d %u\n", pid, jail);
+	close(fd);
+	return ret < 0 ? -1 : 0;
+}
+
+/* @text has what the worker says last. */
+static void read_word(const char *text, struct state *state)
+{
+	int asked, n = 0;
+
+	if (sscanf(text, "%d %d %n", &state->status, &asked, &n) != 2 || !n)
 		return;
 	state->over = true;
 	state->asked = asked;
-	line += n;
-	line[strcspn(line, "\n")] = 0;
-	snprintf(state->text, sizeof(state->text), "%s", line);
+	text += n;
+	snprintf(state->text, sizeof(state->text), "%.*s", (int)strcspn(text, "\n"), text);
+	make_plain(state->text);
+}
+
+void state_read(const char *name, struct state *state)
+{
+	char text[256];
+
+	*state = (struct state){};
+	text[read_tail(HUSK_RUN, name, ".vm", text, sizeof(text) - 1)] = 0;
+	if (sscanf(text, "%d %u", &state->pid, &state->jail) != 2)
+		state->pid = 0;
+	text[read_tail(HUSK_RUN, name, ".end", text, sizeof(text) - 1)] = 0;
+	read_word(text, state);
 }
 
 void state_remove(const char *name)
@@ -60,6 +82,8 @@ void state_remove(const char *name)
 	char path[HUSK_DEFINITION_PATH];
 
 	path_of(path, name);
+	unlink(path);
+	husk_definition_path(path, HUSK_RUN, name, ".end");
 	unlink(path);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Starting a worker: a process with five descriptors, in its cgroup, that knows who to become. */
+/* Starting a worker: a process with seven descriptors, in its cgroup, that knows who to become. */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -14,7 +14,7 @@
 #include "lib/libhusk.h"
 
 /* In the worker; up to stderr the usual ones */
-enum { WORKER_LIFELINE = 3, WORKER_LAST_WORD, WORKER_LAST_CONSOLE, WORKER_FDS };
+enum { WORKER_LIFELINE = 3, WORKER_LAST_WORD, WORKER_LAST_CONSOLE, WORKER_LOCK, WORKER_FDS };
 
 #define ARGS_OWN	16
 
@@ -72,9 +72,10 @@ static void become(const struct birth *b)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	setsid();
 	cgroup_join(b->d->name);
-	arrange(b);
 	/* after this the state file is a VM's, whatever becomes of huskd */
-	dprintf(WORKER_LAST_WORD, "%d %u\n", getpid(), b->jail);
+	if (state_write(b->d->name, getpid(), b->jail) < 0)
+		_exit(127);
+	arrange(b);
 	if (argv)
 		make_args(b, argv);
 	if (argv)
@@ -108,19 +109,21 @@ int worker_start(struct worker *worker, const struct husk_definition *d, int sta
 {
 	struct birth b = { .d = d, .jail = jail, .owner = owner };
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), log = log_open(d->name, ".log");
-	int console = log_open(d->name, ".console"), ret = -1, err;
+	int console = log_open(d->name, ".console"), word = log_open(d->name, ".end"), ret = -1, err;
 
 	cgroup_make(d);
 	b.fd[0] = b.fd[1] = null;
 	b.fd[2] = log;
-	b.fd[WORKER_LAST_WORD] = state;
+	b.fd[WORKER_LOCK] = state;
+	b.fd[WORKER_LAST_WORD] = word;
 	b.fd[WORKER_LAST_CONSOLE] = console;
-	if (null >= 0 && log >= 0 && console >= 0)
+	if (null >= 0 && log >= 0 && console >= 0 && word >= 0)
 		ret = start(&b, worker);
 	err = errno;
 	close(null);
 	close(log);
 	close(console);
+	close(word);
 	errno = err;
 	return ret;
 }

@@ -33,17 +33,9 @@ static void log_path(const struct control *ctl, char *path, size_t room)
 /* Let go of the terminal: what we have to say later goes into a file beside the socket. */
 static void detach(struct control *ctl)
 {
-	char path[HUSK_CONTROL_LEN];
-	int log;
-
-	log_path(ctl, path, sizeof(path));
-	unlink(path);
-	log = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
 	dup2(ctl->null, 0);
 	dup2(ctl->null, 1);
-	dup2(log >= 0 ? log : ctl->null, 2);
-	if (log >= 0)
-		close(log);
+	dup2(ctl->log, 2);
 	ctl->detached = true;
 }
 
@@ -423,6 +415,17 @@ void control_ready(struct control *ctl)
 		send(ctl->config->lifeline, line, n, MSG_NOSIGNAL);
 }
 
+/* For when we have no terminal any more: then it is too late to open it. */
+static int open_log(struct control *ctl)
+{
+	char path[HUSK_CONTROL_LEN];
+
+	log_path(ctl, path, sizeof(path));
+	unlink(path);
+	ctl->log = open(path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+	return ctl->log;
+}
+
 /* Clients see who listens, and want it to be the VM's owner. */
 static int listen_for(struct control *ctl, const char *path)
 {
@@ -438,7 +441,6 @@ static int listen_for(struct control *ctl, const char *path)
 enum husk_status control_listen(struct control *ctl)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	char log[HUSK_CONTROL_LEN];
 	struct stat st;
 	mode_t mask;
 	int err;
@@ -449,9 +451,8 @@ enum husk_status control_listen(struct control *ctl)
 		return fail(HUSK_STATUS_FAIL, "no control socket: %s", strerror(errno));
 	/* The kernel gave us the name, so files that are there are of a worker that died. */
 	unlink(addr.sun_path);
-	log_path(ctl, log, sizeof(log));
-	if (ctl->config->last_word < 0)		/* else it is the daemon's, and new */
-		unlink(log);
+	if (ctl->config->last_word < 0 && open_log(ctl) < 0)	/* else the daemon has made one */
+		return fail(HUSK_STATUS_FAIL, "no log beside %s: %s", addr.sun_path, strerror(errno));
 	mask = umask(0177);
 	err = bind(ctl->listener, (struct sockaddr *)&addr, sizeof(addr)) < 0 || listen_for(ctl, addr.sun_path) < 0 ||
 	      stat(addr.sun_path, &st) < 0 ? errno : 0;
@@ -469,7 +470,7 @@ enum husk_status control_init(struct control *ctl, struct config *config, struct
 	memset(ctl, 0, sizeof(*ctl));
 	ctl->config = config;
 	ctl->console = console;
-	ctl->listener = -1;
+	ctl->listener = ctl->log = -1;
 	for (int i = 0; i < CONTROL_CLIENTS; i++)
 		ctl->client[i].fd = -1;
 	sigemptyset(&set);
@@ -493,7 +494,7 @@ void control_fini(struct control *ctl, bool keep_log)
 	if (ctl->inode && !stat(ctl->config->control, &st) && st.st_ino == ctl->inode)
 		unlink(ctl->config->control);
 	log_path(ctl, path, sizeof(path));
-	if (ctl->detached && !keep_log)
+	if (ctl->log >= 0 && !(ctl->detached && keep_log))
 		unlink(path);
 	if (ctl->listener >= 0)
 		close(ctl->listener);

@@ -39,6 +39,7 @@ struct control {
 	struct console *console;
 	struct config *config;
 	int listener, signals, null;
+	int log;		/* for after the terminal; -1: none is needed */
 	ino_t inode;		/* of the socket file we made */
 	struct client client[CONTROL_CLIENTS];
 	uint8_t input[4096];	/* bytes typed for the guest */

@@ -53,7 +53,7 @@ static __u64 landlock_rights(int version)
 static bool allow_folder(int ruleset, const char *folder)
 {
 	struct landlock_path_beneath_attr rule = {
-		.allowed_access = LANDLOCK_ACCESS_FS_MAKE_REG | LANDLOCK_ACCESS_FS_WRITE_FILE | LANDLOCK_ACCESS_FS_REMOVE_FILE,
+		.allowed_access = LANDLOCK_ACCESS_FS_REMOVE_FILE,
 		.parent_fd = open(folder, O_PATH | O_CLOEXEC),
 	};
 	bool done;

@@ -20,7 +20,7 @@
 /**
  * struct jail - what is left outside of it
  * @uid: user and group to become, which have nothing else; 0: stay who we are
- * @folder: where files may be made and removed; NULL: no file anywhere
+ * @folder: where files may be removed; NULL: nowhere
  * @devices: JAIL_x
  */
 struct jail {

@@ -23,7 +23,6 @@ static const struct {
 	{ SCMP_SYS(read), ANY }, { SCMP_SYS(write), ANY }, { SCMP_SYS(readv), ANY }, { SCMP_SYS(writev), ANY },
 	{ SCMP_SYS(pread64), ANY }, { SCMP_SYS(pwrite64), ANY }, { SCMP_SYS(lseek), ANY }, { SCMP_SYS(close), ANY },
 	{ SCMP_SYS(dup2), ANY }, { SCMP_SYS(fstat), ANY }, { SCMP_SYS(newfstatat), ANY }, { SCMP_SYS(fcntl), ANY },
-	{ SCMP_SYS(ftruncate), ANY },
 	{ SCMP_SYS(poll), ANY }, { SCMP_SYS(ppoll), ANY },
 	{ SCMP_SYS(epoll_wait), ANY }, { SCMP_SYS(epoll_pwait), ANY }, { SCMP_SYS(epoll_ctl), ANY },
 	{ SCMP_SYS(timerfd_settime), ANY }, { SCMP_SYS(timerfd_gettime), ANY },
@@ -43,7 +42,7 @@ static const struct {
 	{ SCMP_SYS(nanosleep), ANY }, { SCMP_SYS(clock_nanosleep), ANY }, { SCMP_SYS(clock_gettime), ANY },
 	{ SCMP_SYS(gettimeofday), ANY }, { SCMP_SYS(time), ANY }, { SCMP_SYS(getrandom), ANY },
 	/* the socket and the log of a VM that has no daemon; where they are, landlock says */
-	{ SCMP_SYS(open), FILES }, { SCMP_SYS(openat), FILES }, { SCMP_SYS(unlink), FILES },
+	{ SCMP_SYS(unlink), FILES },
 	/* disks: what a ring may be asked for is settled, see disk_raw.c */
 	{ SCMP_SYS(io_uring_enter), JAIL_DISK },
 	{ SCMP_SYS(wait4), JAIL_CHILD },

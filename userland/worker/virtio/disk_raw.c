@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "worker/machine.h"
@@ -292,14 +293,16 @@ static int restrict_ring(struct io_uring *ring)
 		IORING_OP_READV, IORING_OP_WRITEV, IORING_OP_WRITE, IORING_OP_FSYNC, IORING_OP_FALLOCATE,
 	};
 	struct io_uring_restriction allowed[sizeof(ops)] = {};
-	int ret;
 
 	for (unsigned int i = 0; i < sizeof(ops); i++) {
 		allowed[i].opcode = IORING_RESTRICTION_SQE_OP;
 		allowed[i].sqe_op = ops[i];
 	}
-	ret = io_uring_register_restrictions(ring, allowed, sizeof(ops));
-	return ret < 0 ? ret : io_uring_enable_rings(ring);
+	/* liburing.so of Debian 12 does not export its functions for these. */
+	if (syscall(SYS_io_uring_register, ring->ring_fd, IORING_REGISTER_RESTRICTIONS, allowed, sizeof(ops)) < 0 ||
+	    syscall(SYS_io_uring_register, ring->ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0) < 0)
+		return -errno;
+	return 0;
 }
 
 static enum husk_status set_up_ring(struct raw *raw)
