@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
+#include "worker/jail_calls.h"
 #include "tests.h"
 #include "vmm.h"
 
@@ -111,6 +112,9 @@ static u64 mean(const u64 *values, size_t count)
 	return sum / count;
 }
 
+/* As a worker is: see userland/worker/jail.h. There is no way back, so this is the last measurement. */
+static bool jailed;
+
 static u64 measure(enum bench_class class)
 {
 	struct vmm vm;
@@ -123,6 +127,8 @@ static u64 measure(enum bench_class class)
 	if (class == BENCH_fault_known || class == BENCH_log_write)
 		memset(fault, 1, FAULT_SIZE);
 	be->memory(&vm, 1, FAULT_GPA, FAULT_SIZE, fault, class == BENCH_log_write ? HUSK_MEM_LOG_DIRTY : 0);
+	if (jailed && jail_calls(&(struct jail){ .devices = JAIL_DISK }) < 0)
+		die("jail", errno);
 	ok = run(&vm);
 	if (class == BENCH_log_write)
 		harvest_written(&vm);
@@ -280,6 +286,14 @@ static void footprint(void)
 	free(vm);
 }
 
+static void in_jail(void)
+{
+	u64 empty = measure(BENCH_null);
+
+	jailed = true;
+	printf("bench %s pio_out_jail %llu\n", be->name, (unsigned long long)(measure(BENCH_pio_out) - empty));
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2 || (strcmp(argv[1], "husk") && strcmp(argv[1], "kvm")))
@@ -289,5 +303,7 @@ int main(int argc, char **argv)
 	run_empty();
 	life();
 	footprint();
+	if (be == &vmm_husk)
+		in_jail();
 	return 0;
 }
