@@ -3,10 +3,10 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "cli.h"
 #include "format.h"
+#include "table.h"
 #include "vm.h"
 
 static const char ls_usage[] =
@@ -28,21 +28,28 @@ static void ls_json(const struct husk_nl_vm *vm, size_t count)
 
 static void ls_table(const struct husk_nl_vm *vm, size_t count)
 {
-	int width = strlen("NAME");
-	struct text memory, mapped, age;
+	static const struct table_column columns[] = {
+		{ "ID", TABLE_RIGHT }, { "NAME", TABLE_CUT }, { "STATE", TABLE_LEFT }, { "VCPUS", TABLE_RIGHT },
+		{ "MEMORY", TABLE_RIGHT }, { "MAPPED", TABLE_RIGHT }, { "PID", TABLE_RIGHT },
+		{ "OWNER", TABLE_RIGHT }, { "AGE", TABLE_RIGHT }, { }
+	};
 	uint64_t now = vm_now();
-	size_t i;
+	struct table table;
+	struct text t;
 
-	for (i = 0; i < count; i++)
-		if ((int)strlen(vm[i].name) > width)
-			width = strlen(vm[i].name);
-	printf("%6s  %-*s  %-8s %5s  %8s  %8s  %7s  %6s  %11s\n",
-	       "ID", width, "NAME", "STATE", "VCPUS", "MEMORY", "MAPPED", "PID", "OWNER", "AGE");
-	for (i = 0; i < count; i++)
-		printf("%6" PRIu32 "  %-*s  %-8s %5" PRIu32 "  %8s  %8s  %7" PRIu32 "  %6" PRIu32 "  %11s\n",
-		       vm[i].id, width, vm[i].name, husk_vm_state_name(vm[i].state), vm[i].vcpus,
-		       format_bytes(&memory, vm[i].memory), format_bytes(&mapped, vm[i].mapped_pages * 4096),
-		       vm[i].owner_pid, vm[i].owner_uid, format_age(&age, now - vm[i].created_ns));
+	table_init(&table, columns);
+	for (size_t i = 0; i < count; i++) {
+		table_cell(&table, "%" PRIu32, vm[i].id);
+		table_cell(&table, "%s", vm[i].name);
+		table_coloured(&table, term_state_colour(vm[i].state), "%s", husk_vm_state_name(vm[i].state));
+		table_cell(&table, "%" PRIu32, vm[i].vcpus);
+		table_cell(&table, "%s", format_bytes(&t, vm[i].memory));
+		table_cell(&table, "%s", format_bytes(&t, vm[i].mapped_pages * 4096));
+		table_cell(&table, "%" PRIu32, vm[i].owner_pid);
+		table_cell(&table, "%" PRIu32, vm[i].owner_uid);
+		table_cell(&table, "%s", format_age(&t, now - vm[i].created_ns));
+	}
+	table_finish(&table);
 }
 
 int cmd_ls(int argc, char **argv)

@@ -49,6 +49,12 @@ const char *format_age(struct text *t, uint64_t ns)
 	return t->s;
 }
 
+const char *format_number(struct text *t, uint64_t number)
+{
+	snprintf(t->s, sizeof(t->s), "%" PRIu64, number);
+	return t->s;
+}
+
 const char *format_uuid(struct text *t, const uint8_t uuid[16])
 {
 	int i, n = 0;

@@ -97,22 +97,6 @@ int parse_plain(int argc, char **argv, const char *usage_text, bool *json, int m
 	return optind;
 }
 
-void json_string(const char *s)
-{
-	putchar('"');
-	for (; *s; s++) {
-		unsigned char c = *s;
-
-		if (c == '"' || c == '\\')
-			printf("\\%c", c);
-		else if (c < 0x20)
-			printf("\\u%04x", c);
-		else
-			putchar(c);
-	}
-	putchar('"');
-}
-
 int cmd_version(int argc, char **argv)
 {
 	bool json = false;

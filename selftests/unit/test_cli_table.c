@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The CLI's tables, JSON strings and what it makes of a terminal's width. */
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "check.h"
+#include "cli/cli.h"
+#include "cli/table.h"
+
+void die(enum husk_status status, const char *fmt, ...)
+{
+	(void)fmt;
+	exit(status);
+}
+
+static const struct table_column columns[] = {
+	{ "ID", TABLE_RIGHT }, { "NAME", TABLE_CUT }, { "PID", TABLE_RIGHT }, { "NOTE", TABLE_LEFT }, { }
+};
+
+static void expect(const char *name, unsigned int width, size_t first, size_t rows, const char *wanted)
+{
+	struct table table;
+	char *out;
+	size_t n;
+	FILE *f = open_memstream(&out, &n);
+
+	table_init(&table, columns);
+	table_cell(&table, "7");
+	table_cell(&table, "a-long-name");
+	table_cell(&table, "%d", 12345);
+	table_coloured(&table, COLOUR_RED, "x");
+	table_cell(&table, "12");
+	table_cell(&table, "b");
+	table_cell(&table, "1");
+	table_cell(&table, "note");
+	table_print(&table, f, width, first, rows, "|\n");
+	table_clear(&table);
+	fclose(f);
+	check_why(name, !strcmp(out, wanted), out);
+	free(out);
+}
+
+/* What json_string() prints */
+static void expect_json(const char *name, const char *text, const char *wanted)
+{
+	FILE *real = stdout;
+	char *out;
+	size_t n;
+
+	stdout = open_memstream(&out, &n);
+	json_string(text);
+	fclose(stdout);
+	stdout = real;
+	check_why(name, !strcmp(out, wanted), out);
+	free(out);
+}
+
+int main(void)
+{
+	/* whatever runs the test has: no colours, an ellipsis of one byte */
+	setenv("NO_COLOR", "1", 1);
+	setenv("LC_ALL", "C", 1);
+	expect("table_wide", 0, 0, 9, "ID  NAME           PID  NOTE|\n 7  a-long-name  12345  x|\n12  b                1  note|\n");
+	expect("table_just_fits", 28, 0, 9, "ID  NAME           PID  NOTE|\n 7  a-long-name  12345  x|\n12  b                1  note|\n");
+	expect("table_name_cut", 24, 0, 9, "ID  NAME       PID  NOTE|\n 7  a-long~  12345  x|\n12  b            1  note|\n");
+	expect("table_line_cut", 20, 0, 9, "ID  NAME      PID  ~|\n 7  a-lon~  12345  x|\n12  b           1  ~|\n");
+	expect("table_line_cut_more", 14, 0, 9, "ID  NAME|\n 7  a-lon~  1~|\n12  b|\n");
+	expect("table_one_column", 1, 0, 9, "~|\n|\n~|\n");
+	expect("table_rows", 0, 1, 1, "ID  NAME           PID  NOTE|\n12  b                1  note|\n");
+	expect("table_no_rows", 0, 0, 0, "ID  NAME           PID  NOTE|\n");
+	expect_json("json_plain", "a\"b\\c d", "\"a\\\"b\\\\c d\"");
+	expect_json("json_control", "\033[2J\n\177", "\"\\u001b[2J\\u000a\\u007f\"");
+	expect_json("json_utf8", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "\"\\u00e9\\u20ac\\ud83d\\ude00\"");
+	expect_json("json_c1", "\xc2\x9b" "2J", "\"\\u009b2J\"");
+	expect_json("json_no_utf8", "\x9b\xc0\xaf\xed\xa0\x80\xf5", "\"\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\"");
+	expect_json("json_short", "\xe2\x82", "\"\\ufffd\\ufffd\"");
+	printf("%d passed, %d failed\n", passed, failed);
+	return !!failed;
+}
