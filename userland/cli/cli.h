@@ -51,7 +51,10 @@ void usage(const char *text, bool asked) __attribute__((noreturn));
  */
 int parse_plain(int argc, char **argv, const char *usage_text, bool *json, int min, int max);
 
-/* Print s as a JSON string, quotes included. */
+/* husk help --list COMMAND: what its --help has, for programs */
+int help_list(char *name, int (*fn)(int argc, char **argv));
+
+/* Print s as a JSON string, quotes included, in ASCII without control characters. */
 void json_string(const char *s);
 
 /* Connect this terminal to the console of a user's VM by its control socket, until: */
