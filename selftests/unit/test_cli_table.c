@@ -42,6 +42,30 @@ static void expect(const char *name, unsigned int width, size_t first, size_t ro
 	free(out);
 }
 
+/* A and B may be left out */
+static void expect_spare(const char *name, unsigned int width, const char *wanted)
+{
+	static const struct table_column spare[] = {
+		{ "NAME", TABLE_CUT }, { "A", TABLE_RIGHT | TABLE_SPARE }, { "B", TABLE_RIGHT | TABLE_SPARE },
+		{ "C", TABLE_RIGHT }, { }
+	};
+	struct table table;
+	char *out;
+	size_t n;
+	FILE *f = open_memstream(&out, &n);
+
+	table_init(&table, spare);
+	table_cell(&table, "long-one");
+	table_cell(&table, "11");
+	table_cell(&table, "2");
+	table_cell(&table, "3");
+	table_print(&table, f, width, 0, 9, "|\n");
+	table_clear(&table);
+	fclose(f);
+	check_why(name, !strcmp(out, wanted), out);
+	free(out);
+}
+
 /* What json_string() prints */
 static void expect_json(const char *name, const char *text, const char *wanted)
 {
@@ -70,6 +94,10 @@ int main(void)
 	expect("table_one_column", 1, 0, 9, "~|\n|\n~|\n");
 	expect("table_rows", 0, 1, 1, "ID  NAME           PID  NOTE|\n12  b                1  note|\n");
 	expect("table_no_rows", 0, 0, 0, "ID  NAME           PID  NOTE|\n");
+	expect_spare("table_spare_none", 18, "NAME       A  B  C|\nlong-one  11  2  3|\n");
+	expect_spare("table_spare_one", 17, "NAME       A  C|\nlong-one  11  3|\n");
+	expect_spare("table_spare_two", 14, "NAME      C|\nlong-one  3|\n");
+	expect_spare("table_spare_cut", 10, "NAME     C|\nlong-o~  3|\n");
 	expect_json("json_plain", "a\"b\\c d", "\"a\\\"b\\\\c d\"");
 	expect_json("json_control", "\033[2J\n\177", "\"\\u001b[2J\\u000a\\u007f\"");
 	expect_json("json_utf8", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "\"\\u00e9\\u20ac\\ud83d\\ude00\"");

@@ -17,6 +17,7 @@
 int cmd_run(int argc, char **argv);
 int cmd_console(int argc, char **argv);
 int cmd_ls(int argc, char **argv);
+int cmd_top(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_balloon(int argc, char **argv);
 int cmd_pause(int argc, char **argv);

@@ -20,6 +20,7 @@ static const struct {
 	{ "run",	cmd_run,	"boot a guest in a new VM" },
 	{ "console",	cmd_console,	"connect the terminal to a VM's console" },
 	{ "ls",		cmd_ls,		"list the VMs" },
+	{ "top",	cmd_top,	"show what VMs use, as it goes on" },
 	{ "show",	cmd_show,	"show one VM: state, memory, exits, devices" },
 	{ "balloon",	cmd_balloon,	"ask a guest to give memory back" },
 	{ "pause",	cmd_pause,	"stop a VM's vCPUs for a while" },

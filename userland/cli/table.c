@@ -71,7 +71,19 @@ static unsigned int widest(const struct table *t, const unsigned int *width)
 	return found;
 }
 
-/* Widths of columns for lines of @limit; each is what its cells need, of all rows, so that nothing moves when it scrolls */
+/* Leave columns out until the lines have at most @limit columns. Answers how many they have. */
+static unsigned int spare(const struct table *t, unsigned int sum, unsigned int limit, unsigned int *width)
+{
+	for (unsigned int c = t->columns; c-- && sum > limit;) {
+		if (t->column[c].flags & TABLE_SPARE) {
+			sum -= width[c] + GAP;
+			width[c] = 0;
+		}
+	}
+	return sum;
+}
+
+/* Widths of columns for lines of @limit, of all rows, so that nothing moves when they scroll. 0: it is left out */
 static void measure(const struct table *t, unsigned int limit, unsigned int *width)
 {
 	unsigned int sum = GAP * (t->columns - 1), c;
@@ -87,7 +99,10 @@ static void measure(const struct table *t, unsigned int limit, unsigned int *wid
 	}
 	for (c = 0; c < t->columns; c++)
 		sum += width[c];
-	for (; limit && sum > limit && (c = widest(t, width)) < t->columns; sum--)
+	if (!limit)
+		return;
+	sum = spare(t, sum, limit, width);
+	for (; sum > limit && (c = widest(t, width)) < t->columns; sum--)
 		width[c]--;
 }
 
@@ -123,6 +138,8 @@ static void print_row(const struct table *t, FILE *out, const unsigned int *widt
 	struct line l = { .out = out, .left = limit ? limit : ~0U };
 
 	for (unsigned int c = 0; c < t->columns; c++) {
+		if (!width[c])
+			continue;
 		put(&l, cell ? cell[c].text : t->column[c].title, width[c], t->column[c].flags & TABLE_RIGHT,
 		    cell ? cell[c].colour : COLOUR_BOLD);
 		l.pending += GAP;

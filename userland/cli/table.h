@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A table of text: its columns are as wide as what is in them. On a terminal that
- * is too narrow the columns that may be cut are cut first, then the lines.
+ * is too narrow the columns that may be left out are, then those that may be cut are
+ * cut, then the lines.
  */
 #ifndef HUSK_CLI_TABLE_H
 #define HUSK_CLI_TABLE_H
@@ -11,13 +12,14 @@
 
 #include "term.h"
 
-#define TABLE_COLUMNS	16
+#define TABLE_COLUMNS	20
 #define TABLE_CUT_MIN	6	/* what is left of a column that was cut, at least */
 
 enum table_flags {
 	TABLE_LEFT = 0,
 	TABLE_RIGHT = 1,	/* numbers */
 	TABLE_CUT = 2,		/* may be cut */
+	TABLE_SPARE = 4,	/* may be left out, before any is cut; the last one goes first */
 };
 
 struct table_column {

@@ -107,9 +107,9 @@ uint64_t vm_now(void)
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
-size_t vm_ask(const struct husk_nl_vm *vm, const char *line, char *answer, size_t room)
+size_t vm_ask_for(const struct husk_nl_vm *vm, const char *line, char *answer, size_t room, unsigned int ms)
 {
-	const struct timeval patience = { .tv_sec = 5 };
+	const struct timeval patience = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
 	int fd = husk_control_connect(vm->control, vm->owner_uid, line);
 	size_t len = 0;
 	ssize_t n;
@@ -123,4 +123,9 @@ size_t vm_ask(const struct husk_nl_vm *vm, const char *line, char *answer, size_
 	answer[len] = 0;
 	close(fd);
 	return len;
+}
+
+size_t vm_ask(const struct husk_nl_vm *vm, const char *line, char *answer, size_t room)
+{
+	return vm_ask_for(vm, line, answer, room, 5000);
 }
