@@ -65,8 +65,15 @@ enum console_end {
 	CONSOLE_QUIT,		/* the user wants the VM to end */
 	CONSOLE_SIGNAL,		/* a signal wants us to end */
 	CONSOLE_LOST,		/* our own terminal is gone */
+	CONSOLE_LOG,		/* the log can't be written; errno */
 	CONSOLE_NONE,		/* could not connect; errno */
 };
-enum console_end console_attach(const char *path, uid_t owner);
+struct console_options {
+	int log;		/* what is shown is written there, too; -1: nowhere */
+	int escape;		/* the key before a command's; -1: none */
+	bool read_only;		/* the guest hears nothing; Ctrl-C leaves */
+};
+extern const struct console_options console_plain;
+enum console_end console_attach(const char *path, uid_t owner, const struct console_options *options);
 
 #endif
