@@ -17,9 +17,9 @@ load || { not_ok cli_load "$(dmesg | tail -n 1)"; exit 0; }
 husk doctor >/tmp/doctor
 _got=$?
 mkdir -p /tmp/bin && : >/tmp/bin/passt && chmod 755 /tmp/bin/passt
-[ $_got = 0 ] && grep -q '^note  passt  .*install the package passt$' /tmp/doctor && grep -q "^note  vsock .*modprobe vhost_vsock'$" /tmp/doctor &&
+[ $_got = 0 ] && grep -q '^info  passt  .*install the package passt$' /tmp/doctor && grep -q "^info  vsock .*modprobe vhost_vsock'$" /tmp/doctor &&
 	PATH=$PATH:/tmp/bin husk doctor | grep -q '^ok    passt ' && ok cli_doctor || not_ok cli_doctor "status $_got: $(grep passt /tmp/doctor)"
-husk doctor --json | grep -q '{"check": "passt", "verdict": "note"' && ok cli_doctor_json || not_ok cli_doctor_json "$(husk doctor --json | grep passt)"
+husk doctor --json | grep -q '{"check": "passt", "verdict": "info"' && ok cli_doctor_json || not_ok cli_doctor_json "$(husk doctor --json | grep passt)"
 refused cli_no_command $USAGE 'usage|command' husk nosuchcommand
 refused cli_no_option $USAGE 'option' husk run --nosuchoption
 refused cli_ambiguous $USAGE 'ambiguous' husk run --m 1G
