@@ -86,7 +86,7 @@ static bool print_keys(int escape)
 }
 
 /* One typed byte. -1: go on, else how the session ends. */
-static int typed(struct terminal *t, char c)
+static int typed(struct terminal *t, unsigned char c)
 {
 	int escape = t->options->escape;
 
