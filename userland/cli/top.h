@@ -20,7 +20,7 @@ enum top_io {
 };
 
 struct top_counts {
-	bool exits_known, io_known;
+	bool exits_known, io_known[TOP_IO_COUNT];	/* a VM without disks has not read 0 bytes */
 	uint64_t exits_ns, io_ns;	/* when they were read */
 	uint64_t exits[HUSK_REASON_COUNT][HUSK_LEVEL_COUNT];	/* of all vCPUs */
 	uint64_t io[TOP_IO_COUNT];
@@ -28,7 +28,7 @@ struct top_counts {
 
 /* All a second, since the round before */
 struct top_rates {
-	bool cpu_known, exits_known, io_known;
+	bool cpu_known, exits_known, io_known[TOP_IO_COUNT];
 	double cpu;			/* percent of one CPU */
 	double exits[HUSK_REASON_COUNT][HUSK_LEVEL_COUNT], level[HUSK_LEVEL_COUNT], all;
 	double io[TOP_IO_COUNT];

@@ -52,7 +52,7 @@ static void add_row(struct table *table, const struct top_vm *v, const char *mar
 	cell_bytes(table, true, v->vm.mapped_pages * 4096);
 	cell_bytes(table, v->resident, v->resident);
 	for (int i = 0; i < TOP_IO_COUNT; i++)
-		cell_bytes(table, r->io_known, r->io[i]);
+		cell_bytes(table, r->io_known[i], r->io[i]);
 }
 
 /* ---- the exits of one, by reason ---- */
@@ -166,7 +166,7 @@ static void json_vm(const struct top_vm *v)
 	else
 		printf(", \"resident_bytes\": null");
 	for (int i = 0; i < TOP_IO_COUNT; i++)
-		json_rate(names[i], v->rate.io_known, v->rate.io[i]);
+		json_rate(names[i], v->rate.io_known[i], v->rate.io[i]);
 	printf("}");
 }
 

@@ -106,16 +106,18 @@ static uint64_t resident(uint32_t pid)
 	return (uint64_t)pages * sysconf(_SC_PAGESIZE);
 }
 
-/* All numbers of that name. A quote within one of the answer's strings has a backslash before it, so none begins there. */
-static uint64_t sum_of(const char *json, const char *name)
+/* All numbers of that name, if there are any. A quote within one of the answer's strings has a backslash before it, so none begins there. */
+static bool sum_of(const char *json, const char *name, uint64_t *sum)
 {
-	uint64_t sum = 0;
 	char key[40];
 	size_t n = snprintf(key, sizeof(key), "\"%s\": ", name);
+	bool found = false;
 
-	for (const char *at = json; (at = strstr(at, key)); at += n)
-		sum += strtoull(at + n, NULL, 10);
-	return sum;
+	for (const char *at = json; (at = strstr(at, key)); at += n) {
+		*sum += strtoull(at + n, NULL, 10);
+		found = true;
+	}
+	return found;
 }
 
 static void count_io(struct top_vm *vm, const struct top_round *before)
@@ -137,8 +139,7 @@ static void count_io(struct top_vm *vm, const struct top_round *before)
 		return;
 	}
 	for (int i = 0; i < TOP_IO_COUNT; i++)
-		vm->now.io[i] = sum_of(answer, names[i]);
-	vm->now.io_known = true;
+		vm->now.io_known[i] = sum_of(answer, names[i], &vm->now.io[i]);
 	vm->now.io_ns = vm_now();
 }
 
@@ -177,9 +178,11 @@ void top_rate(struct top_vm *vm, const struct top_round *now, const struct top_r
 			r->all += r->exits[i][l];
 		}
 	}
-	r->io_known = vm->now.io_known && old->now.io_known;
-	for (int i = 0; r->io_known && i < TOP_IO_COUNT; i++)
-		r->io[i] = rate(vm->now.io[i], old->now.io[i], vm->now.io_ns - old->now.io_ns);
+	for (int i = 0; i < TOP_IO_COUNT; i++) {
+		r->io_known[i] = vm->now.io_known[i] && old->now.io_known[i];
+		if (r->io_known[i])
+			r->io[i] = rate(vm->now.io[i], old->now.io[i], vm->now.io_ns - old->now.io_ns);
+	}
 }
 
 /* ---- order ---- */
