@@ -67,21 +67,21 @@ static char *next_word(char **at, bool *last)
 	return word;
 }
 
-/* "usage: husk NAME [--option ARGUMENT] [--one | --other] VM": the operands are printed */
+/* "usage: husk NAME [--option ARGUMENT] [--one | --other] VM", maybe again below: the operands are printed */
 static void parse_usage(struct list *list, char *usage_text)
 {
+	char *word, *argument;
 	bool last;
-	char *word = next_word(&usage_text, &last), *argument;
 
-	for (int skip = 0; word && skip < 3; skip++)
-		word = next_word(&usage_text, &last);
-	for (; word; word = next_word(&usage_text, &last)) {
-		if (!strncmp(word, "--", 2)) {
+	while ((word = next_word(&usage_text, &last))) {
+		if (!strcmp(word, "husk")) {
+			next_word(&usage_text, &last);
+		} else if (!strncmp(word, "--", 2)) {
 			argument = NULL;
 			if (!last && usage_text && *usage_text != '|' && *usage_text != '[')
 				argument = next_word(&usage_text, &last);
 			add_option(list, word, argument);
-		} else if (*word && *word != '|' && strcmp(word, "OPTIONS")) {
+		} else if (*word && *word != '|' && strcmp(word, "usage:") && strcmp(word, "OPTIONS")) {
 			printf("operand\t%s\n", word);
 		}
 	}
