@@ -132,7 +132,7 @@ decoy liar socket $D/liar.sock "$(printf '\033[2Jlie\n')"
 decoy liar_vm vm liar $D/liar.sock
 decoy forger socket $D/forger.sock '{"a": "}\""}, "state": "forged", "b": {}'
 decoy forger_vm vm forger $D/forger.sock
-decoy honest socket $D/honest.sock '{"a": "}\"", "b": [{}]}'
+decoy honest socket $D/honest.sock "$(printf '{"a": "}\\"", "b": [{}], "c": "\2332J"}')"
 decoy honest_vm vm honest $D/honest.sock
 decoy path_vm vm path "$(printf '/tmp/\033[2J')"
 refused cli_control_stolen $HOST "another user" husk balloon thief 1M
@@ -144,7 +144,8 @@ husk show path >>$D/out
 husk console path >>$D/out 2>&1
 husk ls --json >>$D/out
 husk top --json --count 1 --interval 0.1 >>$D/out
-grep -q "$(printf '\033')" $D/out && not_ok cli_show_plain "escape sequences reach the terminal" || ok cli_show_plain
+husk show --json honest >>$D/out
+LC_ALL=C grep -q "[$(printf '\033\233')]" $D/out && not_ok cli_show_plain "escape sequences reach the terminal" || ok cli_show_plain
 husk show --json forger | grep -q '"machine": null}' && ok cli_show_forged || not_ok cli_show_forged "$(husk show --json forger | tail -n 1)"
 husk show --json honest | grep -q '"machine": {"a"' && ok cli_show_honest || not_ok cli_show_honest "$(husk show --json honest | tail -n 1)"
 kill $decoys

@@ -66,15 +66,15 @@ static void expect_spare(const char *name, unsigned int width, const char *wante
 	free(out);
 }
 
-/* What json_string() prints */
-static void expect_json(const char *name, const char *text, const char *wanted)
+/* What json_string() or json_ascii() prints */
+static void expect_print(const char *name, void (*print)(const char *text), const char *text, const char *wanted)
 {
 	FILE *real = stdout;
 	char *out;
 	size_t n;
 
 	stdout = open_memstream(&out, &n);
-	json_string(text);
+	print(text);
 	fclose(stdout);
 	stdout = real;
 	check_why(name, !strcmp(out, wanted), out);
@@ -98,12 +98,13 @@ int main(void)
 	expect_spare("table_spare_one", 17, "NAME       A  C|\nlong-one  11  3|\n");
 	expect_spare("table_spare_two", 14, "NAME      C|\nlong-one  3|\n");
 	expect_spare("table_spare_cut", 10, "NAME     C|\nlong-o~  3|\n");
-	expect_json("json_plain", "a\"b\\c d", "\"a\\\"b\\\\c d\"");
-	expect_json("json_control", "\033[2J\n\177", "\"\\u001b[2J\\u000a\\u007f\"");
-	expect_json("json_utf8", "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "\"\\u00e9\\u20ac\\ud83d\\ude00\"");
-	expect_json("json_c1", "\xc2\x9b" "2J", "\"\\u009b2J\"");
-	expect_json("json_no_utf8", "\x9b\xc0\xaf\xed\xa0\x80\xf5", "\"\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\"");
-	expect_json("json_short", "\xe2\x82", "\"\\ufffd\\ufffd\"");
+	expect_print("json_plain", json_string, "a\"b\\c d", "\"a\\\"b\\\\c d\"");
+	expect_print("json_control", json_string, "\033[2J\n\177", "\"\\u001b[2J\\u000a\\u007f\"");
+	expect_print("json_utf8", json_string, "\xc3\xa9\xe2\x82\xac\xf0\x9f\x98\x80", "\"\\u00e9\\u20ac\\ud83d\\ude00\"");
+	expect_print("json_c1", json_string, "\xc2\x9b" "2J", "\"\\u009b2J\"");
+	expect_print("json_no_utf8", json_string, "\x9b\xc0\xaf\xed\xa0\x80\xf5", "\"\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\\ufffd\"");
+	expect_print("json_short", json_string, "\xe2\x82", "\"\\ufffd\\ufffd\"");
+	expect_print("json_ascii", json_ascii, "{\"a\": \"\\u0041\xc3\xa9\x9b\177\"}\n", "{\"a\": \"\\u0041\\u00e9\\ufffd\\u007f\"}\n");
 	printf("%d passed, %d failed\n", passed, failed);
 	return !!failed;
 }

@@ -3,6 +3,12 @@
  * What the commands of husk share. A command is one function in one file,
  * cmd_NAME.c or the file that says what it does, and one row of the table in
  * main.c. argv[0] is "husk NAME"; the answer is the exit status.
+ *
+ * The shells' completion reads each --help (help_list.c): "usage: husk NAME [--option
+ * ARGUMENT] OPERAND", an empty line, and then, if there are such, lines of two spaces,
+ * "--option ARGUMENT", two spaces and text. The word VM is completed with those that
+ * run, an operand NAME with those that have a definition, FILE and COMMAND as they say,
+ * a|b with these words.
  */
 #ifndef HUSK_CLI_H
 #define HUSK_CLI_H
@@ -57,6 +63,8 @@ int help_list(char *name, int (*fn)(int argc, char **argv));
 
 /* Print s as a JSON string, quotes included, in ASCII without control characters. */
 void json_string(const char *s);
+/* Print what another wrote and format_is_object() has seen: the same in ASCII */
+void json_ascii(const char *json);
 
 /* Connect this terminal to the console of a user's VM by its control socket, until: */
 enum console_end {

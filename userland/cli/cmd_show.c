@@ -67,10 +67,12 @@ static void show_machine(const struct husk_nl_vm *vm, bool json)
 	static char answer[65536];
 	size_t n = vm->control[0] ? vm_ask(vm, json ? "show-json\n" : "show\n", answer, sizeof(answer)) : 0;
 
-	if (json)
-		printf(", \"machine\": %s", n && format_is_object(answer) ? answer : "null");
-	else
+	if (json) {
+		printf(", \"machine\": ");
+		json_ascii(n && format_is_object(answer) ? answer : "null");
+	} else {
 		fputs(format_plain(answer, true), stdout);
+	}
 }
 
 static void show_json(const struct husk_nl_vm *vm, const struct show *show)

@@ -33,6 +33,14 @@ static size_t decode(const unsigned char *s, uint32_t *code)
 	return n;
 }
 
+static void put_escaped(uint32_t c)
+{
+	if (c < 0x10000)
+		printf("\\u%04x", c);
+	else	/* RFC 8259, 7: as two surrogates */
+		printf("\\u%04x\\u%04x", 0xd7c0 + (c >> 10), 0xdc00 + (c & 0x3ff));
+}
+
 /* What is not printable ASCII is escaped: no byte of it reaches a terminal. */
 void json_string(const char *s)
 {
@@ -46,10 +54,22 @@ void json_string(const char *s)
 			printf("\\%c", (int)c);
 		else if (c >= 0x20 && c < 0x7f)
 			putchar((int)c);
-		else if (c < 0x10000)
-			printf("\\u%04x", c);
-		else	/* RFC 8259, 7: as two surrogates */
-			printf("\\u%04x\\u%04x", 0xd7c0 + (c >> 10), 0xdc00 + (c & 0x3ff));
+		else
+			put_escaped(c);
 	}
 	putchar('"');
+}
+
+void json_ascii(const char *json)
+{
+	const unsigned char *at = (const unsigned char *)json;
+	uint32_t c;
+
+	while (*at) {
+		at += decode(at, &c);
+		if (c < 0x7f)
+			putchar((int)c);
+		else
+			put_escaped(c);
+	}
 }
