@@ -36,7 +36,7 @@ _vm=web hold $T/hold web
 _vm=mine hold setuidgid user $T/hold mine
 
 equal nl_list_root "$(husk ls --json | names)" "web mine "
-like nl_list_table "$(husk ls)" ' ID +NAME +STATE .*web +running +1 +64.0K'
+like nl_list_table "$(husk ls)" '^ID +NAME +STATE .*web +running +1 +64.0K'
 like nl_show "$(husk show web)" 'state +running.*owner +uid 0, pid [1-9].*cpuid +[1-9].*pio '
 like nl_show_id "$(husk show --json 2)" '"name": "mine".*"owner_uid": 1000.*"control": "/run/mine".*"reason": "cpuid"'
 equal nl_list_user "$(setuidgid user husk ls --json | names)" "mine "

@@ -145,6 +145,11 @@ all_devices() {
 	done
 	husk show v$k | grep -q 'name=vsock .*kicks=ioeventfd calls=irqfd' && ok virtio_vsock_direct_$k ||
 		not_ok virtio_vsock_direct_$k "$(husk show v$k | grep name=vsock)"
+	# it has read all of a disk of 64 MiB, written to it, and sent and received files
+	husk show v$k >$D/show
+	grep -qE 'name=block .*reads=[1-9][0-9]* read_bytes=[1-9][0-9]{7,} writes=[1-9][0-9]* write_bytes=[1-9][0-9]{3,} errors=0' $D/show &&
+		grep -qE 'name=net .*received=[1-9][0-9]* received_bytes=[1-9][0-9]{3,} sent=[1-9][0-9]* sent_bytes=[1-9][0-9]{3,}' $D/show &&
+		ok virtio_counts_$k || not_ok virtio_counts_$k "$(grep -oE '(reads|received)=.*errors=[0-9]*|received=.*' $D/show | tr '\n' ' ')"
 	echo hello >&5
 	await 20 sh -c "! husk ls | grep -q v$k" && ok virtio_off_$k || { not_ok virtio_off_$k "still there"; husk kill v$k; }
 	exec 5>&-

@@ -141,6 +141,17 @@ enum husk_status disk_open_qcow2(struct disk **disk, const struct disk_options *
 
 /* ---- tests ---- */
 
+/* Has what 'husk show' tells of the device this text? */
+static bool shows(struct virtio *v, bool json, const char *text)
+{
+	char out[1024];
+	struct show show = { .out = out, .room = sizeof(out) - 1, .json = json, .depth = 3 };
+
+	v->class->show(v, &show);
+	out[show.len <= show.room ? show.len : 0] = 0;
+	return strstr(out, text);
+}
+
 static void hostile_listen(struct net_backend *b, bool on)
 {
 	(void)b;
@@ -210,6 +221,9 @@ static void test_net_runts(struct virtio *v)
 	}
 	virtio_kick(v, 1);
 	check("net_no_frame_below_14_bytes", sent == 1 && used_idx(1) == 3);
+	/* one of 14 bytes; two of four pages with their headers came before */
+	check("net_counts", shows(v, true, "\"received\": 2, \"received_bytes\": 32744, \"sent\": 1, \"sent_bytes\": 14"));
+	check("net_counts_text", shows(v, false, "received=2 received_bytes=32744 sent=1 sent_bytes=14"));
 }
 
 /* A queue larger than the device's: there is no ring, and nothing may be started that would use it */
@@ -292,6 +306,30 @@ static void test_block_in_flight(struct virtio *v)
 	offer_read(v, 0, 8U << 20, 250);		/* 2000 MiB */
 	virtio_kick(v, 0);
 	check("block_too_large", !slow.disk.in_flight && ram[DATA + 16] == 1);
+}
+
+/* A page written, one read, one read that fails, and requests that are neither, on top of what was done before */
+static void test_block_counts(struct virtio *v)
+{
+	drive(v, 0, 0);
+	offer_read(v, 0, PAGE, 1);
+	ram[DATA] = 1;					/* T_OUT */
+	desc_at(INDIRECT, 1, DATA + PAGE, PAGE, 1, 2);
+	virtio_kick(v, 0);
+	slow_finish();
+	ram[DATA] = 0;
+	offer_read(v, 0, PAGE, 1);
+	virtio_kick(v, 0);
+	slow_finish();
+	offer_read(v, 0, PAGE, 1);
+	virtio_kick(v, 0);
+	disk_done(&slow.disk, slow.taken[0], 5);
+	ram[DATA] = 4;					/* T_FLUSH */
+	offer_read(v, 0, PAGE, 1);
+	virtio_kick(v, 0);
+	slow_finish();
+	check("block_counts", shows(v, true, "\"reads\": 18, \"read_bytes\": 1610616832, \"writes\": 1, \"write_bytes\": 4096, \"errors\": 1"));
+	check("block_counts_text", shows(v, false, "reads=18 read_bytes=1610616832 writes=1 write_bytes=4096 errors=1"));
 }
 
 static void test_balloon(struct virtio *v)
@@ -377,6 +415,7 @@ int main(void)
 	test_net_runts(machine.virtio[1]);
 	test_queue_too_large(machine.virtio[1]);
 	test_block_in_flight(machine.virtio[0]);
+	test_block_counts(machine.virtio[0]);
 	test_balloon(machine.virtio[2]);
 	test_balloon_reports(machine.virtio[2]);
 	test_child_log();

@@ -3,6 +3,12 @@
  * What the commands of husk share. A command is one function in one file,
  * cmd_NAME.c or the file that says what it does, and one row of the table in
  * main.c. argv[0] is "husk NAME"; the answer is the exit status.
+ *
+ * The shells' completion reads each --help (help_list.c): "usage: husk NAME [--option
+ * ARGUMENT] OPERAND", an empty line, and then, if there are such, lines of two spaces,
+ * "--option ARGUMENT", two spaces and text. The word VM is completed with those that
+ * run, an operand NAME with those that have a definition, FILE and COMMAND as they say,
+ * a|b with these words.
  */
 #ifndef HUSK_CLI_H
 #define HUSK_CLI_H
@@ -17,6 +23,7 @@
 int cmd_run(int argc, char **argv);
 int cmd_console(int argc, char **argv);
 int cmd_ls(int argc, char **argv);
+int cmd_top(int argc, char **argv);
 int cmd_show(int argc, char **argv);
 int cmd_balloon(int argc, char **argv);
 int cmd_pause(int argc, char **argv);
@@ -57,8 +64,13 @@ void usage(const char *text, bool asked) __attribute__((noreturn));
  */
 int parse_plain(int argc, char **argv, const char *usage_text, bool *json, int min, int max);
 
-/* Print s as a JSON string, quotes included. */
+/* husk help --list COMMAND: what its --help has, for programs */
+int help_list(char *name, int (*fn)(int argc, char **argv));
+
+/* Print s as a JSON string, quotes included, in ASCII without control characters. */
 void json_string(const char *s);
+/* Print what another wrote and format_is_object() has seen: the same in ASCII */
+void json_ascii(const char *json);
 
 /* Connect this terminal to the console of a user's VM by its control socket, until: */
 enum console_end {
@@ -67,8 +79,15 @@ enum console_end {
 	CONSOLE_QUIT,		/* the user wants the VM to end */
 	CONSOLE_SIGNAL,		/* a signal wants us to end */
 	CONSOLE_LOST,		/* our own terminal is gone */
+	CONSOLE_LOG,		/* the log can't be written; errno */
 	CONSOLE_NONE,		/* could not connect; errno */
 };
-enum console_end console_attach(const char *path, uid_t owner);
+struct console_options {
+	int log;		/* what is shown is written there, too; -1: nowhere */
+	int escape;		/* the key before a command's; -1: none */
+	bool read_only;		/* the guest hears nothing; Ctrl-C leaves */
+};
+extern const struct console_options console_plain;
+enum console_end console_attach(const char *path, uid_t owner, const struct console_options *options);
 
 #endif

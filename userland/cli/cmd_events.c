@@ -11,6 +11,7 @@
 
 #include "cli.h"
 #include "format.h"
+#include "term.h"
 #include "vm.h"
 
 static const char events_usage[] =
@@ -44,6 +45,13 @@ static void print_time(void)
 	printf("%s.%03ld", text, now.tv_nsec / 1000000);
 }
 
+/* After the time: number, kind and VM, in columns */
+static void print_columns(const char *number, const char *kind, enum colour colour)
+{
+	print_time();
+	printf("  %8s  %s%-14s%s  ", number, term_colour(colour), kind, term_colour_end(colour));
+}
+
 static void print_present(const struct events *e, const struct husk_nl_vm *vm)
 {
 	if (e->json) {
@@ -52,22 +60,23 @@ static void print_present(const struct events *e, const struct husk_nl_vm *vm)
 		printf("}\n");
 		return;
 	}
-	print_time();
-	printf("  %8s  %-14s  %s (id %" PRIu32 "), %s\n", "-", "present", vm->name, vm->id,
-	       husk_vm_state_name(vm->state));
+	print_columns("-", "present", COLOUR_NONE);
+	printf("%s (id %" PRIu32 "), %s%s%s\n", vm->name, vm->id, term_colour(term_state_colour(vm->state)),
+	       husk_vm_state_name(vm->state), term_colour_end(term_state_colour(vm->state)));
 }
 
 static void print_lost(const struct events *e, enum husk_nl_group group, uint64_t to)
 {
 	uint64_t from = e->last[group] + 1;
+	struct text number;
 
 	if (e->json) {
 		printf("{\"event\": \"lost\", \"group\": \"%s\", \"first_seq\": %" PRIu64 ", \"last_seq\": %" PRIu64 "}\n",
 		       groups[group], from, to);
 		return;
 	}
-	print_time();
-	printf("  %8" PRIu64 "  %-14s  %s up to number %" PRIu64 "%s\n", from, "LOST", groups[group], to,
+	print_columns(format_number(&number, from), "LOST", COLOUR_RED);
+	printf("%s up to number %" PRIu64 "%s\n", groups[group], to,
 	       group == HUSK_NL_STATS ? "; the next one has it all" : "; what is there now follows");
 }
 
@@ -104,7 +113,8 @@ static void resync(struct events *e)
 /* What all kinds begin with; name is the event's */
 static void print_head(const struct events *e, const struct husk_nl_event *event, const char *name)
 {
-	struct text uuid;
+	bool crashed = event->group == HUSK_NL_LIFECYCLE && event->life.kind == HUSK_LIFE_CRASHED;
+	struct text uuid, number;
 
 	if (e->json) {
 		printf("{\"seq\": %" PRIu64 ", \"group\": \"%s\", \"event\": \"%s\", \"id\": %" PRIu32 ", \"name\": ",
@@ -113,8 +123,9 @@ static void print_head(const struct events *e, const struct husk_nl_event *event
 		printf(", \"uuid\": \"%s\"", format_uuid(&uuid, event->uuid));
 		return;
 	}
-	print_time();
-	printf("  %8" PRIu64 "  %-14s  %s (id %" PRIu32 ")", event->seq, name, event->name, event->vm_id);
+	print_columns(format_number(&number, event->seq), name,
+		      crashed || event->group == HUSK_NL_FAULTS ? COLOUR_RED : COLOUR_NONE);
+	printf("%s (id %" PRIu32 ")", event->name, event->vm_id);
 }
 
 static void print_detail(uint32_t kind, uint64_t detail)

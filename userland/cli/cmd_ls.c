@@ -9,6 +9,7 @@
 #include "cli.h"
 #include "defined.h"
 #include "format.h"
+#include "table.h"
 #include "vm.h"
 
 static const char ls_usage[] =
@@ -74,33 +75,46 @@ static void ls_json(const struct listing *l)
 	printf(l->count + l->offs ? "\n]\n" : "]\n");
 }
 
-static void widen(int *width, const char *name)
+static void live_row(struct table *table, const struct husk_nl_vm *vm, uint64_t now)
 {
-	if ((int)strlen(name) > *width)
-		*width = strlen(name);
+	struct text t;
+
+	table_cell(table, "%" PRIu32, vm->id);
+	table_cell(table, "%s", vm->name);
+	table_coloured(table, term_state_colour(vm->state), "%s", husk_vm_state_name(vm->state));
+	table_cell(table, "%" PRIu32, vm->vcpus);
+	table_cell(table, "%s", format_bytes(&t, vm->memory));
+	table_cell(table, "%s", format_bytes(&t, vm->mapped_pages * 4096));
+	table_cell(table, "%" PRIu32, vm->owner_pid);
+	table_cell(table, "%" PRIu32, vm->owner_uid);
+	table_cell(table, "%s", format_age(&t, now - vm->created_ns));
+}
+
+static void off_row(struct table *table, const char *name)
+{
+	table_cell(table, "-");
+	table_cell(table, "%s", name);
+	table_cell(table, "%s", off_state(name));
+	for (int i = 0; i < 6; i++)
+		table_cell(table, "-");
 }
 
 static void ls_table(const struct listing *l)
 {
-	const struct husk_nl_vm *vm = l->vm;
-	int width = strlen("NAME");
-	struct text memory, mapped, age;
+	static const struct table_column columns[] = {
+		{ "ID", TABLE_RIGHT }, { "NAME", TABLE_CUT }, { "STATE", TABLE_LEFT }, { "VCPUS", TABLE_RIGHT },
+		{ "MEMORY", TABLE_RIGHT }, { "MAPPED", TABLE_RIGHT }, { "PID", TABLE_RIGHT },
+		{ "OWNER", TABLE_RIGHT }, { "AGE", TABLE_RIGHT }, { }
+	};
 	uint64_t now = vm_now();
-	size_t i;
+	struct table table;
 
-	for (i = 0; i < l->count; i++)
-		widen(&width, vm[i].name);
-	for (i = 0; i < l->offs; i++)
-		widen(&width, l->off[i]);
-	printf("%6s  %-*s  %-8s %5s  %8s  %8s  %7s  %6s  %11s\n",
-	       "ID", width, "NAME", "STATE", "VCPUS", "MEMORY", "MAPPED", "PID", "OWNER", "AGE");
-	for (i = 0; i < l->count; i++)
-		printf("%6" PRIu32 "  %-*s  %-8s %5" PRIu32 "  %8s  %8s  %7" PRIu32 "  %6" PRIu32 "  %11s\n",
-		       vm[i].id, width, vm[i].name, husk_vm_state_name(vm[i].state), vm[i].vcpus,
-		       format_bytes(&memory, vm[i].memory), format_bytes(&mapped, vm[i].mapped_pages * 4096),
-		       vm[i].owner_pid, vm[i].owner_uid, format_age(&age, now - vm[i].created_ns));
-	for (i = 0; i < l->offs; i++)
-		printf("%6s  %-*s  %s\n", "-", width, l->off[i], off_state(l->off[i]));
+	table_init(&table, columns);
+	for (size_t i = 0; i < l->count; i++)
+		live_row(&table, &l->vm[i], now);
+	for (size_t i = 0; i < l->offs; i++)
+		off_row(&table, l->off[i]);
+	table_finish(&table);
 }
 
 int cmd_ls(int argc, char **argv)

@@ -7,6 +7,7 @@
 
 #include "cli.h"
 #include "format.h"
+#include "table.h"
 #include "vm.h"
 
 static const char show_usage[] =
@@ -66,10 +67,12 @@ static void show_machine(const struct husk_nl_vm *vm, bool json)
 	static char answer[65536];
 	size_t n = vm->control[0] ? vm_ask(vm, json ? "show-json\n" : "show\n", answer, sizeof(answer)) : 0;
 
-	if (json)
-		printf(", \"machine\": %s", n && format_is_object(answer) ? answer : "null");
-	else
+	if (json) {
+		printf(", \"machine\": ");
+		json_ascii(n && format_is_object(answer) ? answer : "null");
+	} else {
 		fputs(format_plain(answer, true), stdout);
+	}
 }
 
 static void show_json(const struct husk_nl_vm *vm, const struct show *show)
@@ -94,7 +97,8 @@ static void show_vm(const struct husk_nl_vm *vm)
 	printf("%s\n", vm->name);
 	printf("  id       %" PRIu32 "\n", vm->id);
 	printf("  uuid     %s\n", format_uuid(&t, vm->uuid));
-	printf("  state    %s\n", husk_vm_state_name(vm->state));
+	printf("  state    %s%s%s\n", term_colour(term_state_colour(vm->state)), husk_vm_state_name(vm->state),
+	       term_colour_end(term_state_colour(vm->state)));
 	printf("  owner    uid %" PRIu32 ", pid %" PRIu32 "\n", vm->owner_uid, vm->owner_pid);
 	if (vm->control[0])
 		printf("  control  %s\n", format_plain(strcpy(control, vm->control), false));
@@ -113,22 +117,34 @@ static void show_vm(const struct husk_nl_vm *vm)
 
 static void show_vcpus(const struct show *show)
 {
+	static const struct table_column columns[] = {
+		{ "VCPU", TABLE_RIGHT }, { "STATE", TABLE_LEFT }, { "CPU", TABLE_RIGHT }, { "ENTRIES", TABLE_RIGHT },
+		{ "TO WORKER", TABLE_RIGHT }, { "INJECTED", TABLE_RIGHT }, { "HALTED", TABLE_RIGHT }, { }
+	};
 	uint64_t hits = 0, misses = 0, yields = 0;
-	struct text t, cpu;
+	struct table table;
+	struct text t;
 
-	printf("\n%6s  %-9s  %4s  %12s  %12s  %12s  %9s\n",
-	       "VCPU", "STATE", "CPU", "ENTRIES", "TO WORKER", "INJECTED", "HALTED");
+	table_init(&table, columns);
 	for (size_t i = 0; i < show->count; i++) {
 		const struct husk_nl_vcpu *v = show->vcpu[i];
 
-		snprintf(cpu.s, sizeof(cpu.s), "%" PRId32, v->cpu);
-		printf("%6" PRIu32 "  %-9s  %4s  %12" PRIu64 "  %12" PRIu64 "  %12" PRIu64 "  %9s\n",
-		       v->id, husk_mp_state_name(v->mp_state), v->cpu < 0 ? "-" : cpu.s, v->entries,
-		       v->user_returns, v->injections, format_ns(&t, v->halted_ns));
+		table_cell(&table, "%" PRIu32, v->id);
+		table_cell(&table, "%s", husk_mp_state_name(v->mp_state));
+		if (v->cpu < 0)
+			table_cell(&table, "-");
+		else
+			table_cell(&table, "%" PRId32, v->cpu);
+		table_cell(&table, "%" PRIu64, v->entries);
+		table_cell(&table, "%" PRIu64, v->user_returns);
+		table_cell(&table, "%" PRIu64, v->injections);
+		table_cell(&table, "%s", format_ns(&t, v->halted_ns));
 		hits += v->poll_hits;
 		misses += v->poll_misses;
 		yields += v->yields;
 	}
+	printf("\n");
+	table_finish(&table);
 	if (hits || misses || yields)
 		printf("  HLT polled for an end: %" PRIu64 " times it came, %" PRIu64 " times not; CPU given to another vCPU: %" PRIu64 "\n",
 		       hits, misses, yields);
@@ -137,10 +153,12 @@ static void show_vcpus(const struct show *show)
 /* All vCPUs together, in the order of the list of reasons */
 static void show_exits(const struct show *show)
 {
-	printf("\n%-12s", "EXIT");
+	struct table_column columns[HUSK_LEVEL_COUNT + 2] = { { "EXIT", TABLE_LEFT } };
+	struct table table;
+
 	for (int l = 0; l < HUSK_LEVEL_COUNT; l++)
-		printf("  %12s", husk_level_name(l));
-	printf("\n");
+		columns[1 + l] = (struct table_column){ husk_level_name(l), TABLE_RIGHT };
+	table_init(&table, columns);
 	for (int r = 0; r < HUSK_REASON_COUNT; r++) {
 		uint64_t sum[HUSK_LEVEL_COUNT] = {}, all = 0;
 
@@ -152,11 +170,12 @@ static void show_exits(const struct show *show)
 		}
 		if (!all)
 			continue;
-		printf("%-12s", husk_reason_name(r));
+		table_cell(&table, "%s", husk_reason_name(r));
 		for (int l = 0; l < HUSK_LEVEL_COUNT; l++)
-			printf("  %12" PRIu64, sum[l]);
-		printf("\n");
+			table_cell(&table, "%" PRIu64, sum[l]);
 	}
+	printf("\n");
+	table_finish(&table);
 }
 
 int cmd_show(int argc, char **argv)

@@ -135,16 +135,8 @@ struct stop_options {
 	bool all, json;
 };
 
-/* @all: NULL: a command that has no such option */
-static int stop_parse(int argc, char **argv, const char *text, struct stop_options *o, bool has_all)
+static int stop_parse(int argc, char **argv, const struct option *options, const char *text, struct stop_options *o)
 {
-	static const struct option options[] = {
-		{ "timeout", required_argument, NULL, 't' },
-		{ "json", no_argument, NULL, 'j' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "all", no_argument, NULL, 'a' },
-		{ }
-	};
 	int c;
 
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -152,7 +144,7 @@ static int stop_parse(int argc, char **argv, const char *text, struct stop_optio
 			o->timeout_ms = stop_timeout(optarg);
 		else if (c == 'j')
 			o->json = true;
-		else if (c == 'a' && has_all)
+		else if (c == 'a')
 			o->all = true;
 		else
 			usage(text, c == 'h');
@@ -256,8 +248,15 @@ static void hear_signals(void)
 
 int cmd_stop(int argc, char **argv)
 {
+	static const struct option options[] = {
+		{ "timeout", required_argument, NULL, 't' },
+		{ "all", no_argument, NULL, 'a' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ }
+	};
 	struct stop_options o = { .timeout_ms = NO_TIMEOUT };
-	int arg = stop_parse(argc, argv, stop_usage, &o, true), status;
+	int arg = stop_parse(argc, argv, options, stop_usage, &o), status;
 	struct husk_nl *nl = vm_connect();
 	struct stopping *s;
 	size_t count;
@@ -287,8 +286,14 @@ int cmd_restart(int argc, char **argv)
 		"Stop a VM that is defined, as husk stop does, and have the daemon start it anew:\n"
 		"with what its definition says now. husk reset is another thing: the same VM\n"
 		"boots again, at once.\n";
+	static const struct option options[] = {
+		{ "timeout", required_argument, NULL, 't' },
+		{ "json", no_argument, NULL, 'j' },
+		{ "help", no_argument, NULL, 'h' },
+		{ }
+	};
 	struct stop_options o = { .timeout_ms = NO_TIMEOUT };
-	int arg = stop_parse(argc, argv, text, &o, false), status;
+	int arg = stop_parse(argc, argv, options, text, &o), status;
 	struct husk_nl *nl = vm_connect();
 	struct stopping s = {};
 	uint32_t id;

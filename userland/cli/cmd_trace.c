@@ -31,6 +31,7 @@ static const char trace_usage[] =
 
 #define LIVE_BYTES	(4 << 20)	/* some 60,000 exits */
 #define TICK_MS		100
+#define QUIET_S		2	/* longer runs say so */
 
 extern const char _binary_exits_bpf_o_start[], _binary_exits_bpf_o_end[];
 
@@ -208,7 +209,9 @@ static void run_summary(struct bpf_object *object, const struct trace_args *args
 	struct trace_row *rows;
 	size_t count;
 
-	if (!args->duration && isatty(STDERR_FILENO))
+	if (isatty(STDERR_FILENO) && args->duration > QUIET_S)
+		fprintf(stderr, "counting exits for %g s; Ctrl-C ends it\n", args->duration);
+	else if (isatty(STDERR_FILENO) && !args->duration)
 		fprintf(stderr, "counting exits; Ctrl-C ends it\n");
 	while (!over(start, args->duration))
 		usleep(TICK_MS * 1000);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /* husk doctor: can this host run VMs? One line each, with what to do. */
 #include <errno.h>
+#include <grp.h>
+#include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,103 +12,64 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "doctor.h"
 #include "lib/libhusk.h"
+#include "lib/netlink.h"
+#include "term.h"
 
-enum verdict { GOOD, NOTE, BAD };
-
-static const char * const verdicts[] = { "ok", "note", "bad" };
-
-struct doctor {
-	bool json;
-	int lines;
-	bool bad;
+static const struct {
+	const char *name;
+	enum husk_status status;
+} verdicts[] = {
+#define X(id, name, status) { name, status },
+	DOCTOR_VERDICTS(X)
+#undef X
 };
 
-static void say(struct doctor *d, enum verdict verdict, const char *subject, const char *text)
+void doctor_say(struct doctor *d, enum verdict verdict, const char *subject, const char *todo, const char *fmt, ...)
 {
-	d->bad |= verdict == BAD;
+	static const enum colour colours[] = {
+		[DOCTOR_OK] = COLOUR_GREEN, [DOCTOR_WARN] = COLOUR_YELLOW, [DOCTOR_FAIL] = COLOUR_RED,
+	};
+	char text[700];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (verdict > d->worst)
+		d->worst = verdict;
 	if (!d->json) {
-		printf("%-4s  %-8s  %s\n", verdicts[verdict], subject, text);
+		printf("%s%-4s%s  %-11s  %s%s%s\n", term_colour(colours[verdict]), verdicts[verdict].name,
+		       term_colour_end(colours[verdict]), subject, text, todo ? ": " : "", todo ? todo : "");
 		return;
 	}
-	printf("%s\n  {\"check\": ", d->lines++ ? "," : "");
-	json_string(subject);
-	printf(", \"verdict\": ");
-	json_string(verdicts[verdict]);
-	printf(", \"text\": ");
+	printf("%s\n  {\"check\": \"%s\", \"verdict\": \"%s\", \"text\": ", d->lines++ ? "," : "", subject,
+	       verdicts[verdict].name);
 	json_string(text);
+	printf(", \"todo\": ");
+	if (todo)
+		json_string(todo);
+	else
+		printf("null");
 	printf("}");
-}
-
-/* Is word among the flags of the first CPU? */
-static bool cpu_flag(const char *flags, const char *word)
-{
-	size_t n = strlen(word);
-
-	for (const char *at = flags; (at = strstr(at, word)); at += n)
-		if ((at == flags || at[-1] == ' ') && (at[n] == ' ' || at[n] == '\n' || !at[n]))
-			return true;
-	return false;
-}
-
-static void read_flags(char *flags, size_t room)
-{
-	FILE *f = fopen("/proc/cpuinfo", "re");
-
-	*flags = 0;
-	while (f && fgets(flags, room, f))
-		if (!strncmp(flags, "flags", 5))
-			break;
-	if (f)
-		fclose(f);
-	if (strncmp(flags, "flags", 5))
-		*flags = 0;
-}
-
-static void check_cpu(struct doctor *d)
-{
-	char flags[8192];
-
-	read_flags(flags, sizeof(flags));
-	if (cpu_flag(flags, "svm"))
-		say(d, GOOD, "cpu", "AMD-V (svm) is there");
-	else if (cpu_flag(flags, "vmx"))
-		say(d, GOOD, "cpu", "Intel VT-x (vmx) is there");
-	else
-		say(d, BAD, "cpu", "neither svm nor vmx: switch on virtualization in the firmware's set-up, "
-		    "or, inside a VM, nested virtualization");
-	if (cpu_flag(flags, "svm") && !cpu_flag(flags, "npt"))
-		say(d, BAD, "paging", "no nested paging (npt): husk can't work on this CPU");
-	if (cpu_flag(flags, "vmx") && !cpu_flag(flags, "ept"))
-		say(d, BAD, "paging", "no EPT: husk can't work on this CPU");
-	if (cpu_flag(flags, "fred") && cpu_flag(flags, "vmx"))
-		say(d, NOTE, "fred", "this CPU has FRED, which husk does not know with VT-x: "
-		    "boot the host with fred=off");
-}
-
-static void check_kvm(struct doctor *d)
-{
-	if (!access("/sys/module/kvm_amd", F_OK))
-		say(d, GOOD, "kvm", "kvm_amd is loaded; both can be used side by side");
-	else if (!access("/sys/module/kvm_intel", F_OK))
-		say(d, GOOD, "kvm", "kvm_intel is loaded; both can be used side by side");
-	else
-		say(d, GOOD, "kvm", "not loaded; not needed");
 }
 
 static bool check_module(struct doctor *d)
 {
 	struct utsname host;
-	char text[400];
+	char version[100], todo[200];
 
-	if (!access("/sys/module/husk", F_OK)) {
-		say(d, GOOD, "module", "husk.ko is loaded");
+	if (doctor_there("/sys/module/husk")) {
+		/* CONFIG_MODULE_SRCVERSION_ALL, or a module with a version */
+		doctor_read("/sys/module/husk/srcversion", version, sizeof(version), true);
+		doctor_say(d, DOCTOR_OK, "module", NULL, "husk.ko is loaded%s%s", *version ? ", of the sources " : "", version);
 		return true;
 	}
 	uname(&host);
-	snprintf(text, sizeof(text), "husk.ko is not loaded: as root, 'insmod husk.ko'; it must be built for "
-		 "kernel %s; if insmod fails, 'dmesg | tail' has one line that says why", host.release);
-	say(d, BAD, "module", text);
+	snprintf(todo, sizeof(todo), "as root, 'insmod husk.ko'; it must be built for kernel %.65s; if insmod fails, "
+		 "'dmesg | tail' has one line that says why", host.release);
+	doctor_say(d, DOCTOR_FAIL, "module", todo, "husk.ko is not loaded");
 	return false;
 }
 
@@ -119,25 +83,60 @@ static void modes_text(char *text, size_t room, __u64 modes)
 			n += snprintf(text + n, room - n, "%s%s", n ? " " : "", husk_mode_name(i));
 }
 
+#define BIT(mode)	(1ULL << HUSK_MODE_##mode)
+/* What husk would use of a CPU of that kind, to be quicker */
+#define COMMON_MODES	(BIT(TLB_TAG) | BIT(FLUSH_ASID) | BIT(HUGE_2M) | BIT(HUGE_1G) | BIT(AD_BITS) | BIT(PAUSE_FILTER) | \
+			 BIT(XSAVE) | BIT(NRIPS))
+#define SVM_MODES	(COMMON_MODES | BIT(DECODE) | BIT(CLEAN_BITS))
+#define VMX_MODES	(COMMON_MODES | BIT(TPR_SHADOW) | BIT(APIC_ACCEL) | BIT(PREEMPT_TIMER) | BIT(PML))
+
+static void check_modes(struct doctor *d, const struct husk_caps *caps)
+{
+	char modes[500];
+
+	modes_text(modes, sizeof(modes), caps->modes_usable);
+	doctor_say(d, DOCTOR_OK, "modes", NULL, "%s", modes);
+	modes_text(modes, sizeof(modes), caps->modes & ~caps->modes_usable);
+	if (*modes)
+		doctor_say(d, DOCTOR_WARN, "masked", "load husk.ko without mask=", "there, but masked by the module's parameter: %s", modes);
+	modes_text(modes, sizeof(modes), ~caps->modes & (caps->modes & BIT(VMX) ? VMX_MODES : SVM_MODES));
+	if (*modes)
+		doctor_say(d, DOCTOR_INFO, "missing", NULL, "the CPU has no %s; husk does without, but slower", modes);
+}
+
 static void check_caps(struct doctor *d, const struct husk_caps *caps)
 {
-	char text[600], modes[500];
+	static const char build[] = "build both from one source, or install both from one package";
 
-	snprintf(text, sizeof(text), "version %u%s", caps->abi_version, caps->abi_version == HUSK_ABI_VERSION ?
-		 "" : ", this program speaks another: build both from one source");
-	say(d, caps->abi_version == HUSK_ABI_VERSION ? GOOD : BAD, "abi", text);
-	modes_text(modes, sizeof(modes), caps->modes_usable);
-	say(d, GOOD, "modes", modes);
-	modes_text(modes, sizeof(modes), caps->modes & ~caps->modes_usable);
-	if (*modes) {
-		snprintf(text, sizeof(text), "there, but masked by the module parameter mask=: %s", modes);
-		say(d, NOTE, "masked", text);
-	}
-	snprintf(text, sizeof(text), "%u VMs, %u vCPUs a VM, %u memory slots a VM, guest addresses of %u bits",
-		 caps->max_vms, caps->max_vcpus, caps->max_slots, caps->guest_phys_bits);
-	say(d, GOOD, "limits", text);
+	if (caps->abi_version == HUSK_ABI_VERSION)
+		doctor_say(d, DOCTOR_OK, "abi", NULL, "version %u", caps->abi_version);
+	else
+		doctor_say(d, DOCTOR_FAIL, "abi", build, "version %u; this program speaks %u", caps->abi_version, HUSK_ABI_VERSION);
+	check_modes(d, caps);
+	doctor_say(d, DOCTOR_OK, "limits", NULL, "%u VMs, %u vCPUs a VM, %u memory slots a VM, guest addresses of %u bits",
+		   caps->max_vms, caps->max_vcpus, caps->max_slots, caps->guest_phys_bits);
 	if (caps->foreign_virt)
-		say(d, NOTE, "foreign", "another hypervisor uses the CPU's virtualization right now; husk borrows it");
+		doctor_say(d, DOCTOR_INFO, "foreign", NULL, "another hypervisor uses the CPU's virtualization right now; husk borrows it");
+}
+
+/* Whose device it is */
+static void check_group(struct doctor *d)
+{
+	struct group *husk = getgrnam("husk");
+	struct stat st;
+
+	if (stat(HUSK_DEVICE, &st) < 0)
+		return;
+	if (st.st_mode & 0006)
+		doctor_say(d, DOCTOR_WARN, "group", "as root, 'chmod 660 " HUSK_DEVICE "'", "each user of this host may use " HUSK_DEVICE);
+	else if (!husk)
+		doctor_say(d, DOCTOR_INFO, "group", "as root, 'groupadd --system husk; chgrp husk " HUSK_DEVICE "', for others than root",
+			   "there is no group husk");
+	else if (st.st_gid != husk->gr_gid)
+		doctor_say(d, DOCTOR_INFO, "group", "as root, 'chgrp husk " HUSK_DEVICE "', for others than root",
+			   HUSK_DEVICE " is not of the group husk");
+	else
+		doctor_say(d, DOCTOR_OK, "group", NULL, HUSK_DEVICE " is of the group husk, whose members may use it");
 }
 
 static void check_device(struct doctor *d)
@@ -146,15 +145,37 @@ static void check_device(struct doctor *d)
 	int dev = husk_open();
 
 	if (dev < 0) {
-		say(d, BAD, "rights", husk_open_error(errno));
+		doctor_say(d, DOCTOR_FAIL, "rights", "run as root, or have root put you into the group husk ('usermod -aG husk "
+			   "USER', then log in anew)", HUSK_DEVICE ": %s", strerror(errno));
+		check_group(d);
 		return;
 	}
-	say(d, GOOD, "rights", "you may use " HUSK_DEVICE);
+	doctor_say(d, DOCTOR_OK, "rights", NULL, "you may use " HUSK_DEVICE);
+	check_group(d);
 	if (husk_get_caps(dev, &caps) < 0)
-		say(d, BAD, "abi", "husk.ko and this program do not fit together: build both from one source");
+		doctor_say(d, DOCTOR_FAIL, "abi", "build both from one source", "husk.ko and this program do not fit together");
 	else
 		check_caps(d, &caps);
 	close(dev);
+}
+
+static void check_daemon(struct doctor *d)
+{
+	struct husk_nl_caps *caps = calloc(1, sizeof(*caps));
+	struct husk_nl *nl = NULL;
+
+	if (!caps)
+		die(HUSK_STATUS_FAIL, "out of memory");
+	if (husk_nl_open(&nl) || husk_nl_caps(nl, caps))
+		doctor_say(d, DOCTOR_WARN, "netlink", "build husk.ko and this program from one source", "husk.ko does not answer: %s",
+			   husk_nl_error(nl));
+	else if (caps->daemon_pid)
+		doctor_say(d, DOCTOR_OK, "huskd", NULL, "the daemon runs, pid %" PRIu32, caps->daemon_pid);
+	else
+		doctor_say(d, DOCTOR_INFO, "huskd", "as root, 'systemctl start huskd', or 'huskd' without systemd",
+			   "no daemon runs; only VMs that have a definition need it");
+	husk_nl_close(nl);
+	free(caps);
 }
 
 /* Is the program where execvp() would look? */
@@ -177,13 +198,10 @@ static bool in_path(const char *program)
 
 static void say_optional(struct doctor *d, const char *subject, const char *use, const char *why, const char *get)
 {
-	char text[300];
-
 	if (why)
-		snprintf(text, sizeof(text), "%s; %s needs it: %s", why, use, get);
+		doctor_say(d, DOCTOR_INFO, subject, get, "%s; %s needs it", why, use);
 	else
-		snprintf(text, sizeof(text), "there, for %s", use);
-	say(d, why ? NOTE : GOOD, subject, text);
+		doctor_say(d, DOCTOR_OK, subject, NULL, "there, for %s", use);
 }
 
 static void check_programs(struct doctor *d)
@@ -238,20 +256,25 @@ static void check_devices(struct doctor *d)
 
 int cmd_doctor(int argc, char **argv)
 {
-	struct doctor d = { 0 };
+	struct doctor d = {};
 
-	parse_plain(argc, argv, "usage: husk doctor [--json]\n\nCheck this host, say what to do. Status 4 if VMs can't run.\n",
-		    &d.json, 0, 0);
+	parse_plain(argc, argv,
+		    "usage: husk doctor [--json]\n"
+		    "\n"
+		    "Check this host, a line for each check: ok, info (what some options need, or what\n"
+		    "is worth knowing), warn (VMs run, but worse, or less safe) or fail (they do not),\n"
+		    "and what to do. Status 4 if there is a fail.\n", &d.json, 0, 0);
 	if (d.json)
 		printf("[");
-	check_cpu(&d);
-	check_kvm(&d);
-	if (check_module(&d))
+	doctor_host(&d);
+	if (check_module(&d)) {
 		check_device(&d);
+		check_daemon(&d);
+	}
 	check_programs(&d);
 	check_firmware(&d);
 	check_devices(&d);
 	if (d.json)
 		printf("\n]\n");
-	return d.bad ? HUSK_STATUS_HOST : HUSK_STATUS_OK;
+	return verdicts[d.worst].status;
 }

@@ -49,6 +49,25 @@ const char *format_age(struct text *t, uint64_t ns)
 	return t->s;
 }
 
+const char *format_rate(struct text *t, double rate)
+{
+	static const char * const units[] = { "", "k", "M", "G" };
+	int unit = 0;
+
+	while (rate >= 99999.5 && unit < 3) {
+		rate /= 1000;
+		unit++;
+	}
+	snprintf(t->s, sizeof(t->s), "%.*f%s", !unit && rate > 0 && rate < 9.95, rate, units[unit]);
+	return t->s;
+}
+
+const char *format_number(struct text *t, uint64_t number)
+{
+	snprintf(t->s, sizeof(t->s), "%" PRIu64, number);
+	return t->s;
+}
+
 const char *format_uuid(struct text *t, const uint8_t uuid[16])
 {
 	int i, n = 0;

@@ -13,6 +13,8 @@ struct text {
 const char *format_bytes(struct text *t, uint64_t bytes);	/* 256.0M */
 const char *format_ns(struct text *t, uint64_t ns);		/* 1.25us */
 const char *format_age(struct text *t, uint64_t ns);		/* 2d03:04:05 */
+const char *format_rate(struct text *t, double rate);		/* 1.5, 1234, 123k */
+const char *format_number(struct text *t, uint64_t number);
 const char *format_uuid(struct text *t, const uint8_t uuid[16]);
 
 /*

@@ -20,6 +20,7 @@ static const struct {
 	{ "run",	cmd_run,	"boot a guest in a new VM" },
 	{ "console",	cmd_console,	"connect the terminal to a VM's console" },
 	{ "ls",		cmd_ls,		"list the VMs" },
+	{ "top",	cmd_top,	"show what VMs use, as it goes on" },
 	{ "show",	cmd_show,	"show one VM: state, memory, exits, devices" },
 	{ "balloon",	cmd_balloon,	"ask a guest to give memory back" },
 	{ "pause",	cmd_pause,	"stop a VM's vCPUs for a while" },
@@ -91,32 +92,14 @@ int parse_plain(int argc, char **argv, const char *usage_text, bool *json, int m
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		if (c == 'h')
-			usage(usage_text, true);
-		if (c != 'j' || !json)
-			usage(usage_text, false);
+	while ((c = getopt_long(argc, argv, "h", json ? options : options + 1, NULL)) != -1) {
+		if (c != 'j')
+			usage(usage_text, c == 'h');
 		*json = true;
 	}
 	if (argc - optind < min || argc - optind > max)
 		usage(usage_text, false);
 	return optind;
-}
-
-void json_string(const char *s)
-{
-	putchar('"');
-	for (; *s; s++) {
-		unsigned char c = *s;
-
-		if (c == '"' || c == '\\')
-			printf("\\%c", c);
-		else if (c < 0x20)
-			printf("\\u%04x", c);
-		else
-			putchar(c);
-	}
-	putchar('"');
 }
 
 int cmd_version(int argc, char **argv)
@@ -142,26 +125,64 @@ static void print_help(FILE *out)
 #undef X
 }
 
+typedef int command_fn(int argc, char **argv);
+
+static command_fn *find_command(const char *name)
+{
+	for (size_t i = 0; i < COMMANDS; i++)
+		if (!strcmp(name, commands[i].name))
+			return commands[i].fn;
+	die(HUSK_STATUS_USAGE, "unknown command \"%s\": 'husk help' lists them", name);
+}
+
 static int run_command(int argc, char **argv)
 {
+	command_fn *fn = find_command(argv[0]);
 	static char called[32];
 
-	for (size_t i = 0; i < COMMANDS; i++) {
-		if (strcmp(argv[0], commands[i].name))
-			continue;
-		/* what getopt puts before its complaints */
-		snprintf(called, sizeof(called), "husk %s", commands[i].name);
-		argv[0] = called;
-		return commands[i].fn(argc, argv);
-	}
-	die(HUSK_STATUS_USAGE, "unknown command \"%s\": 'husk help' lists them", argv[0]);
+	/* what getopt puts before its complaints */
+	snprintf(called, sizeof(called), "husk %s", argv[0]);
+	argv[0] = called;
+	return fn(argc, argv);
+}
+
+static const char help_usage[] =
+	"usage: husk help [--list] [COMMAND]\n"
+	"\n"
+	"Print what husk or a command does. With --list, for programs such as the shells'\n"
+	"completion: the commands, or the options and operands of one, a line each, in\n"
+	"columns that tabs separate.\n";
+
+static int list_commands(void)
+{
+	for (size_t i = 0; i < COMMANDS; i++)
+		printf("%s\t%s\n", commands[i].name, commands[i].help);
+	return HUSK_STATUS_OK;
 }
 
 int cmd_help(int argc, char **argv)
 {
-	char option[] = "--help", *args[] = { argv[1], option, NULL };
+	static const struct option options[] = {
+		{ "list", no_argument, NULL, 'l' },
+		{ "help", no_argument, NULL, 'h' },
+		{ }
+	};
+	char option[] = "--help", *args[] = { NULL, option, NULL };
+	bool list = false;
+	int c;
 
-	if (argc > 1 && argv[1][0] != '-' && strcmp(argv[1], "help"))
+	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		if (c != 'l')
+			usage(help_usage, c == 'h');
+		list = true;
+	}
+	if (argc - optind > 1)
+		usage(help_usage, false);
+	args[0] = argv[optind];
+	optind = 0;	/* getopt begins anew */
+	if (list)
+		return args[0] ? help_list(args[0], find_command(args[0])) : list_commands();
+	if (args[0])
 		return run_command(2, args);
 	print_help(stdout);
 	return HUSK_STATUS_OK;

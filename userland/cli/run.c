@@ -200,7 +200,7 @@ static int be_terminal(pid_t pid, int lifeline, const char *name)
 	char path[HUSK_CONTROL_LEN];
 	enum console_end end;
 
-	end = husk_control_path(path, name) < 0 ? CONSOLE_NONE : console_attach(path, geteuid());
+	end = husk_control_path(path, name) < 0 ? CONSOLE_NONE : console_attach(path, geteuid(), &console_plain);
 	if (end == CONSOLE_DETACHED)
 		return detach(pid, lifeline, name, false);
 	if (end == CONSOLE_LOST)

@@ -107,20 +107,45 @@ uint64_t vm_now(void)
 	return ts.tv_sec * 1000000000ULL + ts.tv_nsec;
 }
 
-size_t vm_ask(const struct husk_nl_vm *vm, const char *line, char *answer, size_t room)
+#define QUIET_MS	2000	/* silence before we say that we wait */
+
+static void patience(int fd, unsigned int ms)
 {
-	const struct timeval patience = { .tv_sec = 5 };
+	const struct timeval limit = { .tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000 };
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+}
+
+size_t vm_ask_for(const struct husk_nl_vm *vm, const char *line, char *answer, size_t room, unsigned int ms)
+{
 	int fd = husk_control_connect(vm->control, vm->owner_uid, line);
+	bool late = ms <= QUIET_MS;
 	size_t len = 0;
 	ssize_t n;
 
 	*answer = 0;
 	if (fd < 0)
 		return 0;
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
-	while (len + 1 < room && (n = recv(fd, answer + len, room - 1 - len, 0)) > 0)
-		len += n;
+	patience(fd, late ? ms : QUIET_MS);
+	while (len + 1 < room) {
+		n = recv(fd, answer + len, room - 1 - len, 0);
+		if (n > 0) {
+			len += n;
+		} else if (n < 0 && errno == EAGAIN && !late) {
+			late = true;
+			if (isatty(STDERR_FILENO))
+				complain("waiting for the answer of %s", vm->name);
+			patience(fd, ms - QUIET_MS);
+		} else {
+			break;
+		}
+	}
 	answer[len] = 0;
 	close(fd);
 	return len;
+}
+
+size_t vm_ask(const struct husk_nl_vm *vm, const char *line, char *answer, size_t room)
+{
+	return vm_ask_for(vm, line, answer, room, 5000);
 }

@@ -30,6 +30,9 @@ size_t vm_ask(const struct husk_nl_vm *vm, const char *line, char *answer, size_
 /* With --json: {"id": ..., "name": ..., "done": WHAT} */
 void done_json(bool json, const struct husk_nl_vm *vm, const char *what);
 
+/* The same with a patience of its own */
+size_t vm_ask_for(const struct husk_nl_vm *vm, const char *line, char *answer, size_t room, unsigned int ms);
+
 /* Nanoseconds on CLOCK_BOOTTIME, the clock of created_ns. */
 uint64_t vm_now(void);
 

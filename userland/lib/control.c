@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -80,6 +81,8 @@ static int check_peer(int fd, uid_t owner)
 
 int husk_control_connect(const char *path, uid_t owner, const char *line)
 {
+	/* A VM's process that was stopped takes no connections: its queue of them may be full. */
+	const struct timeval patience = { .tv_sec = 2 }, no_limit = {};
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	size_t len = strlen(line);
 	int fd, err;
@@ -92,9 +95,12 @@ int husk_control_connect(const char *path, uid_t owner, const char *line)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd < 0)
 		return -1;
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (!connect(fd, (struct sockaddr *)&addr, sizeof(addr)) && !check_peer(fd, owner) &&
-	    send(fd, line, len, MSG_NOSIGNAL) == (ssize_t)len)
+	    send(fd, line, len, MSG_NOSIGNAL) == (ssize_t)len) {
+		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &no_limit, sizeof(no_limit));
 		return fd;
+	}
 	err = errno;
 	close(fd);
 	errno = err;

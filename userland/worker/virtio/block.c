@@ -60,6 +60,8 @@ struct block {
 	uint64_t bytes;		/* in flight */
 	bool stopping;
 	bool stuck;		/* chains wait until a request is done */
+	/* done, since the VM began */
+	uint64_t reads, read_bytes, writes, write_bytes, errors;
 };
 
 /* A request in flight */
@@ -83,12 +85,26 @@ static void answer(struct block *b, uint16_t head, uint8_t *to, uint8_t status, 
 	virtio_put(&b->virtio, 0, head, in_bytes + 1);
 }
 
+static void count(struct block *b, const struct request *r)
+{
+	if (r->disk.error) {
+		b->errors++;
+	} else if (r->disk.op == DISK_READ) {
+		b->reads++;
+		b->read_bytes += r->bytes;
+	} else if (r->disk.op == DISK_WRITE) {
+		b->writes++;
+		b->write_bytes += r->bytes;
+	}
+}
+
 static void block_done(void *ctx, struct disk_request *disk_request)
 {
 	struct request *r = (struct request *)disk_request;
 	struct block *b = ctx;
 
 	b->bytes -= r->bytes;
+	count(b, r);
 	answer(b, r->head, r->status, r->disk.error ? S_IOERR : S_OK, r->disk.error ? 0 : r->in_bytes);
 	free(r);
 }
@@ -297,6 +313,11 @@ static void block_show(struct virtio *v, struct show *show)
 	show_text(show, "format", b->disk->ops->name);
 	show_number(show, "size", b->disk->size);
 	show_number(show, "readonly", b->disk->options->readonly);
+	show_number(show, "reads", b->reads);
+	show_number(show, "read_bytes", b->read_bytes);
+	show_number(show, "writes", b->writes);
+	show_number(show, "write_bytes", b->write_bytes);
+	show_number(show, "errors", b->errors);
 }
 
 static void block_destroy(struct virtio *v)

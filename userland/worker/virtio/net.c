@@ -27,6 +27,8 @@ struct net {
 	struct net_backend *backend;
 	uint8_t frame[NET_FRAME_MAX];	/* on its way to the guest */
 	size_t frame_len;		/* 0: none */
+	/* frames and their bytes, to and from the guest, since the VM began */
+	uint64_t received, received_bytes, sent, sent_bytes;
 };
 
 static struct net *net_of(struct virtio *v)
@@ -85,6 +87,8 @@ static enum given give_frame(struct net *n)
 		if (number[i])
 			*number[i] = count >> 8 * i;
 	pvio_ring_publish(ring, count);
+	n->received++;
+	n->received_bytes += n->frame_len - NET_HEADER;
 	n->frame_len = 0;
 	return GIVEN;
 }
@@ -124,9 +128,12 @@ static bool send_one(void *ctx, struct pvio_chain *chain)
 	struct net *n = ctx;
 
 	/* No network takes a runt, and passt ends at one. */
-	if (chain->out_bytes >= NET_HEADER + NET_ETHERNET && chain->out_bytes <= NET_FRAME_MAX &&
-	    !n->backend->ops->send(n->backend, chain->iov, chain->out, chain->out_bytes))
-		return false;
+	if (chain->out_bytes >= NET_HEADER + NET_ETHERNET && chain->out_bytes <= NET_FRAME_MAX) {
+		if (!n->backend->ops->send(n->backend, chain->iov, chain->out, chain->out_bytes))
+			return false;
+		n->sent++;
+		n->sent_bytes += chain->out_bytes - NET_HEADER;
+	}
 	virtio_put(&n->virtio, TX, chain->head, 0);
 	return true;
 }
@@ -174,6 +181,10 @@ static void net_show(struct virtio *v, struct show *show)
 	show_text(show, "network", n->backend->ops->name);
 	if (n->backend->options->interface)
 		show_text(show, "interface", n->backend->options->interface);
+	show_number(show, "received", n->received);
+	show_number(show, "received_bytes", n->received_bytes);
+	show_number(show, "sent", n->sent);
+	show_number(show, "sent_bytes", n->sent_bytes);
 }
 
 static void net_destroy(struct virtio *v)
