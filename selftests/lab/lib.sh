@@ -51,6 +51,8 @@ unload() {
 refs() { cat /sys/module/husk/refcnt; }
 # KB of free pages, those in the CPUs' lists too
 memfree() { cat /proc/sys/vm/stat_refresh; awk '/pages free/ { n += $3 } /^ *count:/ { n += $2 } END { print n * 4 }' /proc/zoneinfo; }
+# what is freed by RCU and work queues comes back
+settle() { sync; echo 3 >/proc/sys/vm/drop_caches; sleep 0.5; }
 slab() { awk '/^SUnreclaim/ { print $2 }' /proc/meminfo; }
 kvm_on() { modprobe $kvm_module $kvm_options && [ -e /dev/kvm ]; }
 kvm_off() { rmmod $kvm_module kvm 2>/dev/null || { sleep 0.5; rmmod $kvm_module; rmmod kvm; }; }

@@ -209,6 +209,58 @@ like nl_burst_resync "$(sed -n '/"lost"/,$p' /tmp/slow | tail -n 3)" '"event": "
 equal nl_burst_numbers "$(sed -n 's/.*"seq": \([0-9]*\),.*/\1 \1/p; s/.*"first_seq": \([0-9]*\), "last_seq": \([0-9]*\).*/\1 \2/p' /tmp/slow |
 	awk -v next_seq="$first" '$1 != next_seq { print "hole at " next_seq; exit } { next_seq = $2 + 1 } END { if (next_seq < 4000) print "ends at " next_seq }')" ""
 husk kill burst
+
+# Requests made from the specification, good and bad: root's to a VM that comes again when they have ended it, a user's to
+# his own and to one of root's, of which nothing may change
+: "${SEEDS:=3}"
+# herd COMMAND...: a VM prey for ever
+herd() {
+	while [ -e /tmp/herd ]; do "$@" $T/hold prey >/dev/null 2>&1; done
+}
+# fuzz NAME COMMAND...: one seed each, memory after them as before
+fuzz() {
+	_name=$1 _bad=
+	shift
+	"$@" 1 300 prey $id >/dev/null	# warms caches
+	settle
+	_free=$(memfree) _slab=$(slab)
+	for _seed in $(seq 2 $((SEEDS + 1))); do "$@" $_seed 300 prey $id || _bad=$_seed; done
+	settle
+	_lost=$((_free - $(memfree))) _grown=$(($(slab) - _slab))
+	[ ! "$_bad" ] && ok $_name || not_ok $_name "seed $_bad"
+	[ $_grown -le 600 ] && [ $_lost -le 2000 ] && ok ${_name}_leak || not_ok ${_name}_leak "slab grew by $_grown KB, free memory fell by $_lost KB"
+}
+fuzz_end() {
+	rm /tmp/herd
+	for _i in $(seq 1 50); do
+		husk kill prey >/dev/null 2>&1
+		kill -0 $herd 2>/dev/null || break
+		sleep 0.1
+	done
+	wait $herd
+}
+touch /tmp/herd
+herd & herd=$!
+id=
+fuzz nl_fuzz_root $T/nl_fuzz
+fuzz_end
+_vm=other hold $T/hold other
+husk events --json >/tmp/events &
+events=$!
+wait_line /tmp/events '"present".*"other"'
+touch /tmp/herd
+herd setuidgid user & herd=$!
+id="other $(husk show --json other | grep -o '"id": [0-9]*' | tr -dc '0-9')"
+fuzz nl_fuzz_user setuidgid user $T/nl_fuzz
+fuzz_end
+equal nl_fuzz_other_set "$(husk set --json other | cut -d, -f3-)" ' "cpu_limit": 0, "exit_limit": 0, "stats_ms": 0}'
+before=$(entries other)
+sleep 0.2
+[ "$(entries other)" != "$before" ] && ok nl_fuzz_other_runs || not_ok nl_fuzz_other_runs "no entries"
+kill $events
+wait $events 2>/dev/null
+equal nl_fuzz_other_events "$(grep '"other"' /tmp/events | grep -o '"event": "[a-z-]*"' | cut -d'"' -f4 | tr '\n' ' ')" "present "
+check nl_fuzz_kill husk kill other
 check nl_unload unload
 refused nl_no_module $HOST "not loaded" husk ls
 exit 0

@@ -6,9 +6,6 @@
 case $LAB_MACHINE in bochs-*) seconds=$SOAK ;; *) seconds=$((5 * SOAK)) ;; esac
 load || { not_ok stress_load "$(dmesg | tail -n 1)"; exit 0; }
 
-# settle: what is freed by RCU and work queues comes back
-settle() { sync; echo 3 >/proc/sys/vm/drop_caches; sleep 0.5; }
-
 # leak NAME COMMAND...: memory after two rounds as after one, within 600 KB
 leak() {
 	_leak=$1

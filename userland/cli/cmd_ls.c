@@ -23,17 +23,27 @@ static const char ls_usage[] =
 struct listing {
 	struct husk_nl_vm *vm;
 	size_t count;
+	const struct husk_nl_vm **by_name;
 	char (*off)[HUSK_NAME_LEN];
 	size_t offs, room;
 };
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp((*(const struct husk_nl_vm * const *)a)->name, (*(const struct husk_nl_vm * const *)b)->name);
+}
+
+static int is_name(const void *name, const void *vm)
+{
+	return strcmp(name, (*(const struct husk_nl_vm * const *)vm)->name);
+}
 
 static int add_off(const char *name, void *arg)
 {
 	struct listing *l = arg;
 
-	for (size_t i = 0; i < l->count; i++)
-		if (!strcmp(l->vm[i].name, name))
-			return 0;
+	if (l->count && bsearch(name, l->by_name, l->count, sizeof(*l->by_name), is_name))
+		return 0;
 	if (l->offs == l->room) {
 		l->room = l->room ? 2 * l->room : 16;
 		l->off = reallocarray(l->off, l->room, sizeof(*l->off));
@@ -42,6 +52,18 @@ static int add_off(const char *name, void *arg)
 	}
 	snprintf(l->off[l->offs++], HUSK_NAME_LEN, "%s", name);
 	return 0;
+}
+
+static void add_all_off(struct listing *l)
+{
+	l->by_name = calloc(l->count + 1, sizeof(*l->by_name));
+	if (!l->by_name)
+		die(HUSK_STATUS_FAIL, "out of memory");
+	for (size_t i = 0; i < l->count; i++)
+		l->by_name[i] = &l->vm[i];
+	qsort(l->by_name, l->count, sizeof(*l->by_name), by_name);
+	husk_definition_names(HUSK_DEFINITIONS, add_off, l);
+	free(l->by_name);
 }
 
 static const char *off_state(const char *name)
@@ -141,7 +163,7 @@ int cmd_ls(int argc, char **argv)
 	nl = vm_connect();
 	l.vm = vm_list(nl, &l.count);
 	if (all)
-		husk_definition_names(HUSK_DEFINITIONS, add_off, &l);
+		add_all_off(&l);
 	if (json)
 		ls_json(&l);
 	else

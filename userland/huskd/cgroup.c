@@ -70,12 +70,30 @@ static int set_limits(const struct husk_definition *d)
 	return ret;
 }
 
+/* The parent is made when it is not there: to look at its controllers takes the kernel a walk through all VMs' groups. */
+static int make(const char *path)
+{
+	static bool parent;
+
+	for (int tries = 0; tries < 2; tries++) {
+		if (!parent && make_parent() < 0)
+			return -1;
+		parent = true;
+		if (!mkdir(path, 0755) || errno == EEXIST)
+			return 0;
+		if (errno != ENOENT)
+			break;
+		parent = false;
+	}
+	return -1;
+}
+
 int cgroup_make(const struct husk_definition *d)
 {
 	char path[256];
 
 	path_of(path, d->name, "");
-	if (make_parent() < 0 || (mkdir(path, 0755) < 0 && errno != EEXIST) || set_limits(d) < 0) {
+	if (make(path) < 0 || set_limits(d) < 0) {
 		say("%s: its memory and CPU time are not limited: %s: %s", d->name, path, strerror(errno));
 		return -1;
 	}

@@ -105,21 +105,25 @@ static void done(struct guest *g, int error, const char *message)
 
 /* ---- starting ---- */
 
-/* The lowest that no VM has */
+/* The lowest that no VM has; 0: no memory */
 static uid_t free_uid(void)
 {
-	uid_t uid = JAIL_UIDS;
-	struct guest *g = guests;
+	unsigned int count = 0, at = 0;
+	struct guest *g;
+	bool *used;
 
-	while (g) {
-		if (g->phase != WAITING && g->jail == uid) {
-			uid++;
-			g = guests;
-		} else {
-			g = g->next;
-		}
-	}
-	return uid;
+	for (g = guests; g; g = g->next)
+		count++;
+	used = calloc(count + 1, sizeof(*used));
+	if (!used)
+		return 0;
+	for (g = guests; g; g = g->next)
+		if (g->phase != WAITING && g->jail - JAIL_UIDS < count)
+			used[g->jail - JAIL_UIDS] = true;
+	while (used[at])
+		at++;
+	free(used);
+	return JAIL_UIDS + at;
 }
 
 static int owner_of(const struct husk_definition *d, uid_t *uid, char *why, size_t room)
@@ -152,10 +156,10 @@ static int launch(const struct husk_definition *d, uid_t owner, uint64_t token, 
 	uid_t jail = free_uid();
 	struct worker w;
 	bool locked = false;
-	int state = g ? state_open(d->name, true, &locked) : -1, err = 0;
+	int state = g && jail ? state_open(d->name, true, &locked) : -1, err = 0;
 
 	if (state < 0 || (locked && worker_start(&w, d, state, jail, owner) < 0)) {
-		err = g ? errno : ENOMEM;
+		err = g && jail ? errno : ENOMEM;
 		snprintf(why, room, "%s: no worker: %s", d->name, strerror(err));
 	} else if (!locked) {
 		err = EEXIST;
