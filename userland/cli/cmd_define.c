@@ -232,7 +232,7 @@ static const char *parse(struct draft *d, int argc, char **argv)
 
 static void write_draft(const struct draft *d, const char *path, const char *name)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 	FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
 
 	if (!f)
@@ -278,18 +278,32 @@ int cmd_create(int argc, char **argv)
 
 /* ---- edit ---- */
 
+/* With the same rights: there may be secrets in it */
 static bool copy(const char *from, const char *to)
 {
+	int in = open(from, O_RDONLY | O_CLOEXEC), out = in < 0 ? -1 : open(to, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+	struct stat st;
 	char data[4096];
-	size_t n;
-	FILE *in = fopen(from, "re"), *out = in ? fopen(to, "we") : NULL;
-	bool good = in && out;
+	ssize_t n = -1;
+	bool good = out >= 0 && !fstat(in, &st) && !fchmod(out, st.st_mode & 0777);
 
-	while (good && (n = fread(data, 1, sizeof(data), in)) > 0)
-		good = fwrite(data, 1, n, out) == n;
-	if (in)
-		fclose(in);
-	return out && fclose(out) ? false : good;
+	while (good && (n = read(in, data, sizeof(data))) > 0)
+		good = write(out, data, n) == n;
+	if (in >= 0)
+		close(in);
+	if (out >= 0 && close(out) < 0)
+		good = false;
+	return good && !n;
+}
+
+static bool store(const char *new, const char *path)
+{
+	int fd = open(new, O_RDONLY | O_CLOEXEC);
+	bool good = fd >= 0 && !fsync(fd);
+
+	if (fd >= 0)
+		close(fd);
+	return good && !rename(new, path);
 }
 
 /* By the shell: the variable may be a command with options. */
@@ -340,7 +354,7 @@ int cmd_edit(int argc, char **argv)
 			die(HUSK_STATUS_FAIL, "the editor failed: %s is as it was", name);
 		}
 		if (check_file(new, name)) {
-			if (rename(new, path) < 0)
+			if (!store(new, path))
 				cannot("replace", path);
 			return HUSK_STATUS_OK;
 		}
@@ -372,7 +386,7 @@ int cmd_delete(int argc, char **argv)
 	if (!defined_exists(name))
 		die(HUSK_STATUS_NAME, "no VM is defined as %s", name);
 	if (defined_state(name) == DEFINED_LIVE)
-		die(HUSK_STATUS_FAIL, "%s is running: 'husk stop %s' first", name, name);
+		die(HUSK_STATUS_FAIL, "%s is running: 'husk stop %s' or 'husk kill %s' first", name, name, name);
 	remove_file(HUSK_DEFINITIONS, name, ".conf");
 	remove_file(HUSK_AUTOSTART, name, ".conf");
 	defined_forget(name);

@@ -21,8 +21,17 @@ static const char logs_usage[] =
 	"ended, reports of crashes. With --console the last 64 KiB of output of its console,\n"
 	"of the VM that runs or of its last life.\n";
 
+/* What a worker says may be its guest's doing: nothing that a terminal acts on. A console is as it is. */
+static void print_text(char *data, size_t n, bool plain)
+{
+	for (size_t i = 0; plain && i < n; i++)
+		if (((unsigned char)data[i] < ' ' && data[i] != '\n' && data[i] != '\t') || (unsigned char)data[i] > '~')
+			data[i] = '?';
+	fwrite(data, 1, n, stdout);
+}
+
 /* false: there is no such file */
-static bool print_file(const char *dir, const char *name, const char *suffix)
+static bool print_file(const char *dir, const char *name, const char *suffix, bool plain)
 {
 	char path[HUSK_DEFINITION_PATH], data[4096];
 	ssize_t n;
@@ -36,12 +45,12 @@ static bool print_file(const char *dir, const char *name, const char *suffix)
 		die(errno == EACCES ? HUSK_STATUS_HOST : HUSK_STATUS_FAIL, "%s: %s%s", path, strerror(errno),
 		    errno == EACCES ? ": run as root" : "");
 	while ((n = read(fd, data, sizeof(data))) > 0)
-		fwrite(data, 1, n, stdout);
+		print_text(data, n, plain);
 	close(fd);
 	return true;
 }
 
-/* Of the VM that runs, if there is one of ours */
+/* Of the VM that runs, if there is one that is ours to ask */
 static bool print_console(const char *name)
 {
 	struct husk_nl *nl;
@@ -82,11 +91,11 @@ int cmd_logs(int argc, char **argv)
 	name = argv[optind];
 	defined_check_name(name);
 	if (console) {
-		any = print_console(name) || print_file(HUSK_LOGS, name, ".console");
+		any = print_console(name) || print_file(HUSK_LOGS, name, ".console", false);
 	} else {
-		any = print_file(HUSK_LOGS, name, ".log.1");
-		any |= print_file(HUSK_LOGS, name, ".log");
-		any |= print_file(HUSK_RUN, name, ".log");
+		any = print_file(HUSK_LOGS, name, ".log.1", true);
+		any |= print_file(HUSK_LOGS, name, ".log", true);
+		any |= print_file(HUSK_RUN_LOGS, name, ".log", true);
 	}
 	if (!any && !defined_exists(name))
 		die(HUSK_STATUS_NAME, "there is no VM %s, and was none that the daemon had started", name);

@@ -73,6 +73,8 @@ static const char *off_state(const char *name)
 		return "waiting";
 	case DEFINED_LIVE:	/* the VM is not there yet, or not any more */
 		return "changing";
+	case DEFINED_UNKNOWN:
+		return "not running";
 	default:
 		return "off";
 	}

@@ -20,6 +20,7 @@
 #define POLL_NS		20000000L		/* how often VMs are looked for */
 #define QUIET_NS	(2 * SECOND_NS)		/* silence before the progress line */
 #define WORKER_NS	(5 * SECOND_NS)		/* what the worker may need after the guest's time is over */
+#define START_NS	(10 * SECOND_NS)	/* what the daemon may need until a VM is there */
 #define KILL_NS		(2 * SECOND_NS)		/* what a killed VM may need to go away */
 
 static volatile sig_atomic_t interrupted;
@@ -154,57 +155,89 @@ static int stop_parse(int argc, char **argv, const struct option *options, const
 	return optind;
 }
 
-/* Ask one to power off. One that the daemon waits to start again is not there, and that is over, too. */
-static bool stop_one(struct husk_nl *nl, const char *name, const struct stop_options *o, struct stopping *s)
-{
-	uint32_t ms = o->timeout_ms;
-	int err = husk_nl_show(nl, name, &s->vm);
+enum found { FOUND, NOT_THERE, FORGOTTEN };
 
-	if (err == -ENOENT && defined_forget(name)) {
-		complain("%s was not running; it is not started again", name);
-		return false;
+/*
+ * A VM that the daemon is starting will be there soon; one that it waits to start again is not there, and
+ * that is over, too.
+ */
+static enum found look_for(struct husk_nl *nl, const char *name, struct husk_nl_vm *vm)
+{
+	const struct timespec poll = { .tv_nsec = POLL_NS };
+	uint64_t start = vm_now();
+	int err;
+
+	while ((err = husk_nl_show(nl, name, vm)) == -ENOENT && defined_state(name) == DEFINED_LIVE && !interrupted) {
+		if (vm_now() - start > START_NS)
+			die(HUSK_STATUS_FAIL, "%s is being started, and does not come to run: 'husk kill %s' ends it", name, name);
+		nanosleep(&poll, NULL);
 	}
-	if (err)
-		vm_die(nl, err, "find", name);
-	if (ms == NO_TIMEOUT)
-		ms = defined_stop_timeout(s->vm.name) * 1000;
-	s->limit = ms * UINT64_C(1000000);
-	err = husk_nl_stop(nl, s->vm.id, ms);
 	if (err && err != -ENOENT)
-		vm_die(nl, err, "stop", name);
-	return true;
+		vm_die(nl, err, "find", name);
+	if (!err)
+		return FOUND;
+	return defined_forget(name) ? FORGOTTEN : NOT_THERE;
 }
 
-static size_t stop_named(struct husk_nl *nl, char **names, size_t count, const struct stop_options *o, struct stopping *s)
+static void ask(struct husk_nl *nl, const struct stop_options *o, struct stopping *s, bool dies)
 {
+	uint32_t ms = o->timeout_ms == NO_TIMEOUT ? defined_stop_timeout(s->vm.name) * 1000 : o->timeout_ms;
+	int err = husk_nl_stop(nl, s->vm.id, ms);
+
+	s->limit = ms * UINT64_C(1000000);
+	/* one that goes away by itself meanwhile is no error */
+	if (!err || err == -ENOENT)
+		return;
+	if (dies)
+		vm_die(nl, err, "stop", s->vm.name);
+	complain("cannot stop %s: %s", s->vm.name, husk_nl_error(nl));
+}
+
+/* All are found before any is asked. */
+static struct stopping *stop_named(struct husk_nl *nl, char **names, size_t count, const struct stop_options *o, size_t *found)
+{
+	struct stopping *s = calloc(count, sizeof(*s));
 	size_t n = 0;
 
-	for (size_t i = 0; i < count; i++)
-		n += stop_one(nl, names[i], o, &s[n]);
-	return n;
+	for (size_t i = 0; s && i < count; i++)
+		switch (look_for(nl, names[i], &s[n].vm)) {
+		case FOUND:
+			n++;
+			break;
+		case FORGOTTEN:
+			complain("%s was not running; it is not started again", names[i]);
+			break;
+		case NOT_THERE:
+			vm_die(nl, -ENOENT, "find", names[i]);
+		}
+	for (size_t i = 0; i < n; i++)
+		ask(nl, o, &s[i], true);
+	*found = n;
+	return s;
 }
 
-/* A VM that goes away by itself meanwhile is no error */
+static int settle(const char *name, void *nl)
+{
+	struct husk_nl_vm vm;
+
+	look_for(nl, name, &vm);
+	return 0;
+}
+
 static struct stopping *stop_all(struct husk_nl *nl, const struct stop_options *o, size_t *count)
 {
 	struct husk_nl_vm *vm;
 	struct stopping *s;
-	size_t n = 0, vms;
 
-	defined_forget_all();
-	vm = vm_list(nl, &vms);
-	s = calloc(vms + 1, sizeof(*s));
-	for (size_t i = 0; s && i < vms; i++) {
-		uint32_t ms = o->timeout_ms == NO_TIMEOUT ? defined_stop_timeout(vm[i].name) * 1000 : o->timeout_ms;
-		int err = husk_nl_stop(nl, vm[i].id, ms);
-
-		if (err && err != -ENOENT)
-			complain("cannot stop %s: %s", vm[i].name, husk_nl_error(nl));
-		s[n].vm = vm[i];
-		s[n++].limit = ms * UINT64_C(1000000);
+	/* those that are being started are there then, and none waits any more */
+	defined_each_state(settle, nl);
+	vm = vm_list(nl, count);
+	s = calloc(*count + 1, sizeof(*s));
+	for (size_t i = 0; s && i < *count; i++) {
+		s[i].vm = vm[i];
+		ask(nl, o, &s[i], false);
 	}
 	free(vm);
-	*count = n;
 	return s;
 }
 
@@ -262,21 +295,24 @@ int cmd_stop(int argc, char **argv)
 	size_t count;
 
 	hear_signals();
-	if (o.all) {
-		s = stop_all(nl, &o, &count);
-	} else {
-		s = calloc(argc - arg, sizeof(*s));
-		count = s ? stop_named(nl, argv + arg, argc - arg, &o, s) : 0;
-	}
+	s = o.all ? stop_all(nl, &o, &count) : stop_named(nl, argv + arg, argc - arg, &o, &count);
 	if (!s)
 		die(HUSK_STATUS_FAIL, "out of memory");
 	status = stop_wait(nl, s, count, o.json, "stopped");
 	free(s);
+	sweep();
 	husk_nl_close(nl);
 	return status;
 }
 
 /* ---- restart ---- */
+
+/* Not one that 'husk run' has started, perhaps another user's: only the name would be the same. */
+static void check_defined(const struct husk_nl_vm *vm)
+{
+	if (geteuid() ? vm->owner_uid != geteuid() : defined_worker(vm->name) != (pid_t)vm->owner_pid)
+		die(HUSK_STATUS_FAIL, "the VM %s that runs is not the daemon's: user %" PRIu32 " has started it", vm->name, vm->owner_uid);
+}
 
 int cmd_restart(int argc, char **argv)
 {
@@ -284,7 +320,7 @@ int cmd_restart(int argc, char **argv)
 		"usage: husk restart [--timeout S] [--json] NAME\n"
 		"\n"
 		"Stop a VM that is defined, as husk stop does, and have the daemon start it anew:\n"
-		"with what its definition says now. husk reset is another thing: the same VM\n"
+		"with what its definition says now. One that is off is started. husk reset is another thing: the same VM\n"
 		"boots again, at once.\n";
 	static const struct option options[] = {
 		{ "timeout", required_argument, NULL, 't' },
@@ -302,9 +338,13 @@ int cmd_restart(int argc, char **argv)
 	if (argc - arg != 1)
 		usage(text, false);
 	hear_signals();
-	status = stop_one(nl, argv[arg], &o, &s) ? stop_wait(nl, &s, 1, false, "") : HUSK_STATUS_OK;
-	if (status)
-		return status;
+	if (look_for(nl, argv[arg], &s.vm) == FOUND) {
+		check_defined(&s.vm);
+		ask(nl, &o, &s, true);
+		status = stop_wait(nl, &s, 1, false, "");
+		if (status)
+			return status;
+	}
 	err = husk_nl_start(nl, argv[arg], HUSK_START_TIMEOUT_MS, &id);
 	if (err)
 		vm_die(nl, err, "start", argv[arg]);
@@ -325,7 +365,11 @@ int cmd_restart(int argc, char **argv)
 static void kill_owner(struct husk_nl *nl, struct husk_nl_vm *vm)
 {
 	uint32_t pid = vm->owner_pid;
-	int fd = pid ? syscall(SYS_pidfd_open, pid, 0) : -1;
+	int fd;
+
+	if (pid && defined_worker(vm->name) == (pid_t)pid && defined_kill(vm->name))
+		return;
+	fd = pid ? syscall(SYS_pidfd_open, pid, 0) : -1;
 
 	if (fd < 0)
 		return;
@@ -333,6 +377,18 @@ static void kill_owner(struct husk_nl *nl, struct husk_nl_vm *vm)
 	    syscall(SYS_pidfd_send_signal, fd, SIGKILL, NULL, 0))
 		complain("cannot end process %" PRIu32 ", which holds %s: %s", pid, vm->name, strerror(errno));
 	close(fd);
+}
+
+/* Of the daemon's, without a VM: it is being started, or waits to be */
+static bool kill_defined(const char *name, bool json)
+{
+	struct husk_nl_vm vm = {};
+
+	if (!defined_kill(name) && !defined_forget(name))
+		return false;
+	snprintf(vm.name, sizeof(vm.name), "%s", name);
+	done_json(json, &vm, "killed");
+	return true;
 }
 
 int cmd_kill(int argc, char **argv)
@@ -348,6 +404,8 @@ int cmd_kill(int argc, char **argv)
 			  "End a VM, by name or id, at once, and wait until it is gone. What the guest has\n"
 			  "not written to its disks is lost. The daemon does not start it again.\n", &json, 1, 1);
 	nl = vm_connect();
+	if (husk_nl_show(nl, argv[arg], &s.vm) == -ENOENT && kill_defined(argv[arg], json))
+		return HUSK_STATUS_OK;
 	vm_find(nl, argv[arg], &s.vm);
 	err = husk_nl_kill(nl, s.vm.id);
 	if (err && err != -ENOENT)
@@ -361,5 +419,6 @@ int cmd_kill(int argc, char **argv)
 		die(HUSK_STATUS_FAIL, "%s is dead, but process %" PRIu32 " still holds it", s.vm.name, s.vm.owner_pid);
 	done_json(json, &s.vm, "killed");
 	husk_nl_close(nl);
+	sweep();
 	return HUSK_STATUS_OK;
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Defined VMs, see defined.h. */
+#include <errno.h>
 #include <fcntl.h>
 #include <glob.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
+#include <sys/pidfd.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -47,21 +49,18 @@ unsigned int defined_stop_timeout(const char *name)
 	return timeout;
 }
 
-/* The state file's lock is the worker's while it lives, and the daemon's while it starts one. */
-static enum defined_state look(const char *path, bool forget)
+/* The worker holds a lock on the state file while it lives, the daemon while it starts one. */
+static enum defined_state look(const char *path)
 {
-	int fd = open(path, O_RDWR | O_CLOEXEC);
-	enum defined_state state = DEFINED_LIVE;
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool locked;
 
 	if (fd < 0)
-		return DEFINED_OFF;
-	if (!flock(fd, LOCK_EX | LOCK_NB)) {
-		state = DEFINED_WAITING;
-		if (forget)
-			unlink(path);
-	}
+		return errno == EACCES ? DEFINED_UNKNOWN : DEFINED_OFF;
+	locked = !fcntl(fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK;
 	close(fd);
-	return state;
+	return locked ? DEFINED_LIVE : DEFINED_WAITING;
 }
 
 enum defined_state defined_state(const char *name)
@@ -71,26 +70,70 @@ enum defined_state defined_state(const char *name)
 	if (!husk_name_valid(name))
 		return DEFINED_OFF;
 	husk_definition_path(path, HUSK_RUN, name, ".vm");
-	return look(path, false);
+	return look(path);
 }
 
 bool defined_forget(const char *name)
 {
 	char path[HUSK_DEFINITION_PATH];
 
-	if (!husk_name_valid(name))
+	if (defined_state(name) != DEFINED_WAITING)
 		return false;
 	husk_definition_path(path, HUSK_RUN, name, ".vm");
-	return look(path, true) == DEFINED_WAITING;
+	return !unlink(path);
 }
 
-void defined_forget_all(void)
+pid_t defined_worker(const char *name)
 {
+	char path[HUSK_DEFINITION_PATH];
+	int pid = 0;
+	FILE *f;
+
+	if (defined_state(name) != DEFINED_LIVE)
+		return 0;
+	husk_definition_path(path, HUSK_RUN, name, ".vm");
+	f = fopen(path, "re");
+	if (!f || fscanf(f, "%d", &pid) != 1)
+		pid = 0;
+	if (f)
+		fclose(f);
+	return pid;
+}
+
+/* It goes before the worker does, so that the daemon does not start it again. */
+bool defined_kill(const char *name)
+{
+	char path[HUSK_DEFINITION_PATH];
+	pid_t pid = defined_worker(name);
+	int fd = pid ? pidfd_open(pid, 0) : -1;
+	bool done;
+
+	/* while the lock is held the number is the worker's */
+	if (fd < 0 || defined_worker(name) != pid)
+		return false;
+	husk_definition_path(path, HUSK_RUN, name, ".vm");
+	unlink(path);
+	done = !pidfd_send_signal(fd, SIGKILL, NULL, 0);
+	close(fd);
+	return done;
+}
+
+int defined_each_state(int (*fn)(const char *name, void *arg), void *arg)
+{
+	char name[HUSK_NAME_LEN];
+	const char *base;
+	int ret = 0;
 	glob_t all;
 
 	if (glob(HUSK_RUN "/*.vm", 0, NULL, &all))
-		return;
-	for (size_t i = 0; i < all.gl_pathc; i++)
-		look(all.gl_pathv[i], true);
+		return 0;
+	for (size_t i = 0; i < all.gl_pathc && !ret; i++) {
+		base = strrchr(all.gl_pathv[i], '/') + 1;
+		if (strlen(base) - 3 >= sizeof(name))
+			continue;
+		snprintf(name, sizeof(name), "%.*s", (int)strlen(base) - 3, base);
+		ret = fn(name, arg);
+	}
 	globfree(&all);
+	return ret;
 }

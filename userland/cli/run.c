@@ -16,6 +16,7 @@
 #include "lib/libhusk.h"
 #include "lib/run_options.h"
 #include "run_help.h"
+#include "vm.h"
 
 static const char run_head[] =
 	"usage: husk run --disk FILE | --kernel FILE | --firmware NAME [OPTIONS]\n"
@@ -213,14 +214,17 @@ int cmd_run(int argc, char **argv)
 {
 	struct worker_args args = { .argc = 1 };
 	char name[HUSK_NAME_LEN];
-	int lifeline;
+	int lifeline, status;
 	pid_t pid;
 
 	parse(&args, argc, argv);
 	pid = start_worker(&args, &lifeline);
 	if (!wait_ready(lifeline, name))
-		return worker_status(pid);
-	if (args.detach)
-		return detach(pid, lifeline, name, true);
-	return be_terminal(pid, lifeline, name);
+		status = worker_status(pid);
+	else if (args.detach)
+		status = detach(pid, lifeline, name, true);
+	else
+		status = be_terminal(pid, lifeline, name);
+	sweep();
+	return status;
 }

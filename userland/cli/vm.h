@@ -33,6 +33,9 @@ void done_json(bool json, const struct husk_nl_vm *vm, const char *what);
 /* The same with a patience of its own */
 size_t vm_ask_for(const struct husk_nl_vm *vm, const char *line, char *answer, size_t room, unsigned int ms);
 
+/* Remove sockets and empty logs of VMs that are gone, in this user's folder of them. */
+void sweep(void);
+
 /* Nanoseconds on CLOCK_BOOTTIME, the clock of created_ns. */
 uint64_t vm_now(void);
 

@@ -20,7 +20,8 @@
 
 static void path_of(char path[256], const char *name, const char *file)
 {
-	snprintf(path, 256, "%s%s%s%s%s", HUSK_CGROUPS, *name ? "/" : "", name, *file ? "/" : "", file);
+	/* a prefix: a VM may be called as one of the kernel's files there is */
+	snprintf(path, 256, "%s%s%s%s%s", HUSK_CGROUPS, *name ? "/vm-" : "", name, *file ? "/" : "", file);
 }
 
 static int put(const char *name, const char *file, const char *value)
@@ -46,7 +47,7 @@ static int make_parent(void)
 	if (mkdir(HUSK_CGROUPS, 0755) < 0 && errno != EEXIST)
 		return -1;
 	for (int i = 0; i < 3; i++) {
-		put("..", "cgroup.subtree_control", controllers[i]);
+		put("", "../cgroup.subtree_control", controllers[i]);
 		done += !put("", "cgroup.subtree_control", controllers[i]);
 	}
 	return done ? 0 : -1;
@@ -94,15 +95,18 @@ int cgroup_make(const struct husk_definition *d)
 
 	path_of(path, d->name, "");
 	if (make(path) < 0 || set_limits(d) < 0) {
-		say("%s: its memory and CPU time are not limited: %s: %s", d->name, path, strerror(errno));
+		int err = errno;
+
+		say("%s: its memory and CPU time are not limited: %s: %s", d->name, path, strerror(err));
+		errno = err;
 		return -1;
 	}
 	return 0;
 }
 
-void cgroup_join(const char *name)
+int cgroup_join(const char *name)
 {
-	put(name, "cgroup.procs", "0");
+	return put(name, "cgroup.procs", "0");
 }
 
 void cgroup_remove(const char *name)

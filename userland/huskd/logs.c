@@ -18,7 +18,7 @@ int log_open(const char *name, const char *suffix)
 {
 	char path[HUSK_DEFINITION_PATH];
 
-	husk_definition_path(path, HUSK_RUN, name, suffix);
+	husk_definition_path(path, HUSK_RUN_LOGS, name, suffix);
 	unlink(path);
 	return open(path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
 }
@@ -52,7 +52,7 @@ void log_last_line(const char *name, char *line, size_t room)
 	char text[4096 + 1], *rest = text, *at;
 
 	*line = 0;
-	text[read_tail(HUSK_RUN, name, ".log", text, sizeof(text) - 1)] = 0;
+	text[read_tail(HUSK_RUN_LOGS, name, ".log", text, sizeof(text) - 1)] = 0;
 	while ((at = strsep(&rest, "\n")))
 		if (*at)
 			snprintf(line, room, "%s", strncmp(at, "husk: ", 6) ? at : at + 6);
@@ -74,7 +74,7 @@ static int open_kept(const char *name, const char *suffix, int flags)
 static void keep(const char *name, const char *suffix, int flags, const char *head)
 {
 	char *text = malloc(KEPT);
-	size_t n = text ? read_tail(HUSK_RUN, name, suffix, text, KEPT) : 0;
+	size_t n = text ? read_tail(HUSK_RUN_LOGS, name, suffix, text, KEPT) : 0;
 	int fd = open_kept(name, suffix, flags);
 
 	if (fd < 0 || write(fd, head, strlen(head)) < 0 || write(fd, text, n) < (ssize_t)n)
@@ -88,7 +88,7 @@ static void forget(const char *name, const char *suffix)
 {
 	char path[HUSK_DEFINITION_PATH];
 
-	husk_definition_path(path, HUSK_RUN, name, suffix);
+	husk_definition_path(path, HUSK_RUN_LOGS, name, suffix);
 	unlink(path);
 }
 
@@ -98,7 +98,7 @@ void logs_keep(const char *name, const char *what)
 	time_t now = time(NULL);
 	struct tm tm;
 
-	husk_definition_path(path, HUSK_RUN, name, ".log");
+	husk_definition_path(path, HUSK_RUN_LOGS, name, ".log");
 	if (access(path, F_OK) < 0)
 		return;		/* kept already, by an earlier huskd */
 	if (localtime_r(&now, &tm))

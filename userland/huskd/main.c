@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -28,7 +29,7 @@ static const char usage[] =
 	"VMs run on: the next huskd finds them. There is one on a host. husk.conf(5) tells more.\n";
 
 static struct husk_nl *relay, *events, *asking;
-static bool over;
+static bool over, failed;
 
 void say(const char *fmt, ...)
 {
@@ -50,12 +51,17 @@ void answer(uint64_t token, int error, uint32_t vm_id, const char *message)
 	husk_nl_answer(relay, token, &start);
 }
 
+bool vm_of(const char *name, struct husk_nl_vm *vm)
+{
+	/* a name of digits is an id, too */
+	return !husk_nl_show(asking, name, vm) && !strcmp(vm->name, name);
+}
+
 uint32_t vm_id_of(const char *name)
 {
 	struct husk_nl_vm vm;
 
-	/* a name of digits is an id, too */
-	return husk_nl_show(asking, name, &vm) || strcmp(vm.name, name) ? 0 : vm.id;
+	return vm_of(name, &vm) ? vm.id : 0;
 }
 
 static void on_request(const struct husk_nl_request *request, void *arg)
@@ -76,21 +82,15 @@ static void on_relay(struct watch *watch)
 		say("requests were lost: who sent them is told so in time");
 	else if (err != -EAGAIN) {
 		say("no requests any more: %s", husk_nl_error(relay));
-		over = true;
+		failed = over = true;
 	}
-}
-
-static bool worth_a_line(uint32_t kind)
-{
-	return kind == HUSK_LIFE_PAUSED || kind == HUSK_LIFE_RESUMED || kind == HUSK_LIFE_STOP_REQUESTED ||
-	       kind == HUSK_LIFE_KILLED || kind == HUSK_LIFE_CRASHED || kind == HUSK_LIFE_RESET;
 }
 
 static void on_event(const struct husk_nl_event *event, void *arg)
 {
 	(void)arg;
-	if (event->group == HUSK_NL_LIFECYCLE && worth_a_line(event->life.kind) && vm_is_ours(event->name))
-		say("%s: %s", event->name, husk_life_name(event->life.kind));
+	if (event->group == HUSK_NL_LIFECYCLE)
+		guest_event(event->name, event->life.kind);
 }
 
 static void on_events(struct watch *watch)
@@ -102,10 +102,13 @@ static void on_events(struct watch *watch)
 	while (!err);
 	if (err == -EAGAIN)
 		return;
-	/* what they would have told is in the kernel's list of VMs, and said by the workers' ends */
-	say("events were lost: %s", husk_nl_error(events));
-	if (err != -ENOBUFS)
-		loop_remove(watch);
+	if (err == -ENOBUFS) {
+		guests_look_again();
+		return;
+	}
+	say("no events any more: %s", husk_nl_error(events));
+	(void)watch;
+	failed = over = true;
 }
 
 /* Complain, and answer the status. */
@@ -142,13 +145,28 @@ static void on_signal(struct watch *watch)
 		over = true;
 }
 
+/* Once a boot */
+static int mount_logs(void)
+{
+	struct stat logs, run;
+
+	if (stat(HUSK_RUN_LOGS, &logs) < 0 || stat("/run/husk", &run) < 0 ||
+	    (logs.st_dev == run.st_dev &&
+	     mount("none", HUSK_RUN_LOGS, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=64m,mode=0700") < 0)) {
+		say("huskd: %s: %s", HUSK_RUN_LOGS, strerror(errno));
+		return -1;
+	}
+	return 0;
+}
+
 static int make_folders(void)
 {
 	static const struct {
 		const char *path;
 		mode_t mode;
 	} folders[] = {
-		{ HUSK_RUN, 0711 }, { "/etc/husk", 0755 }, { HUSK_DEFINITIONS, 0755 }, { HUSK_AUTOSTART, 0755 }, { "/var/log", 0755 },
+		{ "/run/husk", 0711 }, { HUSK_RUN, 0711 }, { HUSK_RUN_LOGS, 0700 },
+		{ "/etc/husk", 0755 }, { HUSK_DEFINITIONS, 0755 }, { HUSK_AUTOSTART, 0755 }, { "/var/log", 0755 },
 		{ HUSK_LOGS, 0750 },
 	};
 
@@ -159,7 +177,7 @@ static int make_folders(void)
 			return -1;
 		}
 	/* owners of VMs that are not root come by here to their control sockets */
-	return chmod(HUSK_RUN, 0711);
+	return chmod("/run/husk", 0711) < 0 ? -1 : mount_logs();
 }
 
 static int watch_all(void)
@@ -171,6 +189,7 @@ static int watch_all(void)
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
 	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);	/* definitions are read when they are needed */
 	signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	requests.fd = husk_nl_fd(relay);
@@ -182,6 +201,18 @@ static int watch_all(void)
 	return 0;
 }
 
+/* A module that was unloaded and loaded again says nothing of it. */
+static bool still_registered(void)
+{
+	static long long last;
+	struct husk_nl_caps caps;
+
+	if (now_ms() - last < BEAT_MS / 2)
+		return true;
+	last = now_ms();
+	return !husk_nl_caps(asking, &caps) && caps.daemon_pid == (uint32_t)getpid();
+}
+
 static void serve(void)
 {
 	int beat = watchdog_ms();
@@ -189,10 +220,13 @@ static void serve(void)
 	while (!over) {
 		int ms = guests_timeout();
 
-		loop_round(beat >= 0 && (ms < 0 || ms > beat) ? beat : ms);
+		loop_round(ms < 0 || ms > beat ? beat : ms);
 		guests_look();
-		if (beat >= 0)
-			notify("WATCHDOG=1");
+		if (!still_registered()) {
+			say("huskd: the kernel module does not know me any more: was it loaded anew? Start me again");
+			failed = over = true;
+		}
+		notify("WATCHDOG=1");
 	}
 }
 
@@ -240,5 +274,5 @@ int main(int argc, char **argv)
 	serve();
 	notify("STOPPING=1");
 	say("huskd: ends; the VMs run on");
-	return HUSK_STATUS_OK;
+	return failed ? HUSK_STATUS_FAIL : HUSK_STATUS_OK;
 }

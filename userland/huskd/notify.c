@@ -34,5 +34,5 @@ int watchdog_ms(void)
 	const char *usec = getenv("WATCHDOG_USEC");
 	long long ms = usec ? atoll(usec) / 1000 : 0;
 
-	return ms <= 0 ? -1 : ms > 600000 ? 300000 : (int)(ms / 2);
+	return ms <= 0 || ms / 2 > BEAT_MS ? BEAT_MS : (int)(ms / 2);
 }

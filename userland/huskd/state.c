@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A VM's state: NAME.vm has "PID UID", written by us alone; the worker holds its lock as long as it lives. It
- * is there while the VM is to run: from the start to an end that is none to start again after.
+ * A VM's state: NAME.vm has "PID UID START RAN", written by us alone: the worker, when its process began, whether its
+ * guest has run. The worker holds a lock on it as long as it lives. It is there while the VM is to run: from the start to an end that is none to start again after.
  * NAME.end is the worker's to write, "STATUS ASKED TEXT" at its end: hostile, if a guest has taken it over.
  */
 #include <dirent.h>
@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "huskd/huskd.h"
@@ -22,6 +21,7 @@ static void path_of(char path[HUSK_DEFINITION_PATH], const char *name)
 
 int state_open(const char *name, bool create, bool *locked)
 {
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	char path[HUSK_DEFINITION_PATH];
 	int fd;
 
@@ -30,14 +30,37 @@ int state_open(const char *name, bool create, bool *locked)
 	fd = open(path, O_RDONLY | O_CLOEXEC | (create ? O_CREAT : 0), 0600);
 	if (fd < 0)
 		return -1;
-	*locked = !flock(fd, LOCK_EX | LOCK_NB);
-	if (*locked || errno == EWOULDBLOCK)
+	/* A lock for reading is what a descriptor for reading can have; one for writing would be in its way. */
+	if (fcntl(fd, F_OFD_GETLK, &lock) < 0)
+		goto fail;
+	*locked = lock.l_type == F_UNLCK;
+	lock = (struct flock){ .l_type = F_RDLCK, .l_whence = SEEK_SET };
+	if (!*locked || !fcntl(fd, F_OFD_SETLK, &lock))
 		return fd;
+fail:
 	close(fd);
 	return -1;
 }
 
-int state_write(const char *name, pid_t pid, uid_t jail)
+long long process_start(pid_t pid)
+{
+	char path[32], text[1024] = "", *at;
+	long long start = -1;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -1;
+	/* proc(5): the 22nd member; the second one is a name in brackets, which may have some itself */
+	at = read(fd, text, sizeof(text) - 1) > 0 ? strrchr(text, ')') : NULL;
+	if (!at || sscanf(at + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %lld", &start) != 1)
+		start = -1;
+	close(fd);
+	return start;
+}
+
+int state_write(const char *name, pid_t pid, uid_t jail, bool ran)
 {
 	char path[HUSK_DEFINITION_PATH];
 	int fd, ret;
@@ -46,7 +69,7 @@ int state_write(const char *name, pid_t pid, uid_t jail)
 	fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
 	if (fd < 0)
 		return -1;
-	ret = dprintf(fd, "%d %u\n", pid, jail);
+	ret = dprintf(fd, "%d %u %lld %d\n", pid, jail, process_start(pid), ran);
 	close(fd);
 	return ret < 0 ? -1 : 0;
 }
@@ -68,12 +91,14 @@ static void read_word(const char *text, struct state *state)
 void state_read(const char *name, struct state *state)
 {
 	char text[256];
+	int ran = 0;
 
 	*state = (struct state){};
 	text[read_tail(HUSK_RUN, name, ".vm", text, sizeof(text) - 1)] = 0;
-	if (sscanf(text, "%d %u", &state->pid, &state->jail) != 2)
+	if (sscanf(text, "%d %u %lld %d", &state->pid, &state->jail, &state->start, &ran) != 4)
 		state->pid = 0;
-	text[read_tail(HUSK_RUN, name, ".end", text, sizeof(text) - 1)] = 0;
+	state->ran = ran;
+	text[read_tail(HUSK_RUN_LOGS, name, ".end", text, sizeof(text) - 1)] = 0;
 	read_word(text, state);
 }
 
@@ -83,7 +108,7 @@ void state_remove(const char *name)
 
 	path_of(path, name);
 	unlink(path);
-	husk_definition_path(path, HUSK_RUN, name, ".end");
+	husk_definition_path(path, HUSK_RUN_LOGS, name, ".end");
 	unlink(path);
 }
 

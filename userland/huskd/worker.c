@@ -23,6 +23,7 @@ struct birth {
 	char path[4096];
 	int fd[WORKER_FDS];
 	uid_t jail, owner;
+	bool limited;
 };
 
 /* Numbers that are ours may be those of the worker: away with them first. */
@@ -71,9 +72,10 @@ static void become(const struct birth *b)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	setsid();
-	cgroup_join(b->d->name);
+	if (b->limited && cgroup_join(b->d->name) < 0)
+		dprintf(b->fd[2], "husk: its memory and CPU time are not limited: %s\n", strerror(errno));
 	/* after this the state file is a VM's, whatever becomes of huskd */
-	if (state_write(b->d->name, getpid(), b->jail) < 0)
+	if (state_write(b->d->name, getpid(), b->jail, false) < 0)
 		_exit(127);
 	arrange(b);
 	if (argv)
@@ -111,14 +113,19 @@ int worker_start(struct worker *worker, const struct husk_definition *d, int sta
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC), log = log_open(d->name, ".log");
 	int console = log_open(d->name, ".console"), word = log_open(d->name, ".end"), ret = -1, err;
 
-	cgroup_make(d);
+	b.limited = !cgroup_make(d);
+	err = errno;
 	b.fd[0] = b.fd[1] = null;
 	b.fd[2] = log;
 	b.fd[WORKER_LOCK] = state;
 	b.fd[WORKER_LAST_WORD] = word;
 	b.fd[WORKER_LAST_CONSOLE] = console;
-	if (null >= 0 && log >= 0 && console >= 0 && word >= 0)
+	/* limits that were asked for are kept, or there is no VM */
+	if (!b.limited && (d->cpu_max || d->memory_max)) {
+		errno = err;
+	} else if (null >= 0 && log >= 0 && console >= 0 && word >= 0) {
 		ret = start(&b, worker);
+	}
 	err = errno;
 	close(null);
 	close(log);

@@ -16,7 +16,8 @@
 #define HUSK_DEFINITIONS	"/etc/husk/vms"
 #define HUSK_AUTOSTART		"/etc/husk/autostart"
 #define HUSK_LOGS		"/var/log/husk"
-#define HUSK_RUN		"/run/husk"	/* of VMs that the daemon has started: NAME.vm, NAME.log, NAME.console */
+#define HUSK_RUN		"/run/husk/vms"		/* of VMs that the daemon has started: NAME.vm, NAME.sock */
+#define HUSK_RUN_LOGS		"/run/husk/logs"	/* NAME.log, NAME.console, NAME.end */
 #define HUSK_DEFINITION_PATH	128	/* of one of its files, its NUL included */
 
 /* When huskd starts a VM again that has ended. X(constant, "name", "what it means") */
@@ -41,7 +42,7 @@ enum husk_restart {
  * @restart: when to start it again
  * @stop_timeout: seconds that 'husk stop' gives it
  * @owner: the user whose VM it is, "" for root
- * @cpu_max: percent of a CPU that worker and guest get together; 0: no limit
+ * @cpu_max: percent of a CPU that worker and guest get together; 0: 100 for each vCPU and 100
  * @memory_max: bytes that they get; 0: what the guest has, and some for the worker
  */
 struct husk_definition {

@@ -10,6 +10,7 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include "lib/definition.h"
 #include "worker/config.h"
 #include "worker/pin.h"
 
@@ -133,6 +134,11 @@ static enum husk_status check_name(struct config *c)
 	if (!husk_name_valid(c->name))
 		return fail(HUSK_STATUS_USAGE,
 			    "--name %s: give 1 to 63 of A-Z a-z 0-9 . _ -, not beginning with . or -", c->name);
+	/* the daemon's have a folder of their own */
+	if (c->last_word >= 0) {
+		snprintf(c->control, sizeof(c->control), "%s/%s.sock", HUSK_RUN, c->name);
+		return HUSK_STATUS_OK;
+	}
 	if (!husk_control_path(c->control, c->name))
 		return HUSK_STATUS_OK;
 	if (errno == ENAMETOOLONG)

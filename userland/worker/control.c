@@ -485,6 +485,7 @@ enum husk_status control_init(struct control *ctl, struct config *config, struct
 	return HUSK_STATUS_OK;
 }
 
+/* From the jail no file can be removed: what stays then, the command removes that ends the VM, or starts the next one. */
 void control_fini(struct control *ctl, bool keep_log)
 {
 	char path[HUSK_CONTROL_LEN];

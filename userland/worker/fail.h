@@ -9,4 +9,7 @@
 enum husk_status fail(enum husk_status status, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* The last of these lines, cut after 255 characters; "" if there was none */
+const char *fail_last(void);
+
 #endif

@@ -5,10 +5,11 @@
 #include <grp.h>
 #include <linux/landlock.h>
 #include <sched.h>
-#include <stdbool.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -17,7 +18,12 @@
 #include "worker/jail_calls.h"
 #include "worker/privileges.h"
 
-/* An empty file system that nobody else sees, as our root: without capabilities there is no way out of it. */
+#define FILE_MIN	(1 << 20)	/* bytes: a log */
+
+/*
+ * An empty file system that nobody else sees, as our root. The host's are let go of, so that they can be unmounted there;
+ * where the host's root is the kernel's first one, which has to stay, there is no way back to it without capabilities.
+ */
 static const char *empty_root(void)
 {
 	const char *dir = husk_rundir();
@@ -25,9 +31,20 @@ static const char *empty_root(void)
 	if (unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWNET | CLONE_NEWUTS) < 0)
 		return "no namespaces";
 	if (!dir || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
-	    mount("none", dir, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,mode=0555") < 0)
+	    mount("none", dir, "tmpfs", MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=4k,mode=0555") < 0 || chdir(dir) < 0)
 		return "no empty file system";
-	return chroot(dir) < 0 || chdir("/") < 0 ? "no root of our own" : NULL;
+	if (!syscall(SYS_pivot_root, ".", "."))
+		return umount2(".", MNT_DETACH) < 0 || chdir("/") < 0 ? "the host's root stays" : NULL;
+	return errno != EINVAL || chroot(".") < 0 || chdir("/") < 0 ? "no root of our own" : NULL;
+}
+
+/* Files that are open do not become longer: disks are of one size, and what is said has an end. */
+static const char *limit_files(uint64_t most)
+{
+	const struct rlimit limit = { most > FILE_MIN ? most : FILE_MIN, most > FILE_MIN ? most : FILE_MIN };
+
+	signal(SIGXFSZ, SIG_IGN);	/* an error is enough */
+	return setrlimit(RLIMIT_FSIZE, &limit) < 0 ? "the length of files can't be limited" : NULL;
 }
 
 static const char *drop_privileges(const struct jail *jail)
@@ -50,23 +67,8 @@ static __u64 landlock_rights(int version)
 	return version >= 2 ? rights | LANDLOCK_ACCESS_FS_REFER : rights;
 }
 
-static bool allow_folder(int ruleset, const char *folder)
-{
-	struct landlock_path_beneath_attr rule = {
-		.allowed_access = LANDLOCK_ACCESS_FS_REMOVE_FILE,
-		.parent_fd = open(folder, O_PATH | O_CLOEXEC),
-	};
-	bool done;
-
-	if (rule.parent_fd < 0)
-		return false;
-	done = !syscall(SYS_landlock_add_rule, ruleset, LANDLOCK_RULE_PATH_BENEATH, &rule, 0);
-	close(rule.parent_fd);
-	return done;
-}
-
 /* A kernel without landlock is no error: the other walls stand. */
-static const char *landlock(const struct jail *jail)
+static const char *landlock(void)
 {
 	int version = syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION), ruleset;
 	struct landlock_ruleset_attr attr;
@@ -78,8 +80,6 @@ static const char *landlock(const struct jail *jail)
 	ruleset = syscall(SYS_landlock_create_ruleset, &attr, sizeof(attr), 0);
 	if (ruleset < 0)
 		return "landlock makes no rules";
-	if (jail->folder && !allow_folder(ruleset, jail->folder))
-		why = "landlock takes no rule";
 	if (syscall(SYS_landlock_restrict_self, ruleset, 0) < 0)
 		why = "landlock";
 	close(ruleset);
@@ -91,9 +91,11 @@ enum husk_status jail_enter(const struct jail *jail)
 	const char *why = jail->uid ? empty_root() : NULL;
 
 	if (!why)
+		why = limit_files(jail->file_max);
+	if (!why)
 		why = drop_privileges(jail);
 	if (!why)
-		why = landlock(jail);
+		why = landlock();
 	if (!why && jail_calls(jail) < 0)
 		why = "seccomp";
 	if (why)

@@ -7,6 +7,7 @@
 #ifndef HUSK_WORKER_JAIL_H
 #define HUSK_WORKER_JAIL_H
 
+#include <stdint.h>
 #include <sys/types.h>
 
 #include "worker/fail.h"
@@ -20,13 +21,13 @@
 /**
  * struct jail - what is left outside of it
  * @uid: user and group to become, which have nothing else; 0: stay who we are
- * @folder: where files may be removed; NULL: nowhere
  * @devices: JAIL_x
+ * @file_max: how long a file that is open may become, in bytes
  */
 struct jail {
 	uid_t uid;
-	const char *folder;
 	unsigned int devices;
+	uint64_t file_max;
 };
 
 /**
@@ -34,9 +35,9 @@ struct jail {
  * @jail: what to keep
  *
  * With a uid, which root alone can give: a mount, an IPC, a network and a UTS namespace of our own,
- * an empty folder as root, another user and group. In any case: no capabilities, no new privileges,
- * landlock if the kernel has it, and a list of system calls that are allowed; others answer EPERM and
- * are in the audit log. One thread only may be there; those that it makes are in the jail with it.
+ * an empty file system as root, another user and group. In any case: no capabilities, no new privileges,
+ * no access to files by landlock if the kernel has it, and a list of system calls that are allowed; others
+ * answer EPERM. One thread only may be there; those that it makes are in the jail with it.
  *
  * Return: OK, or FAIL with one line printed. There is no way back.
  */

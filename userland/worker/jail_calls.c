@@ -13,11 +13,10 @@
 #include "worker/jail_calls.h"
 
 #define ANY	0		/* of all machines */
-#define FILES	(1U << 31)	/* of those that keep a folder */
 
 static const struct {
 	int call;
-	unsigned int who;	/* JAIL_x, ANY or FILES: one of them is enough */
+	unsigned int who;	/* JAIL_x or ANY: one of them is enough */
 } calls[] = {
 	/* descriptors that are there */
 	{ SCMP_SYS(read), ANY }, { SCMP_SYS(write), ANY }, { SCMP_SYS(readv), ANY }, { SCMP_SYS(writev), ANY },
@@ -27,9 +26,9 @@ static const struct {
 	{ SCMP_SYS(epoll_wait), ANY }, { SCMP_SYS(epoll_pwait), ANY }, { SCMP_SYS(epoll_ctl), ANY },
 	{ SCMP_SYS(timerfd_settime), ANY }, { SCMP_SYS(timerfd_gettime), ANY },
 	/* sockets that are there, and those that connect to the control socket */
-	{ SCMP_SYS(accept4), ANY }, { SCMP_SYS(recvfrom), ANY }, { SCMP_SYS(sendto), ANY }, { SCMP_SYS(recvmsg), ANY },
-	{ SCMP_SYS(sendmsg), ANY }, { SCMP_SYS(shutdown), ANY }, { SCMP_SYS(getsockopt), ANY },
-	/* memory; none that can be run, see below */
+	{ SCMP_SYS(accept4), ANY }, { SCMP_SYS(recvfrom), ANY }, { SCMP_SYS(sendto), ANY },
+	{ SCMP_SYS(shutdown), ANY }, { SCMP_SYS(getsockopt), ANY },
+	/* memory; none that can be run or is of the host's huge pages, see below */
 	{ SCMP_SYS(munmap), ANY }, { SCMP_SYS(mremap), ANY }, { SCMP_SYS(madvise), ANY }, { SCMP_SYS(brk), ANY },
 	/* threads */
 	{ SCMP_SYS(futex), ANY }, { SCMP_SYS(set_robust_list), ANY }, { SCMP_SYS(rseq), ANY }, { SCMP_SYS(exit), ANY },
@@ -41,11 +40,9 @@ static const struct {
 	/* time and chance */
 	{ SCMP_SYS(nanosleep), ANY }, { SCMP_SYS(clock_nanosleep), ANY }, { SCMP_SYS(clock_gettime), ANY },
 	{ SCMP_SYS(gettimeofday), ANY }, { SCMP_SYS(time), ANY }, { SCMP_SYS(getrandom), ANY },
-	/* the socket and the log of a VM that has no daemon; where they are, landlock says */
-	{ SCMP_SYS(unlink), FILES },
 	/* disks: what a ring may be asked for is settled, see disk_raw.c */
 	{ SCMP_SYS(io_uring_enter), JAIL_DISK },
-	{ SCMP_SYS(wait4), JAIL_CHILD },
+	{ SCMP_SYS(wait4), JAIL_CHILD }, { SCMP_SYS(recvmsg), JAIL_CHILD }, { SCMP_SYS(sendmsg), JAIL_CHILD },
 };
 
 /* ioctl(2): husk's; TUNSETOFFLOAD; vhost's but for what names its owner and its log */
@@ -76,7 +73,8 @@ static int allow_some(scmp_filter_ctx ctx)
 		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1,
 				       SCMP_A0_64(SCMP_CMP_MASKED_EQ, thread | namespaces, thread));
 	if (!err)
-		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1, SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 2, SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0),
+				       SCMP_A3_64(SCMP_CMP_MASKED_EQ, MAP_HUGETLB, 0));
 	if (!err)
 		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1, SCMP_A2_64(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
 	/* to a thread of ours, which leaves the guest for it */
@@ -90,7 +88,6 @@ static int allow_some(scmp_filter_ctx ctx)
 
 int jail_calls(const struct jail *jail)
 {
-	unsigned int who = jail->devices | (jail->folder ? FILES : 0);
 	scmp_filter_ctx ctx = seccomp_init(SCMP_ACT_ERRNO(EPERM));
 	int err = ctx ? 0 : -ENOMEM;
 
@@ -98,15 +95,12 @@ int jail_calls(const struct jail *jail)
 	if (!err)
 		err = seccomp_syscall_priority(ctx, SCMP_SYS(ioctl), 255);
 	for (size_t i = 0; i < sizeof(calls) / sizeof(calls[0]) && !err; i++)
-		if (calls[i].who == ANY || calls[i].who & who)
+		if (calls[i].who == ANY || calls[i].who & jail->devices)
 			err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, calls[i].call, 0);
 	if (!err)
 		err = allow_ioctls(ctx, jail->devices);
 	if (!err)
 		err = allow_some(ctx);
-	/* a kernel that logs no actions is no error */
-	if (!err)
-		seccomp_attr_set(ctx, SCMP_FLTATR_CTL_LOG, 1);
 	if (!err)
 		err = seccomp_load(ctx);
 	if (ctx)

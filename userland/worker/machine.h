@@ -132,6 +132,7 @@ struct machine {
 	struct virtio *virtio[MACHINE_VIRTIO];
 	unsigned int virtio_count;
 	struct firmware firmware;
+	uint64_t largest_disk;		/* immutable: bytes */
 	struct virtio *virtio_console;	/* immutable; NULL: the terminal is the serial port */
 };
 

@@ -33,7 +33,10 @@ static bool asked(struct machine *m, int end)
 static void tell_daemon(const struct config *c, struct machine *m, enum husk_status status)
 {
 	int end = atomic_load(&m->end);
-	const char *what = *ends[end].what ? ends[end].what : end == END_QUIT ? "the VM was ended" : "the guest powered off";
+	/* it did not come to an end of the guest's: it could not be started, perhaps after a reset */
+	bool failed = status == HUSK_STATUS_FAIL || status == HUSK_STATUS_INPUT;
+	const char *what = failed ? fail_last() : *ends[end].what ? ends[end].what : end == END_QUIT ? "the VM was ended" :
+			   "the guest powered off";
 	static uint8_t output[CONSOLE_RING];
 	uint64_t cursor = 0;
 	ssize_t n;
@@ -44,7 +47,7 @@ static void tell_daemon(const struct config *c, struct machine *m, enum husk_sta
 			fail(HUSK_STATUS_FAIL, "the console's last output is lost: %s", strerror(errno));
 	}
 	if (c->last_word >= 0)
-		dprintf(c->last_word, "%d %d %s\n", status, asked(m, end), what);
+		dprintf(c->last_word, "%d %d %s\n", status, !failed && asked(m, end), what);
 }
 
 static enum husk_status last_word(struct control *ctl, struct machine *m)
@@ -56,7 +59,8 @@ static enum husk_status last_word(struct control *ctl, struct machine *m)
 		machine_report(m);
 	if (end == END_FAIL)
 		fail(HUSK_STATUS_FAIL, "%s: %s", ends[end].what, strerror(atomic_load(&m->error)));
-	else if (*ends[end].what)
+	/* a log without a terminal is of use if something went wrong: from the jail it can't be removed */
+	else if (*ends[end].what && (end == END_CRASH || !ctl->detached))
 		fail(HUSK_STATUS_FAIL, "%s: %s", m->config->name, ends[end].what);
 	return end == END_EXIT ? (enum husk_status)atomic_load(&m->exit_status) : ends[end].status;
 }
@@ -80,12 +84,12 @@ static enum husk_status run_machine(struct control *ctl, struct machine *m)
 	return status;
 }
 
-/* The daemon's workers have an identity that owns nothing; others keep the folder of their control socket. */
-static enum husk_status enter_jail(const struct config *c)
+/* The daemon's workers have an identity that owns nothing. */
+static enum husk_status enter_jail(const struct machine *m)
 {
-	return jail_enter(&(struct jail){
-		.uid = c->jail_uid, .folder = c->jail_uid ? NULL : husk_rundir(), .devices = c->jail_devices,
-	});
+	const struct config *c = m->config;
+
+	return jail_enter(&(struct jail){ .uid = c->jail_uid, .devices = c->jail_devices, .file_max = m->largest_disk });
 }
 
 static enum husk_status run(struct control *ctl, int dev)
@@ -93,19 +97,17 @@ static enum husk_status run(struct control *ctl, int dev)
 	static struct machine m;
 	enum husk_status status = machine_create(&m, ctl->config, ctl->console, dev);
 
-	if (!status) {
-		status = control_listen(ctl);
-		if (!status)
-			status = enter_jail(ctl->config);
-		if (!status)
-			status = run_machine(ctl, &m);
-		tell_daemon(ctl->config, &m, status);
-		/* Before the VM is seen to be gone: then nothing of ours holds the module. */
-		close(dev);
-		machine_destroy(&m);
-	} else {
-		close(dev);
-	}
+	/* In the jail no VM can be made; and when ours is seen to be gone, nothing of ours holds the module. */
+	close(dev);
+	if (status)
+		return status;
+	status = control_listen(ctl);
+	if (!status)
+		status = enter_jail(&m);
+	if (!status)
+		status = run_machine(ctl, &m);
+	tell_daemon(ctl->config, &m, status);
+	machine_destroy(&m);
 	return status;
 }
 

@@ -371,6 +371,8 @@ enum husk_status block_create(struct machine *m, void *options)
 		free(b);
 		return status;
 	}
+	if (b->disk->size > m->largest_disk)
+		m->largest_disk = b->disk->size;
 	features |= o->readonly ? F_RO : F_DISCARD | F_WRITE_ZEROES;
 	virtio_init(&b->virtio, &block_class, m, features, 1, QUEUE_SIZE);
 	b->virtio.backend = "worker";
