@@ -21,7 +21,7 @@ is() { [ "$(state "$1")" = "$2" ]; }
 worker() { husk show --json "$1" | grep -o '"owner_pid": [0-9]*' | tr -dc 0-9; }
 # processes by their names
 processes() { grep -lxE "$1" /proc/[0-9]*/comm 2>/dev/null | cut -d/ -f3 | tr '\n' ' '; }
-left() { ls -d /run/husk/$1.* /sys/fs/cgroup/husk/$1 2>/dev/null | tr '\n' ' '; }
+left() { ls -d /run/husk/vms/$1.* /run/husk/logs/$1.* /sys/fs/cgroup/husk/vm-$1 2>/dev/null | tr '\n' ' '; }
 nothing_left() { [ ! "$(left $1)" ]; }
 types() { echo "$2" | husk console "$1" >/dev/null 2>&1 & sleep 0.3; kill $! 2>/dev/null; }
 define() { printf '[vm]\nkernel = %s\nmemory = 16M\ncmdline = serve\n[service]\n%s\n' $T/boot_mb.bin "$2" >/etc/husk/vms/$1.conf; }
@@ -73,8 +73,8 @@ whole() {
 	case $_state in
 	running)
 		_pid=$(worker $1)
-		[ "$_pid" ] && [ "$(cut -d' ' -f1 /run/husk/$1.vm)" = "$_pid" ] && [ "$(cat /proc/$_pid/cgroup)" = "0::/husk/$1" ] &&
-			[ -S /run/husk/$1.sock ] && husk start $1 2>&1 | grep -q 'is running'
+		[ "$_pid" ] && [ "$(cut -d' ' -f1 /run/husk/vms/$1.vm)" = "$_pid" ] && [ "$(cat /proc/$_pid/cgroup)" = "0::/husk/vm-$1" ] &&
+			[ -S /run/husk/vms/$1.sock ] && husk start $1 2>&1 | grep -q 'is running'
 		;;
 	off) nothing_left $1 && [ ! "$(processes husk-vm)" ] ;;
 	*) false ;;
@@ -142,6 +142,7 @@ until_ log_full_kept 5 grep -q 'powered off' /var/log/husk/web.log
 kill $daemon
 wait $daemon
 umount /var/log/husk
+umount /run/husk/logs
 mount -t tmpfs -o size=256k none /run/husk
 daemon_on
 fill /run/husk
@@ -159,7 +160,7 @@ check run_full_stop husk stop web
 until_ run_full_stop_clean 5 nothing_left web
 kill $daemon
 wait $daemon
-umount /run/husk
+umount /run/husk/logs /run/husk
 
 # ---- the clock jumps ----
 define web 'restart = on-failure'
