@@ -19,7 +19,7 @@
 #include <unistd.h>
 
 #include "huskd/huskd.h"
-#include "lib/libhusk.h"
+#include "lib/tools.h"
 
 #define JAIL_UIDS	0x70010000U	/* 65,536 users that systemd's list of ranges leaves free */
 #define DELAY_MIN_MS	1000		/* before a VM is started again: doubled each time, up to */
