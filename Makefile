@@ -9,13 +9,13 @@ KERNELS ?= 6.1 6.12 7.2
 # options for scripts/lab in `make lab-shell`
 LAB ?=
 
-# of libhusk; debian/changelog has it, too
+# of libhusk and of the packages; debian/changelog has it, too
 VERSION := 0.5
 
 export BUILD PREFIX DESTDIR VERSION
 
 .PHONY: all deps modules modules-all $(KERNELS:%=module-%) userland selftests lab-shell demo check check-all \
-	bench install uninstall modules-install clean help
+	bench install uninstall package modules-install clean help
 
 all: modules userland
 
@@ -31,6 +31,7 @@ help:
 	@echo 'make selftests      the programs of the tests'
 	@echo 'make check          the quick tests; check-all: all tests; bench: measurements'
 	@echo 'make install        programs, manual pages, libhusk, units under DESTDIR/PREFIX; uninstall removes them'
+	@echo 'make package        Debian packages, in $(BUILD)/deb'
 	@echo 'make modules-install  husk.ko for KDIR into /lib/modules (root)'
 	@echo 'make clean          remove $(BUILD)'
 
@@ -82,6 +83,9 @@ install: userland
 
 uninstall:
 	scripts/install --uninstall
+
+package:
+	scripts/package
 
 clean:
 	rm -rf '$(BUILD)'
