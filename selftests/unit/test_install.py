@@ -109,7 +109,7 @@ def test_uninstalled(root, prefix):
     verdict("uninstall_folders", [d for d, _, _ in os.walk(root) if "husk" in os.path.basename(d)])
     # what is not ours stays
     stranger = f"{root}{prefix}/include/husk/other.h"
-    os.makedirs(os.path.dirname(stranger))
+    os.makedirs(os.path.dirname(stranger), exist_ok=True)
     open(stranger, "w").close()
     done = run("scripts/install", "--uninstall", DESTDIR=root, PREFIX=prefix)
     verdict("uninstall_twice", done.stdout if done.returncode or not os.path.exists(stranger) else "")
