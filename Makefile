@@ -9,10 +9,13 @@ KERNELS ?= 6.1 6.12 7.2
 # options for scripts/lab in `make lab-shell`
 LAB ?=
 
-export BUILD PREFIX DESTDIR
+# of libhusk and of the packages; debian/changelog has it, too
+VERSION := 0.5
+
+export BUILD PREFIX DESTDIR VERSION
 
 .PHONY: all deps modules modules-all $(KERNELS:%=module-%) userland selftests lab-shell demo check check-all \
-	bench install modules-install clean help
+	bench install uninstall package modules-install clean help
 
 all: modules userland
 
@@ -27,7 +30,8 @@ help:
 	@echo 'make demo           boot a guest under husk in that machine'
 	@echo 'make selftests      the programs of the tests'
 	@echo 'make check          the quick tests; check-all: all tests; bench: measurements'
-	@echo 'make install        tools, manual pages and headers under DESTDIR/PREFIX'
+	@echo 'make install        programs, manual pages, libhusk, units under DESTDIR/PREFIX; uninstall removes them'
+	@echo 'make package        Debian packages, in $(BUILD)/deb'
 	@echo 'make modules-install  husk.ko for KDIR into /lib/modules (root)'
 	@echo 'make clean          remove $(BUILD)'
 
@@ -75,13 +79,13 @@ bench:
 	scripts/bench
 
 install: userland
-	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/include/husk'
-	for f in '$(BUILD)'/bin/*; do [ ! -f "$$f" ] || install -m 755 "$$f" '$(DESTDIR)$(PREFIX)/bin/' || exit; done
-	for f in uapi/*.h; do install -m 644 "$$f" '$(DESTDIR)$(PREFIX)/include/husk/' || exit; done
-	for f in userland/*.[1-8]; do \
-		[ -f "$$f" ] || continue; \
-		install -D -m 644 "$$f" "$(DESTDIR)$(PREFIX)/share/man/man$${f##*.}/$${f##*/}" || exit; \
-	done
+	scripts/install
+
+uninstall:
+	scripts/install --uninstall
+
+package:
+	scripts/package
 
 clean:
 	rm -rf '$(BUILD)'

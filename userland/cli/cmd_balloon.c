@@ -6,7 +6,7 @@
 
 #include "cli.h"
 #include "format.h"
-#include "lib/libhusk.h"
+#include "lib/tools.h"
 #include "vm.h"
 
 static const char balloon_usage[] =

@@ -15,7 +15,7 @@
 #include "cli.h"
 #include "defined.h"
 #include "format.h"
-#include "lib/libhusk.h"
+#include "lib/tools.h"
 #include "lib/run_options.h"
 #include "run_help.h"
 #include "vm.h"

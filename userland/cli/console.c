@@ -15,7 +15,7 @@
 
 #include "cli.h"
 #include "format.h"
-#include "lib/libhusk.h"
+#include "lib/tools.h"
 #include "vm.h"
 
 #define ESCAPE	0x1d	/* Ctrl-] */

@@ -11,7 +11,7 @@
 
 #include "cli.h"
 #include "defined.h"
-#include "lib/libhusk.h"
+#include "lib/tools.h"
 
 void defined_check_name(const char *name)
 {

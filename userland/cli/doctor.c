@@ -13,7 +13,7 @@
 
 #include "cli.h"
 #include "doctor.h"
-#include "lib/libhusk.h"
+#include "lib/tools.h"
 #include "lib/netlink.h"
 #include "term.h"
 

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "cli.h"
-#include "lib/libhusk.h"
+#include "lib/tools.h"
 #include "lib/run_options.h"
 #include "run_help.h"
 #include "vm.h"

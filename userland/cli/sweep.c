@@ -8,7 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lib/libhusk.h"
+#include "lib/tools.h"
 #include "vm.h"
 
 struct names {

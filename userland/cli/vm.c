@@ -12,7 +12,7 @@
 
 #include "cli.h"
 #include "format.h"
-#include "lib/libhusk.h"
+#include "lib/tools.h"
 #include "vm.h"
 
 static enum husk_status vm_status(int err)

@@ -7,7 +7,7 @@
 #define HUSKD_GUEST_H
 
 #include "huskd/huskd.h"
-#include "lib/libhusk.h"
+#include "lib/tools.h"
 
 #define START_MS	120000		/* a worker may take so long until its guest runs */
 #define GONE_MS		30000		/* and so long to end when its VM is gone */

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "huskd/huskd.h"
-#include "lib/libhusk.h"
+#include "lib/tools.h"
 
 /* In the worker; up to stderr the usual ones */
 enum { WORKER_LIFELINE = 3, WORKER_LAST_WORD, WORKER_LAST_CONSOLE, WORKER_LOCK, WORKER_FDS };

@@ -11,7 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "lib/libhusk.h"
+#include "lib/tools.h"
 
 /* Ours alone, or ours to make: anyone may have put something at a path in /tmp. */
 static int use_folder(const char *path)

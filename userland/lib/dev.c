@@ -72,6 +72,23 @@ int husk_vm_set_memory(int vm, __u32 slot, __u64 gpa, void *hva, __u64 length, _
 	return ioctl(vm, HUSK_VM_SET_MEMORY, &arg);
 }
 
+int husk_vm_harvest(int vm, __u32 slot, __u64 first, __u64 pages, __u64 *bitmap, __u64 *dirty)
+{
+	struct husk_harvest arg = {
+		.size = sizeof(arg),
+		.slot = slot,
+		.first = first,
+		.pages = pages,
+		.bitmap = (uintptr_t)bitmap,
+	};
+
+	if (ioctl(vm, HUSK_VM_HARVEST, &arg) < 0)
+		return -1;
+	if (dirty)
+		*dirty = arg.dirty;
+	return 0;
+}
+
 int husk_vm_set_cpuid(int vm, const struct husk_cpuid_entry *entry, __u32 count)
 {
 	struct husk_cpuid arg = {

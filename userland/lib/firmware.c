@@ -3,7 +3,7 @@
 #include <stddef.h>
 #include <unistd.h>
 
-#include "lib/libhusk.h"
+#include "lib/tools.h"
 
 const struct husk_firmware husk_firmware[HUSK_FIRMWARE] = {
 	{ "seabios", { "/usr/share/seabios/bios-256k.bin", "/usr/share/qemu/bios-256k.bin" } },

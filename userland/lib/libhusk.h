@@ -1,88 +1,334 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * libhusk: the ioctls of /dev/husk as functions. Each fills in the size field,
- * answers 0 or a file descriptor, or -1 with errno.
+ * libhusk: the ioctls of /dev/husk as functions, and the names of what they report.
+ * netlink.h beside it has the control of live VMs.
+ *
+ * Functions that are ioctls fill in the size field, and answer 0 or a file descriptor
+ * (close-on-exec), or -1 with errno. What errno means for all of them is in husk.h, at
+ * the top; below are those that are a function's own. Addresses and lengths are in bytes.
+ * Any thread may call any function; a vCPU is run by one at a time.
  */
 #ifndef LIBHUSK_H
 #define LIBHUSK_H
 
 #include <stddef.h>
-#include <sys/types.h>
 
-#include "lib/status.h"
-#include "uapi/husk.h"
+#include <husk/husk.h>
 
 #define HUSK_DEVICE	"/dev/husk"
 
+/* ---- the device --------------------------------------------------------- */
+
+/**
+ * husk_open - open /dev/husk
+ *
+ * Return: the device's fd; -1 with errno, which husk_open_error() explains.
+ */
 int husk_open(void);
+
+/**
+ * husk_get_caps - what this host and the module can do
+ * @dev: of husk_open()
+ * @caps: out
+ *
+ * Return: 0; -1 with errno.
+ */
 int husk_get_caps(int dev, struct husk_caps *caps);
-/* *count: room at entry, number of entries after; E2BIG sets it to the number needed. */
+
+/**
+ * husk_get_cpuid - the CPUID leaves that a guest can have on this host
+ * @dev: of husk_open()
+ * @entry: out
+ * @count: in: room at @entry, HUSK_CPUID_MAX is enough; out: number of entries
+ *
+ * Return: 0; -1 with errno, E2BIG if the room is too small: @count is what it takes.
+ */
 int husk_get_cpuid(int dev, struct husk_cpuid_entry *entry, __u32 *count);
-/* control may be NULL. id may be NULL. uuid: NULL for one that the kernel makes. Answers the VM fd. */
+
+/**
+ * husk_vm_create - make a VM; it is there until the last fd of it is closed
+ * @dev: of husk_open()
+ * @name: as husk_name_valid() says; empty: "vm" and its id
+ * @control: path of a socket at which its process is to be reached, below
+ *	HUSK_CONTROL_LEN bytes; NULL: none
+ * @uuid: 16 bytes in the order of RFC 4122; NULL: the kernel makes one
+ * @id: out, its number; may be NULL
+ *
+ * The guest's memory is to be the calling process's, and only this process may use the fd.
+ *
+ * Return: the VM's fd; -1 with errno, which husk_create_error() explains.
+ */
 int husk_vm_create(int dev, const char *name, const char *control, const __u8 *uuid, __u32 *id);
 
+/* ---- a VM --------------------------------------------------------------- */
+
+/**
+ * husk_vm_set_memory - make, replace or delete a slot of guest memory
+ * @vm: VM fd
+ * @slot: its number, 0 .. husk_caps.max_slots - 1
+ * @gpa: guest physical address, a multiple of 4096
+ * @hva: memory of this process behind it, likewise
+ * @length: a multiple of 4096; 0 deletes the slot
+ * @flags: HUSK_MEM_x
+ *
+ * Return: 0; -1 with errno: EINVAL, EEXIST overlap, ENOENT no slot to delete, ENOMEM.
+ */
 int husk_vm_set_memory(int vm, __u32 slot, __u64 gpa, void *hva, __u64 length, __u32 flags);
+
+/**
+ * husk_vm_harvest - get and clear a part of the log of a slot's written pages
+ * @vm: VM fd
+ * @slot: one that was set with HUSK_MEM_LOG_DIRTY
+ * @first: first page, counted from the slot's start; a multiple of 64
+ * @pages: 1 .. HUSK_HARVEST_MAX; a multiple of 64, unless it ends with the slot
+ * @bitmap: out, a bit for each page, 64 in a word
+ * @dirty: out, number of bits that are set; may be NULL
+ *
+ * Return: 0; -1 with errno: ENOENT no such slot, EBUSY it has no log, EINVAL, ENOMEM.
+ */
+int husk_vm_harvest(int vm, __u32 slot, __u64 first, __u64 pages, __u64 *bitmap, __u64 *dirty);
+
+/**
+ * husk_vm_set_cpuid - fix what CPUID tells the guest; before the first vCPU is made
+ * @vm: VM fd
+ * @entry: leaves, some or all of husk_get_cpuid()'s
+ * @count: of them, up to HUSK_CPUID_MAX
+ *
+ * Return: 0; -1 with errno: EBUSY there is a vCPU, EINVAL.
+ */
 int husk_vm_set_cpuid(int vm, const struct husk_cpuid_entry *entry, __u32 count);
-/* Answers the vCPU fd. */
+
+/**
+ * husk_vm_create_vcpu - make a vCPU
+ * @vm: VM fd
+ * @id: its number, which is its APIC id, too; 0 .. husk_caps.max_vcpus - 1
+ *
+ * vCPU 0 is at the reset vector, the others wait for INIT and SIPI.
+ *
+ * Return: the vCPU's fd; -1 with errno: EEXIST, EINVAL, ENOMEM.
+ */
 int husk_vm_create_vcpu(int vm, __u32 id);
+
+/**
+ * husk_vm_irq_line - set the level of an interrupt input
+ * @vm: VM fd
+ * @gsi: 0 .. husk_caps.gsi_count - 1
+ * @level: 0 or 1
+ *
+ * Return: 0; -1 with errno: ENOENT it has no route, EINVAL.
+ */
 int husk_vm_irq_line(int vm, __u32 gsi, __u32 level);
+
+/**
+ * husk_vm_signal_msi - deliver one message-signalled interrupt
+ * @vm: VM fd
+ * @address: as a device would write it
+ * @data: likewise
+ *
+ * Return: 0; -1 with errno.
+ */
 int husk_vm_signal_msi(int vm, __u64 address, __u32 data);
+
+/**
+ * husk_vm_set_routes - replace all routes of interrupts
+ * @vm: VM fd
+ * @route: in any order
+ * @count: of them, up to husk_caps.gsi_count
+ *
+ * Return: 0; -1 with errno: EINVAL, ENOMEM; then the routes stay as they were.
+ */
 int husk_vm_set_routes(int vm, const struct husk_route *route, __u32 count);
-/* resample counts with HUSK_IRQFD_RESAMPLE only */
+
+/**
+ * husk_vm_irqfd - make the signals of an eventfd an interrupt, or undo that
+ * @vm: VM fd
+ * @fd: the eventfd
+ * @gsi: 0 .. husk_caps.gsi_count - 1
+ * @resample: with HUSK_IRQFD_RESAMPLE an eventfd, which tells that the interrupt was served; else unused
+ * @flags: HUSK_IRQFD_x
+ *
+ * Return: 0; -1 with errno: EBADF, EINVAL, EBUSY in use already, ENOENT nothing to undo, ENOSPC too many, ENOMEM.
+ */
 int husk_vm_irqfd(int vm, int fd, __u32 gsi, int resample, __u32 flags);
+
+/**
+ * husk_vm_ioeventfd - have a write of the guest's signal an eventfd, or undo that
+ * @vm: VM fd
+ * @fd: the eventfd
+ * @addr: guest physical address outside of the slots, or a port
+ * @width: bytes: 1, 2, 4, 8 (not of a port), or 0 for any
+ * @data: with HUSK_IOEVENTFD_MATCH the value; else 0
+ * @flags: HUSK_IOEVENTFD_x
+ *
+ * Return: 0; -1 with errno: EBADF, EINVAL, EEXIST, ENOENT nothing to undo, ENOSPC too many, ENOMEM.
+ */
 int husk_vm_ioeventfd(int vm, int fd, __u64 addr, __u32 width, __u64 data, __u32 flags);
+
+/**
+ * husk_vm_reset - set vCPUs and interrupt hardware to their state at power-on
+ * @vm: VM fd
+ *
+ * Return: 0; -1 with errno: EBUSY a vCPU runs, nothing is reset.
+ */
 int husk_vm_reset(int vm);
-/* One class of the VM's chips; payload has the size of the class's struct */
+
+/**
+ * husk_vm_get - read one class of the state of the VM's chips
+ * @vm: VM fd
+ * @id: HUSK_VM_CLASS_x
+ * @payload: out, the struct that HUSK_VM_CLASSES names for it
+ *
+ * Return: 0; -1 with errno: EINVAL no such class, ENOMEM.
+ */
 int husk_vm_get(int vm, enum husk_vm_class id, void *payload);
+
+/**
+ * husk_vm_set - set one class of the state of the VM's chips
+ * @vm: VM fd
+ * @id: HUSK_VM_CLASS_x
+ * @payload: the struct that HUSK_VM_CLASSES names for it
+ *
+ * Return: 0; -1 with errno: EINVAL no such class, or no such state; ENOMEM.
+ */
 int husk_vm_set(int vm, enum husk_vm_class id, const void *payload);
 
-/* Map the run page, read-write, and the statistics page, read-only; NULL with errno. */
+/* ---- a vCPU ------------------------------------------------------------- */
+
+/**
+ * husk_vcpu_map_run - map the page that is shared with the kernel
+ * @vcpu: vCPU fd
+ *
+ * Return: the page, for husk_vcpu_unmap(); NULL with errno.
+ */
 struct husk_run *husk_vcpu_map_run(int vcpu);
+
+/**
+ * husk_vcpu_map_stats - map the page of counters, read-only
+ * @vcpu: vCPU fd
+ *
+ * Return: the page, for husk_vcpu_unmap(); NULL with errno.
+ */
 const struct husk_stats *husk_vcpu_map_stats(int vcpu);
+
+/**
+ * husk_vcpu_unmap - unmap one of these pages
+ * @page: it; NULL is fine
+ */
 void husk_vcpu_unmap(const void *page);
-/* One class; payload has the size of the class's struct. */
+
+/**
+ * husk_vcpu_get - read one class of a vCPU's state
+ * @vcpu: vCPU fd
+ * @id: HUSK_STATE_x
+ * @payload: out, the struct that HUSK_STATES names for it, husk_state_size() bytes
+ *
+ * Return: 0; -1 with errno: EBUSY the vCPU runs, EINVAL no such class, ENOMEM.
+ */
 int husk_vcpu_get(int vcpu, enum husk_state_class id, void *payload);
+
+/**
+ * husk_vcpu_set - set one class of a vCPU's state
+ * @vcpu: vCPU fd
+ * @id: HUSK_STATE_x
+ * @payload: the struct that HUSK_STATES names for it, husk_state_size() bytes
+ *
+ * Return: 0; -1 with errno: EBUSY the vCPU runs, EINVAL no such class, or no such state; ENOMEM.
+ */
 int husk_vcpu_set(int vcpu, enum husk_state_class id, const void *payload);
+
+/**
+ * husk_state_size - how large a class of a vCPU's state is
+ * @id: HUSK_STATE_x
+ *
+ * Return: bytes; 0: no such class.
+ */
 size_t husk_state_size(enum husk_state_class id);
-int husk_vcpu_translate(int vcpu, __u64 gva, __u64 *gpa);	/* EFAULT: not mapped */
+
+/**
+ * husk_vcpu_translate - walk the guest's page tables
+ * @vcpu: vCPU fd
+ * @gva: guest virtual address
+ * @gpa: out, guest physical address
+ *
+ * Return: 0; -1 with errno: EFAULT not mapped, EBUSY the vCPU runs.
+ */
+int husk_vcpu_translate(int vcpu, __u64 gva, __u64 *gpa);
+
+/**
+ * husk_vcpu_run - run a vCPU until this process is needed
+ * @vcpu: vCPU fd
+ *
+ * What for is in the run page: husk_run.exit, HUSK_EXIT_x.
+ *
+ * Return: 0; -1 with errno: EINTR call again, EIO the VM is dead, EBUSY someone else has the vCPU, EINVAL the run
+ * page asks for what is not there, ENOMEM.
+ */
 int husk_vcpu_run(int vcpu);
 
+/* ---- names and texts ---------------------------------------------------- */
+
+/**
+ * husk_reason_name - name of an exit reason
+ * @reason: HUSK_REASON_x
+ *
+ * Return: the name; "?" for a value that this build does not know.
+ */
 const char *husk_reason_name(unsigned int reason);
+
+/**
+ * husk_level_name - name of who serves exits
+ * @level: HUSK_LEVEL_x
+ *
+ * Return: the name; "?" for a value that this build does not know.
+ */
 const char *husk_level_name(unsigned int level);
+
+/**
+ * husk_exit_name - name of what husk_vcpu_run() came back for
+ * @exit: HUSK_EXIT_x
+ *
+ * Return: the name; "?" for a value that this build does not know.
+ */
 const char *husk_exit_name(unsigned int exit);
+
+/**
+ * husk_mode_name - name of a feature of the CPU
+ * @mode: HUSK_MODE_x
+ *
+ * Return: the name; "?" for a value that this build does not know.
+ */
 const char *husk_mode_name(unsigned int mode);
 
-/*
- * What to tell the user when husk_open() failed with this errno: what is wrong
- * and what to do, in one line.
+/**
+ * husk_open_error - what to tell the user when husk_open() has failed
+ * @err: its errno
+ *
+ * Return: what is wrong and what to do, in one line.
  */
 const char *husk_open_error(int err);
-/* The same for husk_vm_create(). */
+
+/**
+ * husk_create_error - what to tell the user when husk_vm_create() has failed
+ * @err: its errno
+ *
+ * Return: what is wrong and what to do, in one line.
+ */
 const char *husk_create_error(int err);
 
-/*
- * The folder of this user's control sockets, made if it is not there:
- * /run/husk for root, else husk/ in XDG_RUNTIME_DIR or /run/user/UID, else
- * /tmp/husk-UID. NULL with errno.
+/**
+ * husk_name_valid - does the kernel take this name for a VM?
+ * @name: 1 .. 63 of [A-Za-z0-9._-], not starting with '-' or '.', is one
+ *
+ * Return: 1 or 0.
  */
-const char *husk_rundir(void);
-/* Path of a VM's control socket. -1 with ENAMETOOLONG or husk_rundir()'s errno. */
-int husk_control_path(char path[HUSK_CONTROL_LEN], const char *name);
-/* Connect to a control socket of that user's, send one line. Answers the socket, or -1: EPERM if it is another's. */
-int husk_control_connect(const char *path, uid_t owner, const char *line);
-/* husk-vm, beside the program that asks or in ../libexec/husk from there. -1 with errno */
-int husk_worker_path(char path[4096]);
-/* What --firmware knows by name, which is its package's, too, the default first; path ends with NULL */
-#define HUSK_FIRMWARE	2
-struct husk_firmware {
-	const char *name, *path[3];
-};
-extern const struct husk_firmware husk_firmware[HUSK_FIRMWARE];
-/* The first of its files that is there and can be read, or NULL */
-const char *husk_firmware_path(const struct husk_firmware *firmware);
-/* Bytes from "512K", "256M", "2G"; a bare number is MiB. 0: no size */
-__u64 husk_parse_size(const char *text);
-/* Is it a name the kernel takes: 1..63 of [A-Za-z0-9._-], not starting with '-' or '.'? */
 int husk_name_valid(const char *name);
+
+/**
+ * husk_parse_size - read a size as the tools take it
+ * @text: "512K", "256M", "2G"; a bare number is MiB
+ *
+ * Return: bytes; 0: it is none.
+ */
+__u64 husk_parse_size(const char *text);
 
 #endif

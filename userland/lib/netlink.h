@@ -2,7 +2,11 @@
 /*
  * Client of the generic-netlink family "husk": list, show and control live VMs,
  * hear lifecycle events. Functions answer 0 or a negative errno;
- * husk_nl_error() then tells a person why. Not for use by two threads at once.
+ * husk_nl_error() then tells a person why. A connection is for one thread at a time.
+ *
+ * Errors of all requests: those that husk_netlink.h lists at its top, -ENOMEM, -EIO
+ * what libnl reports. Times are in the unit that a name ends in, memory is in bytes.
+ * To link it takes libnl: pkg-config --static --libs libhusk.
  */
 #ifndef HUSK_LIB_NETLINK_H
 #define HUSK_LIB_NETLINK_H
@@ -10,9 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "lib/libhusk.h"
-#include "uapi/husk.h"
-#include "uapi/husk_netlink.h"
+#include <husk/husk_netlink.h>
+#include <husk/libhusk.h>
 
 struct husk_nl;
 struct nl_msg;	/* libnl's */
@@ -80,10 +83,31 @@ struct husk_nl_event {
 	};
 };
 
-/* Names of enum values of the uapi; "?" for a value this build does not know */
+/**
+ * husk_life_name - name of a kind of lifecycle event
+ * @kind: HUSK_LIFE_x
+ *
+ * Return: the name; "?" for a value that this build does not know.
+ */
 const char *husk_life_name(uint32_t kind);
+
+/**
+ * husk_vm_state_name - name of a VM's state
+ * @state: HUSK_VM_STATE_x
+ *
+ * Return: the name; "?" for a value that this build does not know.
+ */
 const char *husk_vm_state_name(uint32_t state);
+
+/**
+ * husk_mp_state_name - name of what a vCPU is about
+ * @mp_state: HUSK_MP_x
+ *
+ * Return: the name; "?" for a value that this build does not know.
+ */
 const char *husk_mp_state_name(uint32_t mp_state);
+
+/* ---- connection --------------------------------------------------------- */
 
 /**
  * husk_nl_open - connect to the kernel module
@@ -93,43 +117,170 @@ const char *husk_mp_state_name(uint32_t mp_state);
  * Return: 0, -ENODEV if the module is not loaded, or another negative errno.
  */
 int husk_nl_open(struct husk_nl **nl);
-void husk_nl_close(struct husk_nl *nl);	/* NULL is fine */
+
+/**
+ * husk_nl_close - end a connection
+ * @nl: it; NULL is fine
+ */
+void husk_nl_close(struct husk_nl *nl);
+
+/**
+ * husk_nl_error - why the last function failed
+ * @nl: connection; NULL is fine
+ *
+ * Return: one line for a person, good until the next call with @nl.
+ */
 const char *husk_nl_error(const struct husk_nl *nl);
 
-/* @vm is a name, or an id in decimal digits if no VM has it as its name. */
+/* ---- VMs ---------------------------------------------------------------- */
+
+/**
+ * husk_nl_show - find a VM
+ * @nl: connection
+ * @vm: its name, or its id in decimal digits if no VM has that as its name
+ * @out: out
+ *
+ * Return: 0, -ENOENT no such VM, -EPERM it is another user's, or another negative errno.
+ */
 int husk_nl_show(struct husk_nl *nl, const char *vm, struct husk_nl_vm *out);
+
+/**
+ * husk_nl_show_id - find a VM by its id
+ * @nl: connection
+ * @id: from 1
+ * @out: out
+ *
+ * Return: 0, -ENOENT, -EPERM, or another negative errno.
+ */
 int husk_nl_show_id(struct husk_nl *nl, uint32_t id, struct husk_nl_vm *out);
 
-/* @fn is called for each; what it answers other than 0 ends the list and is returned. */
+/**
+ * husk_nl_list - all VMs that the caller may see
+ * @nl: connection, not to be used by @fn
+ * @fn: called for each; what it answers other than 0 ends the list and is returned
+ * @arg: for @fn
+ *
+ * Return: 0, what @fn answered, or a negative errno.
+ */
 int husk_nl_list(struct husk_nl *nl, int (*fn)(const struct husk_nl_vm *vm, void *arg), void *arg);
+
+/**
+ * husk_nl_vcpus - all vCPUs of a VM
+ * @nl: connection, not to be used by @fn
+ * @id: of the VM
+ * @fn: called for each; what it answers other than 0 ends the list and is returned
+ * @arg: for @fn
+ *
+ * Return: 0, what @fn answered, -ENOENT, -EPERM, or another negative errno.
+ */
 int husk_nl_vcpus(struct husk_nl *nl, uint32_t id,
 		  int (*fn)(const struct husk_nl_vcpu *vcpu, void *arg), void *arg);
 
+/**
+ * husk_nl_pause - stop all vCPUs; answers when none runs
+ * @nl: connection
+ * @id: of the VM
+ *
+ * Return: 0, -ENOENT, -EPERM not yours, -EBUSY it is paused, -EIO it is dead, or another negative errno.
+ */
 int husk_nl_pause(struct husk_nl *nl, uint32_t id);
+
+/**
+ * husk_nl_resume - let a paused VM run on
+ * @nl: connection
+ * @id: of the VM
+ *
+ * Return: 0, -ENOENT, -EPERM, -EBUSY it is not paused, -EIO, or another negative errno.
+ */
 int husk_nl_resume(struct husk_nl *nl, uint32_t id);
+
+/**
+ * husk_nl_stop - have the guest asked to power off; does not wait for that
+ * @nl: connection
+ * @id: of the VM
+ * @timeout_ms: after which its worker ends it, up to HUSK_STOP_TIMEOUT_MAX_MS
+ *
+ * Return: 0, -ENOENT, -EPERM, -ERANGE, -EBUSY it has no vCPU, -EIO, or another negative errno.
+ */
 int husk_nl_stop(struct husk_nl *nl, uint32_t id, uint32_t timeout_ms);
+
+/**
+ * husk_nl_kill - end a VM for good
+ * @nl: connection
+ * @id: of the VM
+ *
+ * Return: 0, also if it is dead already; -ENOENT, -EPERM, or another negative errno.
+ */
 int husk_nl_kill(struct husk_nl *nl, uint32_t id);
+
+/**
+ * husk_nl_button - press the power button
+ * @nl: connection
+ * @id: of the VM
+ *
+ * Return: 0, -ENOENT, -EPERM, -EBUSY it has no vCPU, -EIO, or another negative errno.
+ */
 int husk_nl_button(struct husk_nl *nl, uint32_t id);
+
+/**
+ * husk_nl_reset - have the VM reset by its worker
+ * @nl: connection
+ * @id: of the VM
+ *
+ * Return: 0, -ENOENT, -EPERM, -EBUSY it has no vCPU, -EIO, or another negative errno.
+ */
 int husk_nl_reset(struct husk_nl *nl, uint32_t id);
-int husk_nl_nmi(struct husk_nl *nl, uint32_t id, int vcpu);	/* -1: all vCPUs */
+
+/**
+ * husk_nl_nmi - inject an NMI
+ * @nl: connection
+ * @id: of the VM
+ * @vcpu: id of the vCPU; -1: all
+ *
+ * Return: 0, -ENOENT no such VM or vCPU, -EPERM, -EIO, or another negative errno.
+ */
+int husk_nl_nmi(struct husk_nl *nl, uint32_t id, int vcpu);
 
 /* What husk_nl_set() changes: what is not asked for stays */
 struct husk_nl_set {
 	bool has_cpu_limit, has_exit_limit, has_stats_ms;
 	uint32_t cpu_limit, exit_limit, stats_ms;
 };
+
+/**
+ * husk_nl_set - change a VM's limits and the interval of its statistics
+ * @nl: connection
+ * @id: of the VM
+ * @set: cpu_limit in percent of one CPU, up to HUSK_CPU_LIMIT_MAX; exit_limit in exits a second, up to
+ *	HUSK_EXIT_LIMIT_MAX; stats_ms, HUSK_STATS_MIN_MS .. HUSK_STATS_MAX_MS. 0 lifts each
+ *
+ * Return: 0, -ENOENT, -EPERM, also for a limit that only root may change; -ERANGE, or another negative errno.
+ */
 int husk_nl_set(struct husk_nl *nl, uint32_t id, const struct husk_nl_set *set);
+
+/**
+ * husk_nl_caps - limits and modes of this host, and the last numbers of events
+ * @nl: connection
+ * @out: out
+ *
+ * Return: 0 or a negative errno.
+ */
 int husk_nl_caps(struct husk_nl *nl, struct husk_nl_caps *out);
 
-/* Have the daemon start a VM that it knows, and wait for its answer. *vm_id: 0 if it does not say */
+/**
+ * husk_nl_start - have the daemon start a VM that it knows, and wait for its answer
+ * @nl: connection
+ * @name: of the VM
+ * @timeout_ms: how long the daemon has, up to HUSK_START_TIMEOUT_MAX_MS
+ * @vm_id: out, its id; 0 if the daemon does not say
+ *
+ * Return: 0, -ESRCH no daemon, -EAGAIN too many wait, -ETIMEDOUT, -ECONNRESET the daemon ended, its own error, or
+ * another negative errno.
+ */
 int husk_nl_start(struct husk_nl *nl, const char *name, uint32_t timeout_ms, uint32_t *vm_id);
 
-/*
- * For the daemon, on a connection that is for nothing else: from husk_nl_daemon()
- * on, husk_nl_fd() is readable when husk_nl_read_requests() has requests to start
- * a VM. husk_nl_answer() answers one, and does not hear it if that is over.
- * Another daemon may come when the connection is closed.
- */
+/* ---- the daemon's side -------------------------------------------------- */
+
 struct husk_nl_request {
 	uint64_t token;
 	uint32_t uid, timeout_ms;	/* whose it is, in the initial user namespace */
@@ -140,25 +291,89 @@ struct husk_nl_start {
 	uint32_t vm_id;			/* 0: none */
 	char message[HUSK_START_MESSAGE_LEN];
 };
+
+/**
+ * husk_nl_daemon - be the daemon that is asked to start VMs, as long as @nl is open
+ * @nl: connection, for nothing else from now on; husk_nl_fd() is readable when
+ *	husk_nl_read_requests() has something
+ *
+ * Return: 0, -EPERM, -EBUSY there is one, or another negative errno.
+ */
 int husk_nl_daemon(struct husk_nl *nl);
-/* -EAGAIN: none is there. -ENOBUFS: some were lost; they time out */
+
+/**
+ * husk_nl_read_requests - read the requests that are there
+ * @nl: the daemon's connection
+ * @fn: called for each
+ * @arg: for @fn
+ *
+ * Return: 0, -EAGAIN none is there, -ENOBUFS some were lost (they time out), or another negative errno.
+ */
 int husk_nl_read_requests(struct husk_nl *nl, void (*fn)(const struct husk_nl_request *request, void *arg), void *arg);
+
+/**
+ * husk_nl_answer - answer a request to start a VM
+ * @nl: the daemon's connection
+ * @token: the request's
+ * @start: what came of it
+ *
+ * Return: 0, also if nobody waits for it any more; a negative errno.
+ */
 int husk_nl_answer(struct husk_nl *nl, uint64_t token, const struct husk_nl_start *start);
 
-/*
- * A request of one's own: husk_nl_request() begins one, libnl's nla_put() adds
- * attributes. husk_nl_exchange() sends and frees it, hands each answer to @fn
- * (if not NULL) and waits for the end; what @fn answers other than 0 is returned.
- * A NULL request is -ENOMEM.
- */
-typedef int husk_nl_fn(struct nlattr *attrs, int len, void *arg);
-struct nl_msg *husk_nl_request(struct husk_nl *nl, int cmd, int flags);
-int husk_nl_exchange(struct husk_nl *nl, struct nl_msg *msg, husk_nl_fn *fn, void *arg);
+/* ---- events ------------------------------------------------------------- */
 
-/* Hear a group from now on; needs CAP_NET_ADMIN. Takes a connection of its own; several groups may share it. */
+/**
+ * husk_nl_subscribe - hear a group from now on
+ * @nl: connection, for nothing else from now on; several groups may share it
+ * @group: HUSK_NL_x; needs CAP_NET_ADMIN, faults CAP_SYS_ADMIN
+ *
+ * Return: 0, -EPERM, or another negative errno.
+ */
 int husk_nl_subscribe(struct husk_nl *nl, enum husk_nl_group group);
-int husk_nl_fd(const struct husk_nl *nl);	/* readable: husk_nl_read_events() has something */
-/* Read what is there. -ENOBUFS: the kernel dropped events. -EAGAIN: nothing there. */
+
+/**
+ * husk_nl_fd - what to poll
+ * @nl: connection
+ *
+ * Return: its socket: readable when there is something to read.
+ */
+int husk_nl_fd(const struct husk_nl *nl);
+
+/**
+ * husk_nl_read_events - read the events that are there
+ * @nl: connection that has subscribed
+ * @fn: called for each
+ * @arg: for @fn
+ *
+ * Return: 0, -EAGAIN none is there, -ENOBUFS the kernel dropped some, or another negative errno.
+ */
 int husk_nl_read_events(struct husk_nl *nl, void (*fn)(const struct husk_nl_event *event, void *arg), void *arg);
+
+/* ---- requests of one's own ---------------------------------------------- */
+
+/* What is called for an answer, with its attributes: 0, or what ends the request */
+typedef int husk_nl_fn(struct nlattr *attrs, int len, void *arg);
+
+/**
+ * husk_nl_request - begin a request, to which libnl's nla_put() adds attributes
+ * @nl: connection
+ * @cmd: HUSK_CMD_x
+ * @flags: NLM_F_DUMP or 0
+ *
+ * Return: libnl's message, for husk_nl_exchange(); NULL: no memory.
+ */
+struct nl_msg *husk_nl_request(struct husk_nl *nl, int cmd, int flags);
+
+/**
+ * husk_nl_exchange - send a request, free it, and wait for its end
+ * @nl: connection
+ * @msg: the request; NULL is -ENOMEM
+ * @fn: called for each answer, if not NULL
+ * @arg: for @fn
+ *
+ * Return: 0, what @fn answered other than 0, or a negative errno.
+ */
+int husk_nl_exchange(struct husk_nl *nl, struct nl_msg *msg, husk_nl_fn *fn, void *arg);
 
 #endif

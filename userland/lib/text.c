@@ -29,7 +29,7 @@ const char *husk_open_error(int err)
 		return "husk.ko is not loaded: run 'insmod husk.ko' as root (then 'husk doctor' if that fails)";
 	case EACCES:
 	case EPERM:
-		return "no right to use " HUSK_DEVICE ": run as root, or have root give it to a group of yours (chgrp)";
+		return "no right to use " HUSK_DEVICE ": run as root, or have root put you into its group (adduser USER husk)";
 	default:
 		return strerror(err);
 	}

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/libhusk.h"
+#include "lib/tools.h"
 
 int husk_worker_path(char path[PATH_MAX])
 {

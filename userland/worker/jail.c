@@ -13,7 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "lib/libhusk.h"
+#include "lib/tools.h"
 #include "worker/jail.h"
 #include "worker/jail_calls.h"
 #include "worker/privileges.h"

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "lib/libhusk.h"
+#include "lib/tools.h"
 #include "worker/boot.h"
 #include "worker/bus.h"
 #include "worker/chipset.h"
