@@ -127,7 +127,7 @@ images() {
 	ends boot_order 7 'ALL TESTS PASSED' --memory 64M --disk /tmp/blank --disk $F/grub.img,readonly --no-reboot \
 		--fw-cfg bootorder=/pci@i0cf8/scsi@2/disk@0,0
 	u_boot
-	shows memtest 'Testing: +0KB|#0 +\[Address test' 30 --kernel $F/memtest.bin --memory 32M --cmdline console=ttyS0,115200
+	shows memtest 'Testing: +0KB|#0 +\[Address test' 90 --kernel $F/memtest.bin --memory 32M --cmdline console=ttyS0,115200
 	shows gnumach 'GNU Mach' 20 --kernel $F/gnumach --cmdline console=com0
 	shows xen 'dom0 kernel not specified' 30 --kernel $F/xen --memory 512M --cmdline 'console=com1 com1=115200,8n1,0x3f8 noreboot no-real-mode'
 	# QEMU's nested paging hangs with PAE; neither machine has a reason to do without it

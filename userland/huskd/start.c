@@ -77,7 +77,8 @@ static int launch(const struct husk_definition *d, uid_t owner, uint64_t token, 
 	bool locked = false;
 	int state = g && jail ? state_open(d->name, true, &locked) : -1, err = 0;
 
-	if (state < 0 || (locked && worker_start(&w, d, state, jail, owner) < 0)) {
+	/* no room for its state is known before there is a worker */
+	if (state < 0 || (locked && (state_write(d->name, 0, jail, false) < 0 || worker_start(&w, d, state, jail, owner) < 0))) {
 		err = g && jail ? errno : ENOMEM;
 		snprintf(why, room, "%s: no worker: %s", d->name, strerror(err));
 	} else if (!locked) {
