@@ -65,6 +65,9 @@ for vms in $STEPS; do
 	line event_huskd $((($(used $daemon) - _before) / 200))
 	# one VM more: what the command, huskd and the worker use, and how long it takes
 	define more
+	husk start more
+	husk stop more
+	sleep 0.5
 	_before=$(used $daemon)
 	measure start_husk run 1 husk start more
 	_daemon=$(($(used $daemon) - _before)) _worker=$(used "$(pid_of more)")
