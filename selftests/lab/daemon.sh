@@ -46,7 +46,7 @@ cycles() {
 }
 rss() { awk '/^Rss:/ { print $2 }' /proc/$daemon/smaps_rollup; }
 fds() { ls /proc/$daemon/fd | wc -l; }
-dying() { awk '/^nr_dying/ { print $2 }' /sys/fs/cgroup/husk/cgroup.stat; }
+dying() { awk '$1 == "nr_dying_descendants" { print $2 }' /sys/fs/cgroup/husk/cgroup.stat; }
 daemon_on
 check cycles_first cycles 5
 until_ cycles_first_end 5 nothing_left web

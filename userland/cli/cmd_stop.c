@@ -320,8 +320,8 @@ int cmd_restart(int argc, char **argv)
 		"usage: husk restart [--timeout S] [--json] NAME\n"
 		"\n"
 		"Stop a VM that is defined, as husk stop does, and have the daemon start it anew:\n"
-		"with what its definition says now. One that is off is started. husk reset is another thing: the same VM\n"
-		"boots again, at once.\n";
+		"with what its definition says now. One that is off is started. husk reset is\n"
+		"another thing: the same VM boots again, at once.\n";
 	static const struct option options[] = {
 		{ "timeout", required_argument, NULL, 't' },
 		{ "json", no_argument, NULL, 'j' },
