@@ -66,10 +66,11 @@ int state_write(const char *name, pid_t pid, uid_t jail, bool ran)
 	int fd, ret;
 
 	path_of(path, name);
-	fd = open(path, O_WRONLY | O_TRUNC | O_CLOEXEC);
+	/* always as long, in place: what was written once stays where it is, also when /run is full */
+	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -1;
-	ret = dprintf(fd, "%d %u %lld %d\n", pid, jail, process_start(pid), ran);
+	ret = dprintf(fd, "%-10d %-10u %-20lld %d\n", pid, jail, process_start(pid), ran);
 	close(fd);
 	return ret < 0 ? -1 : 0;
 }
