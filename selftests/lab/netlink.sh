@@ -191,22 +191,22 @@ equal nl_events_lost "$(grep -c '"lost"' /tmp/events)" 0
 
 # A listener that does not read: what it misses it says, and each number comes once.
 _vm=burst hold $T/hold burst
-husk events --json >/tmp/slow &
+husk events --json >/tmp/burst &
 slow=$!
-wait_line /tmp/slow '"present".*"burst"'
+wait_line /tmp/burst '"present".*"burst"'
 kill -STOP $slow
 first=$(($(numbers /tmp/events | tail -n 1) + 4))	# created, vcpu-created, running come before
 $T/nl_bad burst burst 2000
 kill -CONT $slow
 for _ in $(seq 1 300); do	# it has thousands of lines to print before it sees the loss
-	sed -n '/"lost"/,$p' /tmp/slow | grep -q '"present".*"burst"' && break
+	sed -n '/"lost"/,$p' /tmp/burst | grep -q '"present".*"burst"' && break
 	sleep 0.2
 done
 kill $slow
 wait $slow 2>/dev/null
-like nl_burst_lost "$(grep -v '"seq"' /tmp/slow)" '"event": "lost"'
-like nl_burst_resync "$(sed -n '/"lost"/,$p' /tmp/slow | tail -n 3)" '"event": "present".*"name": "burst"'
-equal nl_burst_numbers "$(sed -n 's/.*"seq": \([0-9]*\),.*/\1 \1/p; s/.*"first_seq": \([0-9]*\), "last_seq": \([0-9]*\).*/\1 \2/p' /tmp/slow |
+like nl_burst_lost "$(grep -v '"seq"' /tmp/burst)" '"event": "lost"'
+like nl_burst_resync "$(sed -n '/"lost"/,$p' /tmp/burst | tail -n 3)" '"event": "present".*"name": "burst"'
+equal nl_burst_numbers "$(sed -n 's/.*"seq": \([0-9]*\),.*/\1 \1/p; s/.*"first_seq": \([0-9]*\), "last_seq": \([0-9]*\).*/\1 \2/p' /tmp/burst |
 	awk -v next_seq="$first" '$1 != next_seq { print "hole at " next_seq; exit } { next_seq = $2 + 1 } END { if (next_seq < 4000) print "ends at " next_seq }')" ""
 husk kill burst
 
