@@ -80,7 +80,8 @@ void guest_event(const char *name, uint32_t kind)
 		g->asked = true;
 		break;
 	case HUSK_LIFE_DESTROYED:
-		g->deadline = now_ms() + GONE_MS;
+		if (!vm_id_of(name))	/* else it was an earlier one */
+			g->deadline = now_ms() + GONE_MS;
 		return;
 	case HUSK_LIFE_PAUSED:
 	case HUSK_LIFE_RESUMED:
