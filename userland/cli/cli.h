@@ -18,8 +18,6 @@
 
 #include "lib/status.h"
 
-#define HUSK_VERSION	"0.1"
-
 int cmd_run(int argc, char **argv);
 int cmd_console(int argc, char **argv);
 int cmd_ls(int argc, char **argv);

@@ -241,7 +241,7 @@ static void parse(int argc, char **argv)
 
 	while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
 		if (c == 'v')
-			printf("huskd, ABI %d\n", HUSK_ABI_VERSION);
+			printf("huskd %s, ABI %d\n", HUSK_VERSION, HUSK_ABI_VERSION);
 		else
 			fputs(usage, c == 'h' ? stdout : stderr);
 		exit(c == 'h' || c == 'v' ? HUSK_STATUS_OK : HUSK_STATUS_USAGE);
