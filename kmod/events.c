@@ -102,7 +102,7 @@ static int husk_fault_put_last(struct sk_buff *skb, const struct husk_flight *f)
 
 static int husk_fault_put(struct sk_buff *skb, struct husk_vcpu *vcpu, u32 signal)
 {
-	u32 n, last = vcpu->exit_seq;
+	u32 n, last = vcpu->stats->entries;
 
 	if (husk_event_put_vm(skb, vcpu->vm, HUSK_A_FAULT_VM_ID, HUSK_A_FAULT_VM_NAME, HUSK_A_FAULT_VM_UUID) ||
 	    nla_put_u32(skb, HUSK_A_FAULT_VCPU_ID, vcpu->id) ||
@@ -158,7 +158,7 @@ static int husk_stats_put_exits(struct sk_buff *skb, struct husk_vm *vm, u32 rea
 	int i;
 
 	husk_for_each_vcpu(i, vcpu, vm)
-		count += READ_ONCE(vcpu->stats->exits[reason][level]);
+		count += READ_ONCE(vcpu->stats->reason[reason].exits[level]);
 	return husk_nl_put_exits(skb, HUSK_A_STATS_EXITS, reason, level, count);
 }
 

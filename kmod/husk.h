@@ -180,21 +180,19 @@ struct husk_vcpu {
 	/* touched on every exit */
 	struct husk_general regs;	/* always current outside of vendor->enter() */
 	unsigned long requests;		/* atomic bits HUSK_REQ_x */
-	struct husk_stats *stats;	/* immutable; page mapped read-only by the owner */
-	u32 exit_seq;
+	struct husk_stats *stats;	/* immutable; mapped read-only by the owner */
 	u8 sys_cached, sys_dirty;	/* HUSK_SYS_x: valid in @sys; to be written back */
 	u8 mode;			/* HUSK_OUTSIDE/INSIDE; READ_ONCE/WRITE_ONCE with barriers */
 	struct husk_exit_info exit;
 	struct husk_flight *flight;	/* the current exit's, in @stats */
-	u64 exit_ns;			/* time of the exit with number exit_timed, if it is traced */
-	u32 exit_timed;
+	bool untimed;			/* the worker has the exit, whose time is not over */
 
 	u64 key;			/* immutable: no vCPU ever had or will have the same */
 	struct husk_vm *vm;		/* immutable */
 	u32 id;				/* immutable; also the APIC id */
 	int cpu;			/* host CPU of its last stay in the guest, -1: none yet */
 	struct husk_run *run;		/* immutable; page shared with the worker: read once, trust never */
-	struct page *run_page, *stats_page;
+	struct page *run_page;
 	struct mutex mutex;
 	struct preempt_notifier preempt;	/* registered while guarded */
 	u8 leaving;			/* HUSK_LEAVING_x */

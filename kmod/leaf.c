@@ -90,7 +90,7 @@ static enum husk_verdict husk_leaf_hlt(struct husk_vcpu *vcpu)
  */
 static enum husk_verdict husk_leaf_first(struct husk_vcpu *vcpu)
 {
-	switch (vcpu->stats->flight[(vcpu->exit_seq - 1) % HUSK_FLIGHT_LEN].reason) {
+	switch (vcpu->stats->flight[(vcpu->stats->entries - 1) % HUSK_FLIGHT_LEN].reason) {
 	case HUSK_REASON_TIMER:
 	case HUSK_REASON_INTR_WINDOW:
 	case HUSK_REASON_NMI_WINDOW:

@@ -153,7 +153,7 @@ static int husk_nl_put_vcpu_attrs(struct sk_buff *skb, const struct husk_vcpu *v
 	for (reason = 0; reason < HUSK_REASON_COUNT; reason++)
 		for (level = 0; level < HUSK_LEVEL_COUNT; level++)
 			if (husk_nl_put_exits(skb, HUSK_A_VCPU_EXITS, reason, level,
-					      READ_ONCE(stats->exits[reason][level])))
+					      READ_ONCE(stats->reason[reason].exits[level])))
 				return -EMSGSIZE;
 	nla_nest_end(skb, nest);
 	return 0;

@@ -11,10 +11,10 @@
  * work flags; the fast loop tests each once a round.
  */
 #include <linux/kvm_host.h>	/* guest time accounting: inlines, nothing of kvm.ko */
-#include <linux/sched/clock.h>
 #include <linux/sched/signal.h>
 #include <asm/debugreg.h>
 
+#include "account.h"
 #include "emulate.h"
 #include "exits.h"
 #include "hostcpu.h"
@@ -22,53 +22,6 @@
 #include "trace.h"
 #include "uapi/husk_netlink.h"
 #include "vendor.h"
-
-/* ---- accounting ---- */
-
-static __always_inline void husk_exit_begin(struct husk_vcpu *vcpu)
-{
-	u32 seq = ++vcpu->exit_seq;
-	struct husk_flight *f = vcpu->flight = &vcpu->stats->flight[seq % HUSK_FLIGHT_LEN];
-
-	f->rip = vcpu->regs.rip;
-	f->info0 = vcpu->exit.info[0];
-	f->info1 = vcpu->exit.info[1];
-	f->hw_reason = vcpu->exit.hw_reason;
-	f->sequence = seq;
-	if (trace_husk_exit_enabled()) {
-		vcpu->exit_ns = local_clock();
-		vcpu->exit_timed = seq;
-	}
-}
-
-/* Once for each exit, and not if nobody traced when it began */
-static noinline void husk_exit_trace(struct husk_vcpu *vcpu)
-{
-	u64 ns = local_clock() - vcpu->exit_ns;
-
-	if (vcpu->exit_timed != vcpu->exit_seq)
-		return;
-	vcpu->exit_timed--;
-	trace_husk_exit(vcpu->vm->id, vcpu->id, vcpu->exit.reason, vcpu->flight->rip,
-			vcpu->exit.info[0], vcpu->exit.info[1], vcpu->flight->level, ns);
-}
-
-/* Not before: the reason may have become a finer one (FAULT2 to MMIO). */
-static __always_inline void husk_exit_count(struct husk_vcpu *vcpu, u8 level)
-{
-	u8 reason = vcpu->exit.reason;
-
-	vcpu->flight->level = level;
-	vcpu->flight->reason = reason;
-	vcpu->stats->exits[reason][level]++;
-}
-
-static __always_inline void husk_exit_end(struct husk_vcpu *vcpu, u8 level)
-{
-	husk_exit_count(vcpu, level);
-	if (trace_husk_exit_enabled())
-		husk_exit_trace(vcpu);
-}
 
 /* ---- guest state that common code asks for ---- */
 
@@ -198,15 +151,17 @@ static __always_inline enum husk_verdict husk_fast_loop(struct husk_vcpu *vcpu)
 			return HUSK_RESUME;
 		if (unlikely(xfer_to_guest_mode_work_pending()))
 			return HUSK_RESUME;
+		husk_exit_next(vcpu);
 		if (trace_husk_entry_enabled())
 			trace_husk_entry(vcpu->vm->id, vcpu->id, vcpu->regs.rip,
 					 vcpu->event.vector | vcpu->event.type << 8 | (u32)vcpu->event.pending << 31);
 		if (unlikely(vcpu->event.pending)) {
 			vcpu->stats->injections++;
+			vcpu->flight->vector = vcpu->event.vector;
+			vcpu->flight->event = vcpu->event.type + 1;
 			trace_husk_inject(vcpu->vm->id, vcpu->id, vcpu->event.type, vcpu->event.vector, vcpu->event.error);
 			husk_vendor->inject(vcpu);
 		}
-		vcpu->stats->entries++;
 		husk_call(enter)(vcpu);
 		husk_exit_begin(vcpu);
 
@@ -215,7 +170,7 @@ static __always_inline enum husk_verdict husk_fast_loop(struct husk_vcpu *vcpu)
 			return verdict;
 		if (verdict == HUSK_RETIRE && !husk_skip(vcpu))
 			return verdict;
-		husk_exit_end(vcpu, HUSK_LEVEL_FAST);
+		husk_exit_end_fast(vcpu);
 	} while (true);
 }
 
@@ -453,15 +408,17 @@ static bool husk_finish(struct husk_vcpu *vcpu, enum husk_verdict verdict, u8 le
 			verdict = HUSK_RESUME;
 	}
 	if (likely(verdict == HUSK_RESUME)) {
-		husk_exit_end(vcpu, level);
+		husk_exit_count(vcpu, level);
+		husk_exit_end_slow(vcpu);
 		return true;
 	}
 	husk_exit_count(vcpu, HUSK_LEVEL_WORKER);
 	/* A worker that answers ends the exit's time when it comes back. */
 	if (verdict == HUSK_DEAD) {
-		if (trace_husk_exit_enabled())
-			husk_exit_trace(vcpu);
+		husk_exit_end_slow(vcpu);
 		husk_crashed(vcpu);
+	} else {
+		vcpu->untimed = true;
 	}
 	return false;
 }
@@ -604,8 +561,10 @@ int husk_vcpu_run(struct husk_vcpu *vcpu)
 		if (verdict != HUSK_RESUME)
 			goto out;	/* the same exit needs the worker again */
 	}
-	if (trace_husk_exit_enabled())
-		husk_exit_trace(vcpu);
+	if (vcpu->untimed) {
+		vcpu->untimed = false;
+		husk_exit_end_slow(vcpu);
+	}
 	if (!READ_ONCE(vcpu->run->immediate_exit))
 		ret = husk_run_guest(vcpu);
 out:

@@ -5,10 +5,12 @@
 #include <linux/anon_inodes.h>
 #include <linux/file.h>
 #include <linux/fs.h>
+#include <linux/gfp.h>
 #include <linux/mm.h>
 #include <linux/module.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
+#include <asm/tsc.h>
 
 #include "emulate.h"
 #include "hostcpu.h"
@@ -158,27 +160,35 @@ static long husk_vcpu_fd_ioctl(struct file *file, unsigned int cmd, unsigned lon
 	return husk_ioctl(husk_vcpu_ioctls, ARRAY_SIZE(husk_vcpu_ioctls), vcpu, vcpu->vm, vcpu, cmd, arg);
 }
 
-/* Page 0: run page, shared. Page 1: statistics, read-only. */
+static int husk_vcpu_map_stats(struct husk_vcpu *vcpu, struct vm_area_struct *vma)
+{
+	unsigned long at;
+	int ret = 0;
+
+	if (vma->vm_flags & VM_WRITE)
+		return -EPERM;
+	vm_flags_clear(vma, VM_MAYWRITE);
+	for (at = 0; !ret && at < vma->vm_end - vma->vm_start; at += PAGE_SIZE)
+		ret = vm_insert_page(vma, vma->vm_start + at, virt_to_page((void *)vcpu->stats + at));
+	return ret;
+}
+
+/* At 0 the run page, shared; behind it the statistics, read-only. */
 static int husk_vcpu_fd_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	struct husk_vcpu *vcpu = file->private_data;
-	struct page *page;
 
-	if (vma->vm_end - vma->vm_start != PAGE_SIZE || vma->vm_pgoff > 1)
+	if (vma->vm_pgoff > 1 || vma->vm_end - vma->vm_start != (vma->vm_pgoff ? HUSK_STATS_BYTES : PAGE_SIZE))
 		return -EINVAL;
 	if (!(vma->vm_flags & VM_SHARED))
 		return -EINVAL;
 	if (vma->vm_flags & VM_EXEC)
 		return -EPERM;
 	vm_flags_clear(vma, VM_MAYEXEC);
-	page = vma->vm_pgoff ? vcpu->stats_page : vcpu->run_page;
-	if (vma->vm_pgoff) {
-		if (vma->vm_flags & VM_WRITE)
-			return -EPERM;
-		vm_flags_clear(vma, VM_MAYWRITE);
-	}
 	vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
-	return vm_insert_page(vma, vma->vm_start, page);
+	if (vma->vm_pgoff)
+		return husk_vcpu_map_stats(vcpu, vma);
+	return vm_insert_page(vma, vma->vm_start, vcpu->run_page);
 }
 
 static int husk_vcpu_fd_release(struct inode *inode, struct file *file)
@@ -227,21 +237,21 @@ void husk_vcpu_caches_exit(void)
 static int husk_vcpu_alloc_pages(struct husk_vcpu *vcpu)
 {
 	vcpu->run_page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	vcpu->stats_page = alloc_page(GFP_KERNEL_ACCOUNT | __GFP_ZERO);
-	if (!vcpu->run_page || !vcpu->stats_page)
+	vcpu->stats = alloc_pages_exact(HUSK_STATS_BYTES, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+	if (!vcpu->run_page || !vcpu->stats)
 		return -ENOMEM;
 	vcpu->run = page_address(vcpu->run_page);
-	vcpu->stats = page_address(vcpu->stats_page);
+	vcpu->stats->tsc_khz = tsc_khz;
 	return 0;
 }
 
 static void husk_vcpu_free_pages(struct husk_vcpu *vcpu)
 {
-	/* A mapping may outlive the vCPU: it holds the page by its own reference. */
+	/* A mapping may outlive the vCPU: it holds the pages by its own references. */
 	if (vcpu->run_page)
 		put_page(vcpu->run_page);
-	if (vcpu->stats_page)
-		put_page(vcpu->stats_page);
+	if (vcpu->stats)
+		free_pages_exact(vcpu->stats, HUSK_STATS_BYTES);
 }
 
 void husk_vcpu_power_on(struct husk_vcpu *vcpu)
@@ -259,7 +269,7 @@ static struct husk_vcpu *husk_vcpu_alloc(struct husk_vm *vm, u32 id)
 	struct husk_vcpu *vcpu;
 	int ret = -ENOMEM;
 
-	BUILD_BUG_ON(sizeof(struct husk_run) > PAGE_SIZE || sizeof(struct husk_stats) > PAGE_SIZE);
+	BUILD_BUG_ON(sizeof(struct husk_run) > PAGE_SIZE);
 
 	vcpu = kmem_cache_zalloc(husk_vcpu_cache, GFP_KERNEL);
 	if (!vcpu)
@@ -268,7 +278,6 @@ static struct husk_vcpu *husk_vcpu_alloc(struct husk_vm *vm, u32 id)
 	vcpu->id = id;
 	vcpu->key = (u64)vm->id << 32 | (id + 1);	/* VM ids are never used twice */
 	vcpu->cpu = -1;
-	vcpu->exit_timed = ~0U;		/* no exit has begun */
 	vcpu->requests = BIT(HUSK_REQ_PAUSE);	/* the first run looks whether others came before */
 	mutex_init(&vcpu->mutex);
 	rcuwait_init(&vcpu->wait);

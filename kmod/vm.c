@@ -327,7 +327,7 @@ static void husk_vm_died(struct husk_vm *vm, u32 signal)
 
 	husk_event_send(vm, HUSK_LIFE_DESTROYED, signal);
 	husk_for_each_vcpu(i, vcpu, vm)
-		if (signal && vcpu->exit_seq)
+		if (signal && vcpu->stats->entries)
 			husk_fault_send(vcpu, signal);
 }
 

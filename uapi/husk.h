@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
  * husk's user ABI: the ioctls of /dev/husk, of a VM fd and of a vCPU fd, the
- * mapped run page and the mapped statistics page.
+ * mapped run page and the mapped statistics.
  *
  * Rules that hold for every command
  *
@@ -918,33 +918,74 @@ struct husk_run {
 	struct husk_system system;
 };
 
-/* ---- statistics page: mmap of the vCPU fd at offset 4096, read-only ------ */
+/* ---- statistics: mmap of the vCPU fd at offset 4096, HUSK_STATS_BYTES, read-only ------ */
 
-#define HUSK_FLIGHT_LEN	64
+#define HUSK_FLIGHT_LEN		256
+#define HUSK_TIME_BUCKETS	32
 
-/* One exit in the flight recorder */
+/**
+ * struct husk_flight - one exit in the flight recorder
+ * @rip: of the guest
+ * @info0: the hardware's first information word (SVM: EXITINFO1, VMX: exit qualification)
+ * @info1: the second (SVM: EXITINFO2, VMX: guest physical address)
+ * @tsc: the host's TSC at the exit
+ * @sequence: low 32 bits of the exit's number, from 1
+ * @reason: HUSK_REASON_x; NONE: the guest runs, or its exit is not served yet, and
+ *	of this entry only @sequence, @vector and @event count
+ * @level: HUSK_LEVEL_x that served it
+ * @vector: what went into the guest with the entry before this exit, if @event says so
+ * @event: 0: nothing; else its type, as in EVENTINJ (APM2 15.20), and 1
+ * @ticks: of the TSC until it was served, for other levels than FAST; the largest
+ *	number also for more
+ * @hw_reason: low 16 bits of the hardware's exit code
+ * @reserved: 0
+ */
 struct husk_flight {
 	__u64 rip;
 	__u64 info0;
 	__u64 info1;
-	__u8 reason;		/* HUSK_REASON_x */
-	__u8 level;		/* HUSK_LEVEL_x; meaningful once the next entry exists */
-	__u16 hw_reason;	/* low 16 bits of the hardware's exit code */
-	__u32 sequence;		/* low 32 bits of the exit's number, from 1 */
+	__u64 tsc;
+	__u32 sequence;
+	__u8 reason;
+	__u8 level;
+	__u8 vector;
+	__u8 event;
+	__u32 ticks;
+	__u16 hw_reason;
+	__u16 reserved;
+};
+HUSK_ASSERT_SIZE(husk_flight, 48);
+
+/**
+ * struct husk_exit_stats - exits for one reason
+ * @exits: their number by the level that served them. What the worker serves is
+ *	counted when it is handed over, and timed when the worker comes back
+ * @ticks: of the host's TSC, for all together, from exit to the end of service
+ * @times: those that took 2^n .. 2^(n+1) - 1 ticks; the first also has those
+ *	that took none, the last those that took more
+ */
+struct husk_exit_stats {
+	__u64 exits[HUSK_LEVEL_COUNT];
+	__u64 ticks;
+	__u64 times[HUSK_TIME_BUCKETS];
 };
 
 /**
- * struct husk_stats - counters of one vCPU, always on
- * @exits: number of exits by reason and by the level that served them
+ * struct husk_stats - counters of one vCPU
+ * @entries: entries into the guest
  * @user_returns: returns of HUSK_VCPU_RUN
  * @injections: interrupts, NMIs and exceptions given to the guest
  * @halted_ns: time spent in HLT
- * @entries: entries into the guest
  * @unknown_msrs: RDMSR and WRMSR of MSRs that the guest does not have (#GP)
  * @poll_hits: HLTs that ended while the thread polled (module parameter halt_poll_ns)
  * @poll_misses: HLTs where it polled in vain, and slept
  * @yields: times that its CPU was given to another vCPU, since it only spun
+ * @tsc_khz: of the host
+ * @reserved: 0
  * @flight: the last exits; entry of number n is at n % HUSK_FLIGHT_LEN
+ * @reason: by HUSK_REASON_x; all 0 while the module parameter stats is off
+ *
+ * Always on, but for @reason.
  */
 struct husk_stats {
 	__u64 entries;
@@ -955,8 +996,12 @@ struct husk_stats {
 	__u64 poll_hits;
 	__u64 poll_misses;
 	__u64 yields;
-	__u64 exits[HUSK_REASON_COUNT][HUSK_LEVEL_COUNT];
+	__u32 tsc_khz;
+	__u32 reserved[15];
 	struct husk_flight flight[HUSK_FLIGHT_LEN];
+	struct husk_exit_stats reason[HUSK_REASON_COUNT];
 };
+
+#define HUSK_STATS_BYTES	((sizeof(struct husk_stats) + 4095) / 4096 * 4096)
 
 #endif

@@ -66,7 +66,7 @@ void flat_skip(const char *format, ...)
 const struct husk_stats *guest_stats(struct guest *g)
 {
 	if (!g->stats)
-		g->stats = mmap(NULL, 4096, PROT_READ, MAP_SHARED, g->vm.vcpu[0].fd, 4096);
+		g->stats = mmap(NULL, HUSK_STATS_BYTES, PROT_READ, MAP_SHARED, g->vm.vcpu[0].fd, 4096);
 	if (g->stats == MAP_FAILED) {
 		flat_fail("no statistics page: %s", strerror(errno));
 		_exit(1);
@@ -79,7 +79,7 @@ u64 stats_exits(const struct husk_stats *stats, enum husk_reason reason)
 	u64 sum = 0;
 
 	for (int level = 0; level < HUSK_LEVEL_COUNT; level++)
-		sum += stats->exits[reason][level];
+		sum += stats->reason[reason].exits[level];
 	return sum;
 }
 
@@ -113,7 +113,7 @@ void guest_create(struct guest *g, enum guest_test test, u64 arg)
 void guest_destroy(struct guest *g)
 {
 	if (g->stats)
-		munmap((void *)g->stats, 4096);
+		munmap((void *)g->stats, HUSK_STATS_BYTES);
 	vmm_destroy(&g->vm);
 }
 

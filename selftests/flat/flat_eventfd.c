@@ -127,14 +127,14 @@ static void bell_levels(void)
 	for (u32 i = 0; i < BELLS; i++)
 		fd[i] = bell(g, bells[i].addr, bells[i].width, bells[i].data, bells[i].flags);
 	run_bells(g);
-	EXPECT(stats->exits[HUSK_REASON_PIO][HUSK_LEVEL_FAST], 3);
+	EXPECT(stats->reason[HUSK_REASON_PIO].exits[HUSK_LEVEL_FAST], 3);
 	run_bells(g);
 	run_bells(g);
-	EXPECT(stats->exits[HUSK_REASON_PIO][HUSK_LEVEL_FAST], 6);
-	EXPECT(stats->exits[HUSK_REASON_MMIO][HUSK_LEVEL_KERNEL], 0);
+	EXPECT(stats->reason[HUSK_REASON_PIO].exits[HUSK_LEVEL_FAST], 6);
+	EXPECT(stats->reason[HUSK_REASON_MMIO].exits[HUSK_LEVEL_KERNEL], 0);
 	run_bells(g);
-	EXPECT(stats->exits[HUSK_REASON_MMIO][HUSK_LEVEL_KERNEL], 5);
-	EXPECT(stats->exits[HUSK_REASON_MMIO][HUSK_LEVEL_WORKER], 0);
+	EXPECT(stats->reason[HUSK_REASON_MMIO].exits[HUSK_LEVEL_KERNEL], 5);
+	EXPECT(stats->reason[HUSK_REASON_MMIO].exits[HUSK_LEVEL_WORKER], 0);
 	for (u32 i = 0; i < BELLS; i++)
 		close(fd[i]);
 	guest_destroy(g);
@@ -298,10 +298,10 @@ static void ping(void)
 	}
 	pthread_create(&thread, NULL, pong, &p);
 	guest_run_raw(g, true);
-	before = flat_backend == &vmm_husk ? guest_stats(g)->exits[HUSK_REASON_PIO][HUSK_LEVEL_WORKER] : 0;
+	before = flat_backend == &vmm_husk ? guest_stats(g)->reason[HUSK_REASON_PIO].exits[HUSK_LEVEL_WORKER] : 0;
 	guest_run_raw(g, true);
 	if (flat_backend == &vmm_husk)		/* the last PORT_SYNC */
-		EXPECT(guest_stats(g)->exits[HUSK_REASON_PIO][HUSK_LEVEL_WORKER] - before, 1);
+		EXPECT(guest_stats(g)->reason[HUSK_REASON_PIO].exits[HUSK_LEVEL_WORKER] - before, 1);
 	guest_run(g);
 	eventfd_write(p.end, 1);
 	pthread_join(thread, NULL);

@@ -233,15 +233,15 @@ out:
 
 static u64 windows(const struct husk_stats *stats)
 {
-	return stats->exits[HUSK_REASON_INTR_WINDOW][HUSK_LEVEL_FAST] +
-	       stats->exits[HUSK_REASON_INTR_WINDOW][HUSK_LEVEL_KERNEL];
+	return stats->reason[HUSK_REASON_INTR_WINDOW].exits[HUSK_LEVEL_FAST] +
+	       stats->reason[HUSK_REASON_INTR_WINDOW].exits[HUSK_LEVEL_KERNEL];
 }
 
 /* Exits that ended a stay in the fast loop, so that the host took its interrupts */
 static u64 stays(const struct husk_stats *stats)
 {
-	return stats->exits[HUSK_REASON_INTR_WINDOW][HUSK_LEVEL_KERNEL] +
-	       stats->exits[HUSK_REASON_EXTINT][HUSK_LEVEL_KERNEL];
+	return stats->reason[HUSK_REASON_INTR_WINDOW].exits[HUSK_LEVEL_KERNEL] +
+	       stats->reason[HUSK_REASON_EXTINT].exits[HUSK_LEVEL_KERNEL];
 }
 
 /*

@@ -29,7 +29,7 @@ struct smp_thread {
 /* Its last exits, newest first */
 static void tell_flight(struct smp *smp, u32 id)
 {
-	const struct husk_stats *stats = mmap(NULL, 4096, PROT_READ, MAP_SHARED, smp->g.vm.vcpu[id].fd, 4096);
+	const struct husk_stats *stats = mmap(NULL, HUSK_STATS_BYTES, PROT_READ, MAP_SHARED, smp->g.vm.vcpu[id].fd, 4096);
 	u32 last = 0;
 
 	if (stats == MAP_FAILED)
@@ -43,7 +43,7 @@ static void tell_flight(struct smp *smp, u32 id)
 		flat_fail("  exit %u: reason %u, %#x, info %#llx %#llx, rip %#llx", n, f->reason, f->hw_reason,
 			  (unsigned long long)f->info0, (unsigned long long)f->info1, (unsigned long long)f->rip);
 	}
-	munmap((void *)stats, 4096);
+	munmap((void *)stats, HUSK_STATS_BYTES);
 }
 
 static void unexpected(struct smp *smp, u32 id, const struct vmm_exit *exit)

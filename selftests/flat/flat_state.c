@@ -307,11 +307,11 @@ static void statistics(void)
 
 	guest_create(g, GUEST_pio_widths, 0);
 	stats = guest_stats(g);
-	CHECK(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, g->vm.vcpu[0].fd, 4096) == MAP_FAILED);
+	CHECK(mmap(NULL, HUSK_STATS_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, g->vm.vcpu[0].fd, 4096) == MAP_FAILED);
 	guest_run(g);
 	pio = stats_exits(stats, HUSK_REASON_PIO);
 	CHECK(pio >= 14);
-	CHECK(stats->exits[HUSK_REASON_PIO][HUSK_LEVEL_WORKER] >= 14);
+	CHECK(stats->reason[HUSK_REASON_PIO].exits[HUSK_LEVEL_WORKER] >= 14);
 	CHECK(stats->user_returns >= 14);
 	CHECK(stats->entries >= pio);
 	guest_destroy(g);
@@ -333,7 +333,7 @@ static void timer_exits(void)
 	entries = stats->entries;
 	guest_run_raw(g, true);
 	entries = stats->entries - entries;
-	timer = stats->exits[HUSK_REASON_TIMER][HUSK_LEVEL_FAST];
+	timer = stats->reason[HUSK_REASON_TIMER].exits[HUSK_LEVEL_FAST];
 	/* its write, the expiry, perhaps a window, the EOI; and the host's own interrupts */
 	CHECK(entries >= 100);
 	if (entries > 500)
@@ -343,7 +343,7 @@ static void timer_exits(void)
 	else if (timer < 40 || timer > 100)
 		flat_fail("%llu exits of the timer for 50 deadlines", (unsigned long long)timer);
 	guest_run_raw(g, true);
-	timer = stats->exits[HUSK_REASON_TIMER][HUSK_LEVEL_KERNEL];
+	timer = stats->reason[HUSK_REASON_TIMER].exits[HUSK_LEVEL_KERNEL];
 	/* The host gets a turn, see husk_leaf_first() */
 	if (by_cpu)
 		CHECK(timer >= 10);

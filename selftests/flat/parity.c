@@ -214,7 +214,7 @@ int main(int argc, char **argv)
 		return fail("no ROM", -err);
 	vmm_load(&vm, BASE, parity_guest, parity_guest_end - parity_guest);
 	machine(&vm);
-	stats = mmap(NULL, 4096, PROT_READ, MAP_SHARED, vm.vcpu[0].fd, 4096);
+	stats = mmap(NULL, HUSK_STATS_BYTES, PROT_READ, MAP_SHARED, vm.vcpu[0].fd, 4096);
 	if (stats == MAP_FAILED)
 		return fail("no statistics", errno);
 	err = run(&vm, stats);

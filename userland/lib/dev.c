@@ -158,27 +158,33 @@ int husk_vm_reset(int vm)
 	return ioctl(vm, HUSK_VM_RESET, &arg);
 }
 
-static void *map_page(int vcpu, int prot, off_t offset)
+static void *map(int vcpu, size_t bytes, int prot, off_t offset)
 {
-	void *page = mmap(NULL, PAGE, prot, MAP_SHARED, vcpu, offset);
+	void *at = mmap(NULL, bytes, prot, MAP_SHARED, vcpu, offset);
 
-	return page == MAP_FAILED ? NULL : page;
+	return at == MAP_FAILED ? NULL : at;
 }
 
 struct husk_run *husk_vcpu_map_run(int vcpu)
 {
-	return map_page(vcpu, PROT_READ | PROT_WRITE, 0);
+	return map(vcpu, PAGE, PROT_READ | PROT_WRITE, 0);
 }
 
 const struct husk_stats *husk_vcpu_map_stats(int vcpu)
 {
-	return map_page(vcpu, PROT_READ, PAGE);
+	return map(vcpu, HUSK_STATS_BYTES, PROT_READ, PAGE);
 }
 
-void husk_vcpu_unmap(const void *page)
+void husk_vcpu_unmap_run(struct husk_run *run)
 {
-	if (page)
-		munmap((void *)page, PAGE);
+	if (run)
+		munmap(run, PAGE);
+}
+
+void husk_vcpu_unmap_stats(const struct husk_stats *stats)
+{
+	if (stats)
+		munmap((void *)stats, HUSK_STATS_BYTES);
 }
 
 /* The classes of an object and its commands for them */

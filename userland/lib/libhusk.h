@@ -198,23 +198,29 @@ int husk_vm_set(int vm, enum husk_vm_class id, const void *payload);
  * husk_vcpu_map_run - map the page that is shared with the kernel
  * @vcpu: vCPU fd
  *
- * Return: the page, for husk_vcpu_unmap(); NULL with errno.
+ * Return: the page, for husk_vcpu_unmap_run(); NULL with errno.
  */
 struct husk_run *husk_vcpu_map_run(int vcpu);
 
 /**
- * husk_vcpu_map_stats - map the page of counters, read-only
+ * husk_vcpu_map_stats - map the counters and the flight recorder, read-only
  * @vcpu: vCPU fd
  *
- * Return: the page, for husk_vcpu_unmap(); NULL with errno.
+ * Return: them, for husk_vcpu_unmap_stats(); NULL with errno.
  */
 const struct husk_stats *husk_vcpu_map_stats(int vcpu);
 
 /**
- * husk_vcpu_unmap - unmap one of these pages
- * @page: it; NULL is fine
+ * husk_vcpu_unmap_run - undo husk_vcpu_map_run()
+ * @run: what it gave; NULL is fine
  */
-void husk_vcpu_unmap(const void *page);
+void husk_vcpu_unmap_run(struct husk_run *run);
+
+/**
+ * husk_vcpu_unmap_stats - undo husk_vcpu_map_stats()
+ * @stats: what it gave; NULL is fine
+ */
+void husk_vcpu_unmap_stats(const struct husk_stats *stats);
 
 /**
  * husk_vcpu_get - read one class of a vCPU's state

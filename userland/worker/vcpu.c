@@ -197,8 +197,8 @@ enum husk_status vcpu_create(struct vcpu *v, struct machine *m, uint32_t id)
 
 void vcpu_destroy(struct vcpu *v)
 {
-	husk_vcpu_unmap(v->stats);
-	husk_vcpu_unmap(v->run);
+	husk_vcpu_unmap_stats(v->stats);
+	husk_vcpu_unmap_run(v->run);
 	if (v->fd >= 0)
 		close(v->fd);
 }
