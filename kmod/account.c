@@ -45,27 +45,15 @@ void husk_exit_trace(struct husk_vcpu *vcpu)
 			mul_u64_u32_div(ticks, NSEC_PER_MSEC, tsc_khz));
 }
 
-void husk_exit_count(struct husk_vcpu *vcpu, u8 level)
+void husk_exit_time_long(struct husk_vcpu *vcpu, u64 ticks)
 {
-	u8 reason = vcpu->exit.reason;
+	struct husk_exit_stats *stats = &vcpu->stats->reason[vcpu->exit.reason];
 
-	vcpu->flight->reason = reason;
-	vcpu->flight->level = level;
-	if (static_branch_likely(&husk_stats_on))
-		vcpu->stats->reason[reason].exits[level]++;
-}
-
-void husk_exit_end_slow(struct husk_vcpu *vcpu)
-{
-	if (static_branch_likely(&husk_stats_on)) {
-		struct husk_exit_stats *stats = &vcpu->stats->reason[vcpu->exit.reason];
-		/* The TSC of another CPU may be behind. */
-		u64 ticks = max_t(s64, rdtsc() - vcpu->flight->tsc, 0);
-
-		vcpu->flight->ticks = min_t(u64, ticks, U32_MAX);
-		stats->ticks += ticks;
-		stats->times[min_t(u32, __fls(ticks | 1), HUSK_TIME_BUCKETS - 1)]++;
+	if ((s64)ticks < 0) {
+		stats->times[0]++;
+		return;
 	}
-	if (trace_husk_exit_enabled())
-		husk_exit_trace(vcpu);
+	vcpu->flight->ticks = U32_MAX;
+	stats->ticks += ticks;
+	stats->times[HUSK_TIME_BUCKETS - 1]++;
 }

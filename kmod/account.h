@@ -20,9 +20,8 @@
 DECLARE_STATIC_KEY_TRUE(husk_stats_on);		/* module parameter stats */
 
 void husk_exit_trace(struct husk_vcpu *vcpu);
-/* Not before its end: the reason may have become a finer one (FAULT2 to MMIO). */
-void husk_exit_count(struct husk_vcpu *vcpu, u8 level);
-void husk_exit_end_slow(struct husk_vcpu *vcpu);
+/* The exit took more than 2^32 ticks, or fewer than none: the TSC of another CPU may be behind. */
+void husk_exit_time_long(struct husk_vcpu *vcpu, u64 ticks);
 
 /* Before an entry: the flight recorder's next place, marked as not served */
 static __always_inline void husk_exit_next(struct husk_vcpu *vcpu)
@@ -72,6 +71,37 @@ static __always_inline void husk_exit_end_fast(struct husk_vcpu *vcpu)
 		stats->reason[0].exits[HUSK_LEVEL_FAST]++;
 		stats->reason[0].ticks += ticks;
 		stats->reason[0].times[__fls(ticks)]++;
+	}
+	if (trace_husk_exit_enabled())
+		husk_exit_trace(vcpu);
+}
+
+/* Not before its end: the reason may have become a finer one (FAULT2 to MMIO). */
+static __always_inline void husk_exit_count(struct husk_vcpu *vcpu, u8 level)
+{
+	unsigned long reason = vcpu->exit.reason;
+	struct husk_flight *f = vcpu->flight;
+
+	f->reason = reason;
+	f->level = level;
+	if (static_branch_likely(&husk_stats_on))
+		husk_exit_stats(vcpu, reason)->reason[0].exits[level]++;
+}
+
+static __always_inline void husk_exit_end_slow(struct husk_vcpu *vcpu)
+{
+	if (static_branch_likely(&husk_stats_on)) {
+		struct husk_stats *stats = husk_exit_stats(vcpu, vcpu->exit.reason);
+		u64 ticks = rdtsc() - vcpu->flight->tsc;
+
+		if (unlikely(ticks >> 32)) {
+			husk_exit_time_long(vcpu, ticks);
+		} else {
+			vcpu->flight->ticks = ticks;
+			ticks |= 1;
+			stats->reason[0].ticks += ticks;
+			stats->reason[0].times[__fls(ticks)]++;
+		}
 	}
 	if (trace_husk_exit_enabled())
 		husk_exit_trace(vcpu);

@@ -85,21 +85,6 @@ void husk_event_send(struct husk_vm *vm, u32 kind, u64 detail)
 
 /* ---- faults ---- */
 
-static int husk_fault_put_last(struct sk_buff *skb, const struct husk_flight *f)
-{
-	struct nlattr *nest = nla_nest_start(skb, HUSK_A_FAULT_LAST);
-
-	if (!nest || nla_put_u32(skb, HUSK_A_LAST_NUMBER, f->sequence) ||
-	    nla_put_u32(skb, HUSK_A_LAST_REASON, f->reason) ||
-	    nla_put_u32(skb, HUSK_A_LAST_LEVEL, f->level) ||
-	    husk_nl_put_u64(skb, HUSK_A_LAST_RIP, f->rip) ||
-	    husk_nl_put_u64(skb, HUSK_A_LAST_INFO0, f->info0) ||
-	    husk_nl_put_u64(skb, HUSK_A_LAST_INFO1, f->info1))
-		return -EMSGSIZE;
-	nla_nest_end(skb, nest);
-	return 0;
-}
-
 static int husk_fault_put(struct sk_buff *skb, struct husk_vcpu *vcpu, u32 signal)
 {
 	u32 n, last = vcpu->stats->entries;
@@ -115,7 +100,7 @@ static int husk_fault_put(struct sk_buff *skb, struct husk_vcpu *vcpu, u32 signa
 	    (signal && nla_put_u32(skb, HUSK_A_FAULT_SIGNAL, signal)))
 		return -EMSGSIZE;
 	for (n = last - min_t(u32, last, HUSK_FAULT_EXITS) + 1; n != last + 1; n++)
-		if (husk_fault_put_last(skb, &vcpu->stats->flight[n % HUSK_FLIGHT_LEN]))
+		if (husk_nl_put_flight(skb, HUSK_A_FAULT_LAST, &vcpu->stats->flight[n % HUSK_FLIGHT_LEN]))
 			return -EMSGSIZE;
 	return 0;
 }

@@ -248,6 +248,16 @@ static const struct genl_ops husk_nl_ops[] = {
 		.maxattr = HUSK_A_VM_NAME,
 		.dumpit = husk_nl_vcpus,
 	}, {
+		.cmd = HUSK_CMD_TIMES_GET,
+		.policy = husk_nl_policy,
+		.maxattr = HUSK_A_VM_NAME,
+		.dumpit = husk_nl_times,
+	}, {
+		.cmd = HUSK_CMD_EXITS_GET,
+		.policy = husk_nl_policy,
+		.maxattr = HUSK_A_VM_NAME,
+		.dumpit = husk_nl_exits,
+	}, {
 		.cmd = HUSK_CMD_VM_PAUSE,
 		.policy = husk_nl_policy,
 		.maxattr = HUSK_A_VM_NAME,

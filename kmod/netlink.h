@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What netlink.c (commands), netlink_show.c (answers) and events.c (multicast) share. */
+/* What netlink.c (commands), netlink_show.c, netlink_exits.c (answers) and events.c (multicast) share. */
 #ifndef HUSK_NETLINK_H
 #define HUSK_NETLINK_H
 
@@ -25,6 +25,19 @@ int husk_nl_show(struct sk_buff *skb, struct genl_info *info);
 int husk_nl_list(struct sk_buff *skb, struct netlink_callback *cb);
 int husk_nl_vcpus(struct sk_buff *skb, struct netlink_callback *cb);
 int husk_nl_caps(struct sk_buff *skb, struct genl_info *info);
+
+/*
+ * A dump over the vCPUs of the VM that is asked for. put() is called again for the
+ * same vCPU until it answers 0; cb->args[2] and up are its own, and 0 at first.
+ */
+typedef int husk_nl_put_fn(struct sk_buff *skb, struct netlink_callback *cb, const struct husk_vcpu *vcpu);
+int husk_nl_dump_vcpus(struct sk_buff *skb, struct netlink_callback *cb, husk_nl_put_fn *put);
+
+/* ---- netlink_exits.c ---- */
+int husk_nl_times(struct sk_buff *skb, struct netlink_callback *cb);
+int husk_nl_exits(struct sk_buff *skb, struct netlink_callback *cb);
+/* A nest enum husk_a_last */
+int husk_nl_put_flight(struct sk_buff *skb, int type, const struct husk_flight *f);
 
 /* The pad attribute is number 1 of every set that has u64 attributes. */
 static inline int husk_nl_put_u64(struct sk_buff *skb, int type, u64 value)

@@ -175,7 +175,7 @@ static int husk_nl_put_vcpu(struct sk_buff *skb, struct netlink_callback *cb, co
 }
 
 /* cb->args[0]: the vCPU to go on with. args[1]: the VM's id, once it is known */
-int husk_nl_vcpus(struct sk_buff *skb, struct netlink_callback *cb)
+int husk_nl_dump_vcpus(struct sk_buff *skb, struct netlink_callback *cb, husk_nl_put_fn *put)
 {
 	struct husk_vcpu *vcpu;
 	struct husk_vm *vm;
@@ -192,12 +192,18 @@ int husk_nl_vcpus(struct sk_buff *skb, struct netlink_callback *cb)
 	for (; cb->args[0] < HUSK_MAX_VCPUS; cb->args[0]++) {
 		vcpu = husk_vm_vcpu(vm, cb->args[0]);
 		if (vcpu && husk_nl_may(cb->skb, vm))
-			ret = husk_nl_put_vcpu(skb, cb, vcpu);
+			ret = put(skb, cb, vcpu);
 		if (ret)
 			break;
+		memset(&cb->args[2], 0, sizeof(cb->args) - 2 * sizeof(cb->args[0]));
 	}
 	husk_vm_put(vm);
 	return skb->len ? skb->len : ret;
+}
+
+int husk_nl_vcpus(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	return husk_nl_dump_vcpus(skb, cb, husk_nl_put_vcpu);
 }
 
 /* ---- caps-get ---- */

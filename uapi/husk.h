@@ -935,8 +935,8 @@ struct husk_run {
  * @level: HUSK_LEVEL_x that served it
  * @vector: what went into the guest with the entry before this exit, if @event says so
  * @event: 0: nothing; else its type, as in EVENTINJ (APM2 15.20), and 1
- * @ticks: of the TSC until it was served, for other levels than FAST; the largest
- *	number also for more
+ * @ticks: of the TSC until it was served, the largest number also for more; counts
+ *	for other levels than FAST only, with the module parameter stats on
  * @hw_reason: low 16 bits of the hardware's exit code
  * @reserved: 0
  */

@@ -8,6 +8,8 @@
  *	vm-get		do: id or name; answers the VM
  *			dump: nothing; answers each VM the caller may see
  *	vcpu-get	dump: id or name; answers each vCPU of that VM
+ *	times-get	dump: id or name; answers each reason that a vCPU had exits for
+ *	exits-get	dump: id or name; answers the last exits of each vCPU, oldest first
  *	vm-pause	id or name
  *	vm-resume	id or name
  *	vm-stop		id or name, timeout-ms (30000 if absent)
@@ -44,13 +46,16 @@
  *	vcpu-get id vcpu { id cpu mp-state entries user-returns injections
  *		halted-ns poll-hits poll-misses yields
  *		exits { reason level count }... }
+ *	times-get id vcpu-id tsc-khz times { reason ticks buckets }
+ *	exits-get id vcpu-id tsc-khz last { as in fault }
  *	caps-get abi-version max-vms max-vcpus max-slots event-seq fault-seq
  *		daemon-pid mode { id name present usable }...
  *	vm-start name error message vm-id: what came of it, from the daemon
  *	start-request token name uid timeout-ms, to the daemon
  *	event	seq kind vm-id vm-name vm-uuid detail
  *	fault	seq vm-id vm-name vm-uuid vcpu-id exit reason rip hw-reason info0
- *		info1 last { number reason level rip info0 info1 }...
+ *		info1 last { number reason level rip info0 info1 tsc ticks hw-reason event
+ *		vector }...
  *	stats	seq vm-id vm-name vm-uuid time-ns run-ns held-ns halted-ns entries
  *		user-returns injections exits { reason level count }...
  *
@@ -147,6 +152,8 @@ enum husk_cmd {
 	HUSK_CMD_VM_START,
 	HUSK_CMD_START_REQUEST,
 	HUSK_CMD_START_ANSWER,
+	HUSK_CMD_TIMES_GET,
+	HUSK_CMD_EXITS_GET,
 
 	__HUSK_CMD_MAX,
 	HUSK_CMD_MAX = __HUSK_CMD_MAX - 1
@@ -168,12 +175,15 @@ enum husk_a_vm {
 	HUSK_A_VM_MAPPED_PAGES,		/* u64, 4 KiB units in the second-level tables */
 	HUSK_A_VM_TABLE_PAGES,		/* u64, pages that the tables take */
 	HUSK_A_VM_VCPU,			/* nest enum husk_a_vcpu, in answers to vcpu-get */
-	HUSK_A_VM_VCPU_ID,		/* u32, only in the request vm-nmi */
+	HUSK_A_VM_VCPU_ID,		/* u32, in the request vm-nmi, and in answers to times-get and exits-get */
 	HUSK_A_VM_CPU_LIMIT,		/* u32, percent of one CPU that its vCPUs' threads may use together; 0: no limit */
 	HUSK_A_VM_EXIT_LIMIT,		/* u32, exits a second of all its vCPUs; 0: no limit */
 	HUSK_A_VM_STATS_MS,		/* u32, interval of its statistics; 0: none are sent */
 	HUSK_A_VM_RUN_NS,		/* u64, CPU time of the threads that ran its vCPUs last, all of it */
 	HUSK_A_VM_HELD_NS,		/* u64, time for which it was held back by its limits */
+	HUSK_A_VM_TSC_KHZ,		/* u32, of the host; with the next two */
+	HUSK_A_VM_TIMES,		/* nest enum husk_a_times, in answers to times-get */
+	HUSK_A_VM_LAST,			/* nest enum husk_a_last, in answers to exits-get */
 
 	__HUSK_A_VM_MAX,
 	HUSK_A_VM_MAX = __HUSK_A_VM_MAX - 1
@@ -205,6 +215,16 @@ enum husk_a_exits {
 
 	__HUSK_A_EXITS_MAX,
 	HUSK_A_EXITS_MAX = __HUSK_A_EXITS_MAX - 1
+};
+
+enum husk_a_times {
+	HUSK_A_TIMES_PAD = 1,
+	HUSK_A_TIMES_REASON,		/* u32, HUSK_REASON_x */
+	HUSK_A_TIMES_TICKS,		/* u64, of the host's TSC, for all exits together */
+	HUSK_A_TIMES_BUCKETS,		/* array of 32 u64, see struct husk_exit_stats */
+
+	__HUSK_A_TIMES_MAX,
+	HUSK_A_TIMES_MAX = __HUSK_A_TIMES_MAX - 1
 };
 
 enum husk_a_caps {
@@ -273,6 +293,11 @@ enum husk_a_last {
 	HUSK_A_LAST_RIP,		/* u64 */
 	HUSK_A_LAST_INFO0,		/* u64 */
 	HUSK_A_LAST_INFO1,		/* u64 */
+	HUSK_A_LAST_TSC,		/* u64, the host's, at the exit */
+	HUSK_A_LAST_TICKS,		/* u32, of it until the exit was served; 0 for level FAST */
+	HUSK_A_LAST_HW_REASON,		/* u32, low 16 bits of the hardware's exit code */
+	HUSK_A_LAST_EVENT,		/* u32, type of what went into the guest with the entry before; may be absent */
+	HUSK_A_LAST_VECTOR,		/* u32, of it */
 
 	__HUSK_A_LAST_MAX,
 	HUSK_A_LAST_MAX = __HUSK_A_LAST_MAX - 1

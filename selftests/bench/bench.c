@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * bench husk|kvm: what exits cost, for scripts/bench. Each line is
+ * bench husk|kvm: what exits cost, for scripts/bench; with a LABEL in place of
+ * the back end's name only the classes of exits. Each line is
  *	bench BACKEND CLASS VALUE
  * with VALUE in TSC ticks per round trip, net of the empty loop: host
  * instructions in the lab's counting mode. The guest and this loop are the
@@ -25,6 +26,7 @@
 extern const u8 guest_image[], guest_image_end[];
 
 static const struct vmm_backend *be;
+static const char *label;
 
 static int compare(const void *a, const void *b)
 {
@@ -150,12 +152,12 @@ static void classes(void)
 	};
 	u64 empty = measure(BENCH_null);
 
-	printf("bench %s null %llu\n", be->name, (unsigned long long)empty);
+	printf("bench %s null %llu\n", label, (unsigned long long)empty);
 	for (int class = BENCH_null + 1; class < BENCH_CLASS_COUNT; class++) {
 		u64 value = measure(class);
 
 		if (value)
-			printf("bench %s %s %llu\n", be->name, names[class], (unsigned long long)(value - empty));
+			printf("bench %s %s %llu\n", label, names[class], (unsigned long long)(value - empty));
 		fflush(stdout);
 	}
 }
@@ -296,10 +298,13 @@ static void in_jail(void)
 
 int main(int argc, char **argv)
 {
-	if (argc != 2 || (strcmp(argv[1], "husk") && strcmp(argv[1], "kvm")))
-		return fprintf(stderr, "usage: bench husk|kvm\n"), 2;
+	if (argc < 2 || argc > 3 || (strcmp(argv[1], "husk") && strcmp(argv[1], "kvm")))
+		return fprintf(stderr, "usage: bench husk|kvm [LABEL]\n"), 2;
 	be = strcmp(argv[1], "kvm") ? &vmm_husk : &vmm_kvm;
+	label = argc > 2 ? argv[2] : be->name;
 	classes();
+	if (argc > 2)
+		return 0;
 	run_empty();
 	life();
 	footprint();

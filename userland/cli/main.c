@@ -22,6 +22,8 @@ static const struct {
 	{ "ls",		cmd_ls,		"list the VMs" },
 	{ "top",	cmd_top,	"show what VMs use, as it goes on" },
 	{ "show",	cmd_show,	"show one VM: state, memory, exits, devices" },
+	{ "stat",	cmd_stat,	"count and time a VM's exits by reason" },
+	{ "debug",	cmd_debug,	"print a VM's last exits" },
 	{ "balloon",	cmd_balloon,	"ask a guest to give memory back" },
 	{ "pause",	cmd_pause,	"stop a VM's vCPUs for a while" },
 	{ "resume",	cmd_resume,	"let a paused VM go on" },

@@ -53,9 +53,18 @@ struct husk_nl_caps {
 /* Groups of messages that VMs send by themselves, each with numbers of its own */
 enum husk_nl_group { HUSK_NL_LIFECYCLE, HUSK_NL_FAULTS, HUSK_NL_STATS, HUSK_NL_GROUPS };
 
+/* An exit in the flight recorder, see struct husk_flight */
 struct husk_nl_last {
-	uint32_t number, reason, level;
-	uint64_t rip, info0, info1;
+	uint32_t number, reason, level, ticks, hw_reason, vector;
+	int event;		/* -1: none */
+	uint64_t rip, info0, info1, tsc;
+	uint32_t vcpu, tsc_khz;	/* from husk_nl_exits() only */
+};
+
+/* The time that a vCPU's exits for one reason took, see struct husk_exit_stats */
+struct husk_nl_times {
+	uint32_t vcpu, tsc_khz, reason;
+	uint64_t ticks, times[HUSK_TIME_BUCKETS];
 };
 
 /* One of them; after the first line by group */
@@ -175,6 +184,28 @@ int husk_nl_list(struct husk_nl *nl, int (*fn)(const struct husk_nl_vm *vm, void
  */
 int husk_nl_vcpus(struct husk_nl *nl, uint32_t id,
 		  int (*fn)(const struct husk_nl_vcpu *vcpu, void *arg), void *arg);
+
+/**
+ * husk_nl_times - the time that a VM's exits took
+ * @nl: connection
+ * @id: of the VM
+ * @fn: called for each vCPU and reason with exits; what it answers if not 0 ends the list
+ * @arg: for @fn
+ *
+ * Return: 0, what @fn answered, or a negative errno as husk_nl_vcpus().
+ */
+int husk_nl_times(struct husk_nl *nl, uint32_t id, int (*fn)(const struct husk_nl_times *times, void *arg), void *arg);
+
+/**
+ * husk_nl_exits - the last exits of a VM's vCPUs
+ * @nl: connection
+ * @id: of the VM
+ * @fn: called for each, vCPU by vCPU, oldest first; what it answers if not 0 ends the list
+ * @arg: for @fn
+ *
+ * Return: 0, what @fn answered, or a negative errno as husk_nl_vcpus().
+ */
+int husk_nl_exits(struct husk_nl *nl, uint32_t id, int (*fn)(const struct husk_nl_last *last, void *arg), void *arg);
 
 /**
  * husk_nl_pause - stop all vCPUs; answers when none runs

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What netlink.c and netlink_events.c share. */
+/* What netlink.c, netlink_events.c and netlink_exits.c share. */
 #ifndef HUSK_LIB_NETLINK_ATTR_H
 #define HUSK_LIB_NETLINK_ATTR_H
 
@@ -49,6 +49,8 @@ static inline void attr_string(const struct nlattr *a, char *to, size_t room)
 		nla_strlcpy(to, a, room);
 }
 
+struct husk_nl_last;
+void husk_nl_parse_last(struct nlattr *nest, struct husk_nl_last *last);
 void husk_nl_add_exits(struct nlattr *nest, uint64_t exits[HUSK_REASON_COUNT][HUSK_LEVEL_COUNT]);
 
 #endif

@@ -58,19 +58,6 @@ static void parse_life(struct nlattr *attrs, int len, struct husk_nl_event *e)
 	e->life.detail = attr_u64(tb[HUSK_A_EVENT_DETAIL]);
 }
 
-static void parse_last(struct nlattr *nest, struct husk_nl_last *last)
-{
-	struct nlattr *tb[HUSK_A_LAST_MAX + 1];
-
-	nla_parse_nested(tb, HUSK_A_LAST_MAX, nest, NULL);
-	last->number = attr_u32(tb[HUSK_A_LAST_NUMBER]);
-	last->reason = attr_u32(tb[HUSK_A_LAST_REASON]);
-	last->level = attr_u32(tb[HUSK_A_LAST_LEVEL]);
-	last->rip = attr_u64(tb[HUSK_A_LAST_RIP]);
-	last->info0 = attr_u64(tb[HUSK_A_LAST_INFO0]);
-	last->info1 = attr_u64(tb[HUSK_A_LAST_INFO1]);
-}
-
 static void parse_fault(struct nlattr *attrs, int len, struct husk_nl_event *e)
 {
 	struct nlattr *tb[HUSK_A_FAULT_MAX + 1], *a;
@@ -91,7 +78,7 @@ static void parse_fault(struct nlattr *attrs, int len, struct husk_nl_event *e)
 	e->fault.info1 = attr_u64(tb[HUSK_A_FAULT_INFO1]);
 	nla_for_each_attr(a, attrs, len, left)
 		if (nla_type(a) == HUSK_A_FAULT_LAST && e->fault.lasts < HUSK_FAULT_EXITS)
-			parse_last(a, &e->fault.last[e->fault.lasts++]);
+			husk_nl_parse_last(a, &e->fault.last[e->fault.lasts++]);
 }
 
 static void parse_stats(struct nlattr *attrs, int len, struct husk_nl_event *e)

@@ -5,7 +5,6 @@
 #include "worker/machine.h"
 
 #define CODE_BYTES	16
-#define LAST_EXITS	16
 
 typedef unsigned long long ull;
 
@@ -82,20 +81,19 @@ static void report_code(const struct vcpu *v, const struct husk_general *regs,
 
 static void report_flight(const struct husk_stats *stats)
 {
-	uint32_t last = 0;
+	uint64_t count = stats->entries < HUSK_FLIGHT_LEN ? stats->entries : HUSK_FLIGHT_LEN;
+	uint64_t tsc = stats->flight[stats->entries % HUSK_FLIGHT_LEN].tsc;
 
-	for (int i = 0; i < HUSK_FLIGHT_LEN; i++)
-		if (stats->flight[i].sequence > last)
-			last = stats->flight[i].sequence;
-	fprintf(stderr, "last exits (number, reason, level, rip, information):\n");
-	for (int back = LAST_EXITS - 1; back >= 0; back--) {
-		uint32_t n = last - back;
+	fprintf(stderr, "last exits (number, us before the last, reason, level, rip, information, vector injected before):\n");
+	for (uint32_t n = stats->entries - count + 1; count; n++, count--) {
 		const struct husk_flight *f = &stats->flight[n % HUSK_FLIGHT_LEN];
 
-		if (n && f->sequence == n)
-			fprintf(stderr, "%10u  %-11s %-6s %016llx  %llx %llx\n", n,
-				husk_reason_name(f->reason), husk_level_name(f->level), (ull)f->rip,
-				(ull)f->info0, (ull)f->info1);
+		fprintf(stderr, "%10u  %10.1f  %-11s %-6s %016llx  %llx %llx", n,
+			stats->tsc_khz ? (tsc - f->tsc) * 1000.0 / stats->tsc_khz : 0, husk_reason_name(f->reason),
+			husk_level_name(f->level), (ull)f->rip, (ull)f->info0, (ull)f->info1);
+		if (f->event)
+			fprintf(stderr, "  %u", f->vector);
+		fprintf(stderr, "\n");
 	}
 }
 

@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The arithmetic of husk stat. */
+#include <stdio.h>
+#include <string.h>
+
+#include "check.h"
+#include "cli/stat.h"
+
+static void test_ns(void)
+{
+	check("ns_1", stat_ns(3000000, 3000000) == 1000000);
+	check("ns_2", stat_ns(5, 0) == 0);
+	/* a year of ticks does not overflow on the way */
+	check("ns_3", stat_ns(3000000000ULL * 86400 * 365, 3000000) == 1000000000ULL * 86400 * 365);
+}
+
+static void test_percentile(void)
+{
+	struct husk_exit_stats s = {};
+
+	check("percentile_1", stat_timed(&s) == 0);
+	check("percentile_2", stat_percentile(&s, 50) == 0);
+	s.times[4] = 98;	/* 16 .. 31 */
+	s.times[10] = 1;
+	s.times[31] = 1;
+	check("percentile_3", stat_timed(&s) == 100);
+	check("percentile_4", stat_percentile(&s, 0) == 31);
+	check("percentile_5", stat_percentile(&s, 50) == 31);
+	check("percentile_6", stat_percentile(&s, 97) == 31);
+	check("percentile_7", stat_percentile(&s, 98) == 2047);
+	check("percentile_8", stat_percentile(&s, 99) == 0xffffffff);
+	check("percentile_9", stat_percentile(&s, 100) == 0xffffffff);
+}
+
+static void test_difference(void)
+{
+	static struct stat_sums before, now, since;
+
+	before.reason[3].exits[1] = 5;
+	before.reason[3].ticks = 100;
+	now = before;
+	now.tsc_khz = 1000;
+	now.reason[3].exits[1] += 2;
+	now.reason[3].ticks += 40;
+	now.reason[3].times[5] = 7;
+	stat_difference(&since, &now, &before);
+	check("difference_1", since.tsc_khz == 1000 && since.reason[3].exits[1] == 2);
+	check("difference_2", since.reason[3].ticks == 40 && since.reason[3].times[5] == 7);
+	check("difference_3", since.reason[4].ticks == 0);
+}
+
+int main(void)
+{
+	test_ns();
+	test_percentile();
+	test_difference();
+	printf("# %d passed, %d failed\n", passed, failed);
+	return failed != 0;
+}
