@@ -30,6 +30,7 @@
 
 #include "compat.h"
 #include "uapi/husk.h"
+#include "uapi/husk_bpf.h"
 #include "ept_npt/mem.h"
 #include "irqchip/ioeventfd.h"
 #include "irqchip/irqfd.h"
@@ -178,7 +179,10 @@ enum { HUSK_EVENT_INTR = 0, HUSK_EVENT_NMI = 2, HUSK_EVENT_EXCEPTION = 3, HUSK_E
  */
 struct husk_vcpu {
 	/* touched on every exit */
-	struct husk_general regs;	/* always current outside of vendor->enter() */
+	union {
+		struct husk_general regs;	/* always current outside of vendor->enter() */
+		struct husk_exit_record record;	/* begins with them; policy.c */
+	};
 	unsigned long requests;		/* atomic bits HUSK_REQ_x */
 	struct husk_stats *stats;	/* immutable; mapped read-only by the owner */
 	u8 sys_cached, sys_dirty;	/* HUSK_SYS_x: valid in @sys; to be written back */
@@ -311,6 +315,10 @@ struct husk_vm {
 	bool held;			/* likewise; written by limit.c's work */
 	u64 asked;			/* of the last stop request: HUSK_STOP_x << 32 | timeout in ms */
 	struct husk_limit limit;
+	struct {
+		struct work_struct work;	/* pauses or kills it, with a reference of its own */
+		bool kill;			/* READ_ONCE/WRITE_ONCE; never cleared */
+	} policy;
 	u32 spin_last;			/* id of the vCPU that a spinning one gave its time to last; a hint */
 };
 

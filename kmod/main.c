@@ -111,6 +111,7 @@ host:
 
 static void __exit husk_exit(void)
 {
+	flush_workqueue(husk_wq);	/* what policies asked for; it may hold the last reference to a VM */
 	husk_dev_exit();
 	husk_netlink_exit();
 	destroy_workqueue(husk_wq);

@@ -19,6 +19,7 @@
 #include "exits.h"
 #include "hostcpu.h"
 #include "irqchip/irqchip.h"
+#include "policy.h"
 #include "trace.h"
 #include "uapi/husk_netlink.h"
 #include "vendor.h"
@@ -165,7 +166,11 @@ static __always_inline enum husk_verdict husk_fast_loop(struct husk_vcpu *vcpu)
 		husk_call(enter)(vcpu);
 		husk_exit_begin(vcpu);
 
-		verdict = husk_leaf(vcpu);
+		verdict = HUSK_DISPATCH;
+		if (trace_husk_policy_enabled())
+			verdict = husk_policy_ask(vcpu);
+		if (verdict == HUSK_DISPATCH)
+			verdict = husk_leaf(vcpu);
 		if (verdict >= HUSK_DISPATCH)
 			return verdict;
 		if (verdict == HUSK_RETIRE && !husk_skip(vcpu))

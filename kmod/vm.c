@@ -20,6 +20,7 @@
 #include <asm/tsc.h>
 
 #include "hostcpu.h"
+#include "policy.h"
 #include "ioctl.h"
 #include "irqchip/irqchip.h"
 #include "uapi/husk_netlink.h"
@@ -239,6 +240,7 @@ static struct husk_vm *husk_vm_alloc(const struct husk_create_vm *arg)
 	INIT_HLIST_NODE(&vm->node);
 	husk_irqfd_init(vm);
 	husk_limit_init(vm);
+	husk_policy_init(vm);
 	import_uuid(&vm->uuid, arg->uuid);
 	if (uuid_is_null(&vm->uuid))
 		uuid_gen(&vm->uuid);

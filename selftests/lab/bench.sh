@@ -2,8 +2,12 @@
 # SPDX-License-Identifier: GPL-2.0
 # In the lab, with --icount: KVM and husk in one boot. scripts/bench reads the lines.
 . /lab/groups/lib.sh
+EVENTS=/sys/kernel/tracing/events
 if kvm_on; then
 	/lab/tests/bench kvm
+	echo 1 >$EVENTS/kvm/kvm_exit/enable
+	/lab/tests/bench kvm kvm_traced
+	echo 0 >$EVENTS/kvm/kvm_exit/enable
 	kvm_off
 fi
 insmod /lab/husk.ko || exit 1
@@ -11,6 +15,16 @@ insmod /lab/husk.ko || exit 1
 echo N >/sys/module/husk/parameters/stats
 /lab/tests/bench husk nostats
 echo Y >/sys/module/husk/parameters/stats
+echo 1 >$EVENTS/husk/husk_exit/enable
+/lab/tests/bench husk traced
+echo 0 >$EVENTS/husk/husk_exit/enable
+# with PROGRAM LABEL: while the BPF program is attached
+with() {
+	bpftool prog load "$1" /sys/fs/bpf/bench autoattach && /lab/tests/bench husk "$2"
+	rm /sys/fs/bpf/bench
+}
+with /lab/bpf/exits.bpf.o counted
+with /lab/tests/policy_bench.bpf policy
 
 # From `husk run` to the guest's user space: the clock counts instructions
 now() { awk '{ printf "%d", $1 * 100 }' /proc/uptime; }

@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: GPL-2.0
+# BPF programs that decide exits, by the writable tracepoint and plain bpftool.
+. ./lib.sh
+BPF=/sys/fs/bpf
+TRACING=/sys/kernel/tracing
+CPUID=3 HLT=4 PIO=5
+PASS=0 HANDLED=1 FAULT=2 PAUSE=3 KILL=4
+ALL=-1
+load || { not_ok policy_load "$(dmesg | tail -n 1)"; exit 0; }
+[ -d $TRACING/events ] || mount -t tracefs tracefs $TRACING
+
+# bytes WIDTH VALUE, low one first
+bytes() { _v=$(($2)); for _b in $(seq "$1"); do printf '%02x ' $((_v & 255)); _v=$((_v >> 8)); done; }
+key() { echo "key hex $(bytes 4 "$1") $(bytes 4 "$2") $(bytes 8 "$3")"; }
+# rule VM REASON ADDRESS VERDICT [FAULT ERROR EAX]
+rule() {
+	bpftool map update name policy_table $(key "$1" "$2" "$3") value hex $(bytes 4 "$4") $(bytes 4 "${5:-0}") $(bytes 4 "${6:-0}") \
+		$(bytes 4 "${7:-0}") $(bytes 12 0) $(bytes 4 0) $(bytes 8 0) $(bytes 8 0)
+}
+unrule() { bpftool map delete name policy_table $(key "$1" "$2" "$3"); }
+hits() { bpftool map lookup name policy_table $(key "$1" "$2" "$3") | grep -o '"hits": [0-9]*' | cut -d' ' -f2; }
+id() { husk show --json "$1" 2>/dev/null | head -n 1 | grep -o '^{"id": [0-9]*' | cut -d' ' -f2; }
+state() { husk show "$1" 2>/dev/null | awk '/^  state/ { print $2 }'; }
+count() { husk stat --json "$1" | grep '"reason": "pio"' | grep -o "\"$2\": [0-9]*" | cut -d' ' -f2; }
+# until COMMAND...: within 5 s
+until_is() { for _i in $(seq 50); do "$@" && return; sleep 0.1; done; return 1; }
+is() { [ "$(state "$1")" = "$2" ]; }
+gone() { ! id "$1" | grep -q .; }
+start() { $T/hold "$1" & until_is is "$1" running || not_ok policy_start "$1 does not run"; }
+same() { [ "$2" = "$3" ] && ok "$1" || not_ok "$1" "$2, not $3"; }
+more() { [ "${2:-0}" -gt "${3:-0}" ] && ok "$1" || not_ok "$1" "$2, no more than $3"; }
+
+start one
+start other
+check policy_attach bpftool prog load /lab/bpf/policy_table.bpf.o $BPF/policy autoattach
+
+# nothing in the table: all as before
+a=$(count one worker)
+sleep 0.3
+more policy_pass "$(count one worker)" "$a"
+
+# a port that is answered in the kernel, of one VM only
+one=$(id one) other=$(id other)
+check policy_rule rule "$one" $PIO 0x80 $HANDLED
+sleep 0.3
+a=$(count one fast) b=$(count one worker) c=$(count other worker)
+sleep 0.5
+more policy_pio_fast "$(count one fast)" "${a:-0}"
+same policy_pio_worker "$(count one worker)" "$b"
+more policy_pio_other "$(count other worker)" "$c"
+more policy_hits "$(hits "$one" $PIO 0x80)" 0
+unrule "$one" $PIO 0x80
+b=$(count one worker)
+sleep 0.3
+more policy_pio_back "$(count one worker)" "$b"
+
+# CPUID's answer arrives in the guest: it writes al to the port
+rule 0 $CPUID $ALL $HANDLED 0 0 0x12345677
+echo "reason == $PIO" >$TRACING/events/husk/husk_policy/filter
+echo 1 >$TRACING/events/husk/husk_policy/enable
+sleep 0.3
+echo 0 >$TRACING/events/husk/husk_policy/enable
+grep -q "reason=5 .*address=0x80 data=0x77" $TRACING/trace && ok policy_cpuid || not_ok policy_cpuid "$(tail -n 2 $TRACING/trace)"
+echo >$TRACING/trace
+unrule 0 $CPUID $ALL
+
+# pause: it is asked again when it goes on
+rule "$one" $PIO $ALL $PAUSE
+until_is is one paused && ok policy_pause || not_ok policy_pause "$(state one)"
+husk resume one
+until_is is one paused && ok policy_pause_again || not_ok policy_pause_again "$(state one)"
+unrule "$one" $PIO $ALL
+husk resume one
+until_is is one running && ok policy_resume || not_ok policy_resume "$(state one)"
+same policy_other_runs "$(state other)" running
+
+# a program that asks for nonsense, or for a fault that is none, ends its VM and no other
+rule "$one" $PIO $ALL 99
+until_is gone one && ok policy_nonsense || not_ok policy_nonsense "$(state one)"
+start one
+rule "$(id one)" $CPUID $ALL $FAULT 3
+until_is gone one && ok policy_no_fault || not_ok policy_no_fault "$(state one)"
+start one
+rule "$(id one)" $CPUID $ALL $FAULT 64
+until_is gone one && ok policy_big_fault || not_ok policy_big_fault "$(state one)"
+# one that it can get: this guest has no memory for a handler
+start one
+rule "$(id one)" $CPUID $ALL $FAULT 13 0
+until_is gone one && ok policy_fault || not_ok policy_fault "$(state one)"
+start one
+rule "$(id one)" $PIO 0x80 $KILL
+until_is gone one && ok policy_kill || not_ok policy_kill "$(state one)"
+same policy_other_lives "$(state other)" running
+
+# held while attached; the program goes while it decides all exits of a VM
+rmmod husk 2>/dev/null && not_ok policy_hold "unloaded" || ok policy_hold
+rule "$other" $PIO $ALL $HANDLED
+rule "$other" $CPUID $ALL $HANDLED
+sleep 0.3
+b=$(count other worker)
+rm $BPF/policy
+sleep 0.5
+more policy_detach "$(count other worker)" "$b"
+
+# a program that writes beyond the record
+refused policy_beyond '*' "invalid|argument|too big" bpftool prog load /lab/tests/policy_beyond.bpf $BPF/beyond autoattach
+[ -e $BPF/beyond ] && not_ok policy_beyond_left "it is there" || ok policy_beyond_left
+husk kill other
+until_is gone other
+check policy_unload unload
+exit 0

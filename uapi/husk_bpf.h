@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
+/*
+ * What BPF programs that decide exits see and answer. For the kernel module, and for
+ * the programs, which include linux/types.h or vmlinux.h first.
+ *
+ * The tracepoint husk_policy is writable: a program of section
+ * "raw_tp.w/husk_policy" gets the record of each exit for one of the reasons below
+ * before anything is done about it. Several programs are asked in the order in
+ * which they were attached, each with the record as the one before left it.
+ */
+#ifndef _UAPI_HUSK_BPF_H
+#define _UAPI_HUSK_BPF_H
+
+/*
+ * Exits that programs are asked about: the reason, and what of the record tells
+ * more. X(HUSK_REASON_x, what)
+ */
+#define HUSK_POLICY_REASONS(X) \
+	X(CPUID,	"address: leaf, data: subleaf; handled: the answer is in gpr[0], [3], [1], [2]") \
+	X(RDMSR,	"address: MSR; handled: data is its value") \
+	X(WRMSR,	"address: MSR, data: the value") \
+	X(PIO,		"address: port, width, access, data: of OUT; handled: data is what IN reads. Not INS, OUTS") \
+	X(HYPERCALL,	"address: number (rax); handled: the answer is in gpr[0]") \
+	X(HLT,		"handled: it does not wait") \
+	X(FAULT2,	"address: gpa, access, also of devices; can't be handled")
+
+/* What is to be done with an exit. X(constant, "name", what) */
+#define HUSK_POLICY_VERDICTS(X) \
+	X(PASS,		"pass",		"go on as if nobody had been asked") \
+	X(HANDLED,	"handled",	"the program did it: skip the instruction") \
+	X(FAULT,	"fault",	"give the guest the exception fault, instead") \
+	X(PAUSE,	"pause",	"pause the VM before the instruction; ask again when it goes on") \
+	X(KILL,		"kill",		"kill the VM")
+
+enum husk_policy_verdict {
+#define X(id, name, what) HUSK_POLICY_##id,
+	HUSK_POLICY_VERDICTS(X)
+#undef X
+	HUSK_POLICY_VERDICT_COUNT
+};
+
+/* Bits of access */
+#define HUSK_POLICY_READ	(1U << 0)
+#define HUSK_POLICY_WRITE	(1U << 1)
+#define HUSK_POLICY_EXEC	(1U << 2)
+
+/**
+ * struct husk_exit_record - an exit, for a program that decides it
+ * @gpr: the guest's registers by their encoding (rax rcx rdx rbx rsp ...); what the
+ *	program writes there stays, whatever the verdict
+ * @rip: of the instruction
+ * @rflags: of the guest
+ * @vm: id of the VM
+ * @vcpu: id of the vCPU
+ * @reason: HUSK_REASON_x
+ * @verdict: HUSK_POLICY_x; PASS before the first program
+ * @address: by reason, see HUSK_POLICY_REASONS
+ * @data: likewise
+ * @width: bytes, of PIO
+ * @access: HUSK_POLICY_READ and so on, of PIO and FAULT2
+ * @fault: vector for the verdict FAULT: 0, 5, 6, 7, 10..14, 16, 17 or 19
+ * @error: its error code, for 10..14 and 17
+ * @fault_address: CR2, for 14
+ *
+ * It is the vCPU's own; it only ever grows at its end. What a program writes to
+ * other members than gpr, verdict, data, fault, error and fault_address counts for
+ * the programs after it only. A verdict or a fault that is none kills the VM.
+ */
+struct husk_exit_record {
+	__u64 gpr[16];
+	__u64 rip;
+	__u64 rflags;
+	__u32 vm;
+	__u32 vcpu;
+	__u32 reason;
+	__u32 verdict;
+	__u64 address;
+	__u64 data;
+	__u32 width;
+	__u32 access;
+	__u32 fault;
+	__u32 error;
+	__u64 fault_address;
+};
+
+#endif

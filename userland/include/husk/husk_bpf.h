@@ -1,0 +1,1 @@
+../../../uapi/husk_bpf.h
