@@ -12,6 +12,7 @@
 #include "exits.h"
 #include "irqchip/irqchip.h"
 #include "state_check.h"
+#include "traced.h"
 #include "vendor.h"
 
 /* ---- operations for the emulator; ctx is the vCPU ---- */
@@ -60,17 +61,23 @@ static noinline bool glue_chip_port(struct husk_vcpu *vcpu, u16 port, u8 width, 
 	return true;
 }
 
+static bool glue_traced(void)
+{
+	return trace_husk_pio_enabled() || trace_husk_mmio_enabled();
+}
+
 static int glue_dev_io(void *ctx, u64 addr, u8 width, bool write, bool port, u64 *data)
 {
 	enum husk_ioeventfd_space space = port ? HUSK_IOEVENTFD_PORTS : HUSK_IOEVENTFD_MEMORY;
 	struct husk_vcpu *vcpu = ctx;
 
-	if (port ? glue_chip_port(vcpu, addr, width, write, data) : husk_irqchip_mmio(vcpu, addr, width, write, data))
-		return 0;
-	if (write && rcu_access_pointer(vcpu->vm->ioeventfds[space]) &&
-	    husk_ioeventfd_write(vcpu->vm, space, addr, width, *data))
-		return 0;
-	return 1;
+	if (!(port ? glue_chip_port(vcpu, addr, width, write, data) : husk_irqchip_mmio(vcpu, addr, width, write, data)) &&
+	    !(write && rcu_access_pointer(vcpu->vm->ioeventfds[space]) &&
+	      husk_ioeventfd_write(vcpu, space, addr, width, *data)))
+		return 1;
+	if (glue_traced())
+		husk_traced_io(vcpu, port, addr, width, write, HUSK_LEVEL_KERNEL, *data);
+	return 0;
 }
 
 static void glue_segments(void *ctx)
@@ -167,6 +174,8 @@ static enum husk_verdict glue_need(struct husk_vcpu *vcpu, const struct husk_emu
 		run->mmio.data = a->data;
 		run->exit = HUSK_EXIT_MMIO;
 	}
+	if (a->write && glue_traced())
+		husk_traced_io(vcpu, a->port, a->addr, a->width, true, HUSK_LEVEL_WORKER, a->data);
 	vcpu->io_pending = HUSK_IO_EMULATE;
 	return HUSK_TO_USER;
 }
@@ -263,6 +272,8 @@ enum husk_verdict husk_emulate_continue(struct husk_vcpu *vcpu)
 		e->need.data = e->need.port ? READ_ONCE(vcpu->run->pio.data) : READ_ONCE(vcpu->run->mmio.data);
 	if (e->need.width < 8)
 		e->need.data &= BIT_ULL(e->need.width * 8) - 1;
+	if (!e->need.write && glue_traced())
+		husk_traced_io(vcpu, e->need.port, e->need.addr, e->need.width, false, HUSK_LEVEL_WORKER, e->need.data);
 	e->need.done = true;
 	/* The worker may have changed any register since */
 	glue_setup(vcpu, e);

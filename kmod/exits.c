@@ -10,6 +10,7 @@
 #include "exits.h"
 #include "hostcpu.h"
 #include "irqchip/irqchip.h"
+#include "traced.h"
 #include "vendor.h"
 
 static enum husk_verdict husk_exit_resume(struct husk_vcpu *vcpu)
@@ -21,10 +22,26 @@ static enum husk_verdict husk_exit_resume(struct husk_vcpu *vcpu)
 	return HUSK_RESUME;
 }
 
-static enum husk_verdict husk_exit_hypercall(struct husk_vcpu *vcpu)
+static enum husk_verdict husk_serve_hypercall(struct husk_vcpu *vcpu)
 {
 	husk_pv_hypercall_slow(vcpu);
 	return HUSK_RETIRE;
+}
+
+static enum husk_verdict husk_exit_hypercall(struct husk_vcpu *vcpu)
+{
+	return trace_husk_hypercall_enabled() ? husk_traced_hypercall(vcpu, husk_serve_hypercall) :
+						husk_serve_hypercall(vcpu);
+}
+
+static enum husk_verdict husk_exit_rdmsr(struct husk_vcpu *vcpu)
+{
+	return trace_husk_msr_enabled() ? husk_traced_msr(vcpu, husk_rdmsr) : husk_rdmsr(vcpu);
+}
+
+static enum husk_verdict husk_exit_wrmsr(struct husk_vcpu *vcpu)
+{
+	return trace_husk_msr_enabled() ? husk_traced_msr(vcpu, husk_wrmsr) : husk_wrmsr(vcpu);
 }
 
 static enum husk_verdict husk_exit_apic(struct husk_vcpu *vcpu)
@@ -59,8 +76,10 @@ static enum husk_verdict husk_exit_hlt(struct husk_vcpu *vcpu)
 static enum husk_verdict husk_exit_fault2(struct husk_vcpu *vcpu)
 {
 	struct husk_exit_info *exit = &vcpu->exit;
+	enum husk_fault fault = husk_mem_fault(vcpu, exit->gpa, exit->access);
 
-	switch (husk_mem_fault(vcpu, exit->gpa, exit->access)) {
+	trace_husk_fault2(vcpu->vm->id, vcpu->id, exit->gpa, exit->access, fault);
+	switch (fault) {
 	case HUSK_FAULT_MAPPED:
 	case HUSK_FAULT_SIGNAL:		/* husk_prepare() sees the signal */
 		return HUSK_RESUME;
@@ -284,17 +303,15 @@ static enum husk_verdict husk_exit_entry_fail(struct husk_vcpu *vcpu)
 	return HUSK_DEAD;
 }
 
-typedef enum husk_verdict (*husk_exit_fn)(struct husk_vcpu *vcpu);
-
-static const husk_exit_fn husk_exits[HUSK_REASON_COUNT] = {
+static const husk_serve_fn husk_exits[HUSK_REASON_COUNT] = {
 	[HUSK_REASON_NONE]		= husk_unhandled,
 	[HUSK_REASON_EXTINT]		= husk_exit_resume,
 	[HUSK_REASON_NMI]		= husk_exit_resume,
 	[HUSK_REASON_CPUID]		= husk_unhandled,	/* always a leaf */
 	[HUSK_REASON_HLT]		= husk_exit_hlt,
 	[HUSK_REASON_PIO]		= husk_emulate_exit,	/* INS and OUTS; the others are leaves */
-	[HUSK_REASON_RDMSR]		= husk_rdmsr,
-	[HUSK_REASON_WRMSR]		= husk_wrmsr,
+	[HUSK_REASON_RDMSR]		= husk_exit_rdmsr,
+	[HUSK_REASON_WRMSR]		= husk_exit_wrmsr,
 	[HUSK_REASON_HYPERCALL]		= husk_exit_hypercall,
 	[HUSK_REASON_FAULT2]		= husk_exit_fault2,
 	[HUSK_REASON_MMIO]		= husk_emulate_exit,

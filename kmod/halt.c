@@ -15,6 +15,7 @@
 #include <linux/sched/stat.h>
 
 #include "irqchip/irqchip.h"
+#include "trace.h"
 #include "vendor.h"
 
 #define HALT_POLL_FIRST_NS	10000U
@@ -70,7 +71,7 @@ static bool halt_over(struct husk_vcpu *vcpu)
 		((vcpu->regs.rflags & X86_EFLAGS_IF) && husk_irq_waits(vcpu)) || husk_pv_take_kick(vcpu));
 }
 
-static int halt_wait(struct husk_vcpu *vcpu, u64 start)
+static int halt_wait(struct husk_vcpu *vcpu, u64 start, bool *slept)
 {
 	u64 poll = vcpu->mp_state == HUSK_MP_HALTED && husk_pv_may_poll(vcpu) ? vcpu->halt_poll_ns : 0;
 
@@ -87,6 +88,7 @@ static int halt_wait(struct husk_vcpu *vcpu, u64 start)
 		if (poll && halt_poll(vcpu, start + poll))
 			continue;
 		poll = 0;
+		*slept = true;
 		husk_pv_leave(vcpu);
 		rcuwait_wait_event(&vcpu->wait, halt_called(vcpu), TASK_INTERRUPTIBLE);
 	}
@@ -101,12 +103,13 @@ static int halt_wait(struct husk_vcpu *vcpu, u64 start)
 int husk_halt(struct husk_vcpu *vcpu)
 {
 	u64 waited, start = ktime_get_ns();
-	bool halted = vcpu->mp_state == HUSK_MP_HALTED;
-	int ret = halt_wait(vcpu, start);
+	bool slept = false, halted = vcpu->mp_state == HUSK_MP_HALTED;
+	int ret = halt_wait(vcpu, start, &slept);
 
 	set_bit(HUSK_REQ_EVENT, &vcpu->requests);
 	waited = ktime_get_ns() - start;
 	vcpu->stats->halted_ns += waited;
+	trace_husk_halt(vcpu->vm->id, vcpu->id, !halted, slept, vcpu->mp_state == HUSK_MP_RUNNABLE, waited);
 	husk_pv_clock_moved(vcpu);
 	husk_pv_tick(vcpu);
 	if (halted)

@@ -7,6 +7,7 @@
 
 #include "exits.h"
 #include "irqchip/irqchip.h"
+#include "traced.h"
 #include "vendor.h"
 
 static enum husk_verdict husk_leaf_hypercall(struct husk_vcpu *vcpu)
@@ -35,7 +36,7 @@ static enum husk_verdict husk_leaf_pio_worker(struct husk_vcpu *vcpu)
 	run->pio.data = exit->pio.write ? (u32)vcpu->regs.gpr[0] & husk_pio_mask[exit->pio.width] : 0;
 	run->exit = HUSK_EXIT_PIO;
 	vcpu->io_pending = exit->pio.write ? HUSK_IO_RETIRE : HUSK_IO_PIO_IN;
-	return HUSK_TO_USER;
+	return trace_husk_pio_enabled() ? husk_traced_pio_worker(vcpu) : HUSK_TO_USER;
 }
 
 /* Not inlined: its local variable would cost all leaves a stack guard. */
@@ -48,6 +49,8 @@ static noinline enum husk_verdict husk_leaf_pio_irqchip(struct husk_vcpu *vcpu)
 		return husk_leaf_pio_worker(vcpu);
 	if (!exit->pio.write)
 		husk_pio_in(vcpu, exit->pio.width, data);
+	if (trace_husk_pio_enabled())
+		husk_traced_pio(vcpu, HUSK_LEVEL_FAST, data);
 	return HUSK_RETIRE;
 }
 
@@ -56,9 +59,12 @@ static noinline bool husk_leaf_pio_eventfd(struct husk_vcpu *vcpu)
 {
 	const struct husk_exit_info *exit = &vcpu->exit;
 
-	return exit->pio.write &&
-	       husk_ioeventfd_write(vcpu->vm, HUSK_IOEVENTFD_PORTS, exit->pio.port, exit->pio.width,
-				    (u32)vcpu->regs.gpr[0] & husk_pio_mask[exit->pio.width]);
+	if (!exit->pio.write || !husk_ioeventfd_write(vcpu, HUSK_IOEVENTFD_PORTS, exit->pio.port, exit->pio.width,
+						      (u32)vcpu->regs.gpr[0] & husk_pio_mask[exit->pio.width]))
+		return false;
+	if (trace_husk_pio_enabled())
+		husk_traced_pio(vcpu, HUSK_LEVEL_FAST, vcpu->regs.gpr[0]);
+	return true;
 }
 
 static enum husk_verdict husk_leaf_pio(struct husk_vcpu *vcpu)
@@ -123,17 +129,25 @@ enum husk_verdict husk_leaf(struct husk_vcpu *vcpu)
 {
 	switch (vcpu->exit.reason) {
 	case HUSK_REASON_WRMSR:
+		if (trace_husk_msr_enabled())
+			return husk_traced_msr(vcpu, husk_wrmsr_fast);
 		return husk_wrmsr_fast(vcpu);
 	case HUSK_REASON_EXTINT:
 		return HUSK_DISPATCH;
 	case HUSK_REASON_CPUID:
+		if (trace_husk_cpuid_enabled())
+			return husk_traced_cpuid(vcpu);
 		husk_cpuid(vcpu);
 		return HUSK_RETIRE;
 	case HUSK_REASON_RDMSR:
+		if (trace_husk_msr_enabled())
+			return husk_traced_msr(vcpu, husk_rdmsr_fast);
 		return husk_rdmsr_fast(vcpu);
 	case HUSK_REASON_PIO:
 		return husk_leaf_pio(vcpu);
 	case HUSK_REASON_HYPERCALL:
+		if (trace_husk_hypercall_enabled())
+			return husk_traced_hypercall(vcpu, husk_leaf_hypercall);
 		return husk_leaf_hypercall(vcpu);
 	case HUSK_REASON_HLT:
 		return husk_leaf_hlt(vcpu);

@@ -20,7 +20,7 @@
 #include "hostcpu.h"
 #include "irqchip/irqchip.h"
 #include "policy.h"
-#include "trace.h"
+#include "traced.h"
 #include "uapi/husk_netlink.h"
 #include "vendor.h"
 
@@ -450,8 +450,11 @@ static enum husk_verdict husk_complete_io(struct husk_vcpu *vcpu)
 	vcpu->io_pending = HUSK_IO_NONE;
 	if (unlikely(pending == HUSK_IO_EMULATE))
 		return husk_emulate_continue(vcpu);
-	if (pending == HUSK_IO_PIO_IN)
+	if (pending == HUSK_IO_PIO_IN) {
 		husk_pio_in(vcpu, vcpu->exit.pio.width, READ_ONCE(vcpu->run->pio.data));
+		if (trace_husk_pio_enabled())
+			husk_traced_pio(vcpu, HUSK_LEVEL_WORKER, vcpu->regs.gpr[0]);
+	}
 	return HUSK_RETIRE;
 }
 

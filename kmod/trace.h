@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * husk's tracepoints. Fields only ever get appended; userland/husk.1 documents
- * them for users of bpftool, perf and bpftrace.
+ * husk's tracepoints, made of the list in uapi/husk_trace.h, which says what
+ * they mean and that they are a stable interface.
  *
- * The key values are scalars in TP_PROTO, so that raw tracepoint programs need
- * no type information: on 6.12 and later BPF takes pointers given by a module's
+ * The values are scalars in TP_PROTO, so that raw tracepoint programs need no
+ * type information: on 6.12 and later BPF takes pointers given by a module's
  * tracepoint for maybe-NULL.
+ *
+ * A new one: its line and fields in the list, a line at the end of this file,
+ * and its lines in selftests/lab/trace.golden.
  */
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM husk
@@ -17,6 +20,7 @@
 
 #include "uapi/husk.h"
 #include "uapi/husk_netlink.h"
+#include "uapi/husk_trace.h"
 
 /* Names of enum values: exported for perf, and as { value, name } for printing */
 #define X(id, name, what) TRACE_DEFINE_ENUM(HUSK_REASON_##id);
@@ -33,139 +37,93 @@ TRACE_DEFINE_ENUM(HUSK_REASON_COUNT);
 TRACE_DEFINE_ENUM(HUSK_LEVEL_COUNT);
 TRACE_DEFINE_ENUM(HUSK_LIFE_COUNT);
 
+/* ---- how a field is shown: its format, and what is printed ---- */
+
+#define HUSK_FORMAT_DEC_u32		"%u"
+#define HUSK_FORMAT_DEC_u64		"%llu"
+#define HUSK_FORMAT_DEC_s64		"%lld"
+#define HUSK_FORMAT_HEX_u32		"0x%x"
+#define HUSK_FORMAT_HEX_u64		"0x%llx"
+#define HUSK_FORMAT_REASON_u32		"%s"
+#define HUSK_FORMAT_LEVEL_u32		"%s"
+#define HUSK_FORMAT_LIFE_u32		"%s"
+#define HUSK_FORMAT_TYPE_u32		"%s"
+#define HUSK_FORMAT_DELIVERY_u32	"%s"
+#define HUSK_FORMAT_DEST_u32		"%s"
+#define HUSK_FORMAT_FAULT_u32		"%s"
+#define HUSK_FORMAT_TIMER_u32		"%s"
+#define HUSK_FORMAT_WAIT_u32		"%s"
+#define HUSK_FORMAT_SPACE_u32		"%s"
+
 /* The last row is there for the comma before it. */
-#define HUSK_TRACE_REASON(id, name, what)	{ HUSK_REASON_##id, name },
-#define HUSK_TRACE_REASONS	HUSK_REASONS(HUSK_TRACE_REASON) { HUSK_REASON_COUNT, "?" }
-#define HUSK_TRACE_LEVEL(id, name, what)	{ HUSK_LEVEL_##id, name },
-#define HUSK_TRACE_LEVELS	HUSK_LEVELS(HUSK_TRACE_LEVEL) { HUSK_LEVEL_COUNT, "?" }
-#define HUSK_TRACE_LIFE(id, name, what)		{ HUSK_LIFE_##id, name },
-#define HUSK_TRACE_EVENTS	HUSK_EVENTS(HUSK_TRACE_LIFE) { HUSK_LIFE_COUNT, "?" }
-/* EVENTINJ types, APM2 15.20 */
-#define HUSK_TRACE_TYPES \
-	{ 0, "intr" }, { 2, "nmi" }, { 3, "exception" }, { 4, "soft" }
+#define HUSK_ROW_REASON(id, name, what)	{ HUSK_REASON_##id, name },
+#define HUSK_ROW_LEVEL(id, name, what)	{ HUSK_LEVEL_##id, name },
+#define HUSK_ROW_LIFE(id, name, what)	{ HUSK_LIFE_##id, name },
+#define HUSK_ROW(number, name, what)	{ number, name },
+#define HUSK_ROW_LAST			{ 1 << 30, "?" }
 
-/**
- * husk_entry - a vCPU is about to enter the guest
- * @vm: VM id
- * @vcpu: vCPU id
- * @rip: guest rip
- * @event: what is injected with the entry: vector | type << 8 | 1 << 31 if any
- */
-TRACE_EVENT(husk_entry,
-	TP_PROTO(u32 vm, u32 vcpu, u64 rip, u32 event),
-	TP_ARGS(vm, vcpu, rip, event),
-	TP_STRUCT__entry(
-		__field(u32, vm)
-		__field(u32, vcpu)
-		__field(u64, rip)
-		__field(u32, event)
-	),
-	TP_fast_assign(
-		__entry->vm = vm;
-		__entry->vcpu = vcpu;
-		__entry->rip = rip;
-		__entry->event = event;
-	),
-	TP_printk("vm=%u vcpu=%u rip=0x%llx event=0x%x",
-		  __entry->vm, __entry->vcpu, __entry->rip, __entry->event)
-);
+#define HUSK_SHOW_DEC(value)		value
+#define HUSK_SHOW_HEX(value)		value
+#define HUSK_SHOW_REASON(value)		__print_symbolic(value, HUSK_REASONS(HUSK_ROW_REASON) { HUSK_REASON_COUNT, "?" })
+#define HUSK_SHOW_LEVEL(value)		__print_symbolic(value, HUSK_LEVELS(HUSK_ROW_LEVEL) { HUSK_LEVEL_COUNT, "?" })
+#define HUSK_SHOW_LIFE(value)		__print_symbolic(value, HUSK_EVENTS(HUSK_ROW_LIFE) { HUSK_LIFE_COUNT, "?" })
+#define HUSK_SHOW_TYPE(value)		__print_symbolic(value, HUSK_TRACE_TYPES(HUSK_ROW) HUSK_ROW_LAST)
+#define HUSK_SHOW_DELIVERY(value)	__print_symbolic(value, HUSK_TRACE_DELIVERIES(HUSK_ROW) HUSK_ROW_LAST)
+#define HUSK_SHOW_DEST(value)		__print_symbolic(value, HUSK_TRACE_DESTS(HUSK_ROW) HUSK_ROW_LAST)
+#define HUSK_SHOW_FAULT(value)		__print_symbolic(value, HUSK_TRACE_FAULTS(HUSK_ROW) HUSK_ROW_LAST)
+#define HUSK_SHOW_TIMER(value)		__print_symbolic(value, HUSK_TRACE_TIMERS(HUSK_ROW) HUSK_ROW_LAST)
+#define HUSK_SHOW_WAIT(value)		__print_symbolic(value, HUSK_TRACE_WAITS(HUSK_ROW) HUSK_ROW_LAST)
+#define HUSK_SHOW_SPACE(value)		__print_symbolic(value, HUSK_TRACE_SPACES(HUSK_ROW) HUSK_ROW_LAST)
 
-/**
- * husk_exit - an exit was served
- * @vm: VM id
- * @vcpu: vCPU id
- * @reason: HUSK_REASON_x
- * @rip: guest rip of the exit
- * @info0: the hardware's first information word (SVM: EXITINFO1, VMX: exit qualification)
- * @info1: the second (SVM: EXITINFO2, VMX: guest physical address)
- * @level: HUSK_LEVEL_x that served it
- * @ns: nanoseconds from the exit to the end of its service; for HLT this
- *	includes the sleep
- */
-TRACE_EVENT(husk_exit,
-	TP_PROTO(u32 vm, u32 vcpu, u32 reason, u64 rip, u64 info0, u64 info1, u32 level, u64 ns),
-	TP_ARGS(vm, vcpu, reason, rip, info0, info1, level, ns),
-	TP_STRUCT__entry(
-		__field(u32, vm)
-		__field(u32, vcpu)
-		__field(u32, reason)
-		__field(u32, level)
-		__field(u64, rip)
-		__field(u64, info0)
-		__field(u64, info1)
-		__field(u64, ns)
-	),
-	TP_fast_assign(
-		__entry->vm = vm;
-		__entry->vcpu = vcpu;
-		__entry->reason = reason;
-		__entry->level = level;
-		__entry->rip = rip;
-		__entry->info0 = info0;
-		__entry->info1 = info1;
-		__entry->ns = ns;
-	),
-	TP_printk("vm=%u vcpu=%u reason=%s level=%s rip=0x%llx info0=0x%llx info1=0x%llx ns=%llu",
-		  __entry->vm, __entry->vcpu,
-		  __print_symbolic(__entry->reason, HUSK_TRACE_REASONS),
-		  __print_symbolic(__entry->level, HUSK_TRACE_LEVELS),
-		  __entry->rip, __entry->info0, __entry->info1, __entry->ns)
-);
+/* ---- the parts of TRACE_EVENT() that a field makes ---- */
 
-/**
- * husk_inject - an interrupt, NMI or exception is given to the guest
- * @vm: VM id
- * @vcpu: vCPU id
- * @type: 0 interrupt, 2 NMI, 3 exception, 4 software interrupt
- * @vector: 0..255
- * @error: error code, 0 if the event has none
- */
-TRACE_EVENT(husk_inject,
-	TP_PROTO(u32 vm, u32 vcpu, u32 type, u32 vector, u32 error),
-	TP_ARGS(vm, vcpu, type, vector, error),
-	TP_STRUCT__entry(
-		__field(u32, vm)
-		__field(u32, vcpu)
-		__field(u32, type)
-		__field(u32, vector)
-		__field(u32, error)
-	),
-	TP_fast_assign(
-		__entry->vm = vm;
-		__entry->vcpu = vcpu;
-		__entry->type = type;
-		__entry->vector = vector;
-		__entry->error = error;
-	),
-	TP_printk("vm=%u vcpu=%u type=%s vector=%u error=0x%x",
-		  __entry->vm, __entry->vcpu,
-		  __print_symbolic(__entry->type, HUSK_TRACE_TYPES),
-		  __entry->vector, __entry->error)
-);
+#define HUSK_PARAMETER(show, type, name, what)	, type name
+#define HUSK_ARGUMENT(show, type, name, what)	, name
+#define HUSK_FIELD(show, type, name, what)	__field(type, name)
+#define HUSK_ASSIGN(show, type, name, what)	__entry->name = name;
+#define HUSK_FORMAT(show, type, name, what)	" " #name "=" HUSK_FORMAT_##show##_##type
+#define HUSK_PRINT(show, type, name, what)	, HUSK_SHOW_##show(__entry->name)
 
-/**
- * husk_lifecycle - the same event as sent to the netlink group "lifecycle"
- * @vm: VM id
- * @kind: HUSK_LIFE_x
- * @detail: by kind
- */
-TRACE_EVENT(husk_lifecycle,
-	TP_PROTO(u32 vm, u32 kind, u64 detail),
-	TP_ARGS(vm, kind, detail),
-	TP_STRUCT__entry(
-		__field(u32, vm)
-		__field(u32, kind)
-		__field(u64, detail)
-	),
-	TP_fast_assign(
-		__entry->vm = vm;
-		__entry->kind = kind;
-		__entry->detail = detail;
-	),
-	TP_printk("vm=%u kind=%s detail=0x%llx", __entry->vm,
-		  __print_symbolic(__entry->kind, HUSK_TRACE_EVENTS),
-		  __entry->detail)
-);
+#define HUSK_TRACE_EVENT_AS(event, FIELDS, proto, args) \
+TRACE_EVENT(event, \
+	TP_PROTO(proto), \
+	TP_ARGS(args), \
+	TP_STRUCT__entry( \
+		__field(u32, vm) \
+		FIELDS(HUSK_FIELD) \
+	), \
+	TP_fast_assign( \
+		__entry->vm = vm; \
+		FIELDS(HUSK_ASSIGN) \
+	), \
+	TP_printk("vm=%u" FIELDS(HUSK_FORMAT), __entry->vm FIELDS(HUSK_PRINT)) \
+)
+
+/* The arguments are the fields */
+#define HUSK_TRACE_EVENT(event, FIELDS) \
+	HUSK_TRACE_EVENT_AS(event, FIELDS, PARAMS(u32 vm FIELDS(HUSK_PARAMETER)), PARAMS(vm FIELDS(HUSK_ARGUMENT)))
+
+/* ---- the tracepoints; named in full, so that they can be searched for ---- */
+
+/* Its arguments were there before the list: programs know their order. */
+HUSK_TRACE_EVENT_AS(husk_exit, HUSK_TRACE_EXIT,
+	PARAMS(u32 vm, u32 vcpu, u32 reason, u64 rip, u64 info0, u64 info1, u32 level, u64 ns),
+	PARAMS(vm, vcpu, reason, rip, info0, info1, level, ns));
+
+HUSK_TRACE_EVENT(husk_entry, HUSK_TRACE_ENTRY);
+HUSK_TRACE_EVENT(husk_inject, HUSK_TRACE_INJECT);
+HUSK_TRACE_EVENT(husk_lifecycle, HUSK_TRACE_LIFECYCLE);
+HUSK_TRACE_EVENT(husk_pio, HUSK_TRACE_PIO);
+HUSK_TRACE_EVENT(husk_mmio, HUSK_TRACE_MMIO);
+HUSK_TRACE_EVENT(husk_msr, HUSK_TRACE_MSR);
+HUSK_TRACE_EVENT(husk_cpuid, HUSK_TRACE_CPUID);
+HUSK_TRACE_EVENT(husk_hypercall, HUSK_TRACE_HYPERCALL);
+HUSK_TRACE_EVENT(husk_eoi, HUSK_TRACE_EOI);
+HUSK_TRACE_EVENT(husk_ipi, HUSK_TRACE_IPI);
+HUSK_TRACE_EVENT(husk_fault2, HUSK_TRACE_FAULT2);
+HUSK_TRACE_EVENT(husk_timer, HUSK_TRACE_TIMER);
+HUSK_TRACE_EVENT(husk_halt, HUSK_TRACE_HALT);
+HUSK_TRACE_EVENT(husk_doorbell, HUSK_TRACE_DOORBELL);
 
 #endif
 

@@ -13,6 +13,7 @@
 #include <linux/slab.h>
 
 #include "irqchip/irqchip.h"
+#include "trace.h"
 
 struct ioeventfd {
 	u64 addr;
@@ -63,27 +64,28 @@ static bool ioeventfd_fits(const struct ioeventfd *e, u64 addr, u8 width, u64 da
 
 /**
  * husk_ioeventfd_write - does a guest's write signal an eventfd?
- * @vm: the VM
+ * @vcpu: the writer; its thread is here
  * @space: ports or memory
  * @addr: first byte
  * @width: 1, 2, 4 or 8
  * @data: zero-extended
  *
- * Any context, no lock.
+ * Interrupts on or off, no lock.
  *
  * Return: true: that was all.
  */
-bool husk_ioeventfd_write(struct husk_vm *vm, enum husk_ioeventfd_space space, u64 addr, u8 width, u64 data)
+bool husk_ioeventfd_write(struct husk_vcpu *vcpu, enum husk_ioeventfd_space space, u64 addr, u8 width, u64 data)
 {
 	const struct husk_ioeventfd_set *set;
 	bool hit = false;
 	u32 place;
 
 	rcu_read_lock();
-	set = rcu_dereference(vm->ioeventfds[space]);
+	set = rcu_dereference(vcpu->vm->ioeventfds[space]);
 	place = set ? ioeventfd_place(set, addr, width, data) : 0;
 	if (place && ioeventfd_fits(&set->entry[place - 1], addr, width, data)) {
 		eventfd_signal(set->entry[place - 1].eventfd);
+		trace_husk_doorbell(vcpu->vm->id, vcpu->id, space, addr, width, data);
 		hit = true;
 	}
 	rcu_read_unlock();

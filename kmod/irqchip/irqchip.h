@@ -53,7 +53,7 @@ void husk_irqfd_acked(struct husk_vm *vm, enum husk_route_kind chip, u32 inputs)
 long husk_ioeventfd(struct husk_vm *vm, const struct husk_ioeventfd *arg);	/* HUSK_VM_IOEVENTFD */
 void husk_ioeventfd_fini(struct husk_vm *vm);
 /* F: a guest's write. true: it signalled an eventfd, and is done */
-bool husk_ioeventfd_write(struct husk_vm *vm, enum husk_ioeventfd_space space, u64 addr, u8 width, u64 data);
+bool husk_ioeventfd_write(struct husk_vcpu *vcpu, enum husk_ioeventfd_space space, u64 addr, u8 width, u64 data);
 
 /*
  * F: is the port one of the kernel's devices? 8259: 20h, 21h, A0h, A1h, 4D0h,

@@ -17,6 +17,7 @@
  * gets one EOI message too many. No system shares them so.
  */
 #include "irqchip/chips.h"
+#include "traced.h"
 #include "vendor.h"
 
 /* Registers that are constant in x2APIC mode and may be read from the page, too */
@@ -164,6 +165,8 @@ void husk_lapic_exit(struct husk_vcpu *vcpu)
 {
 	struct husk_lapic *l = vcpu->lapic;
 
+	if (vcpu->exit.apic.offset == 16 * LAPIC_EOI && trace_husk_eoi_enabled())
+		husk_traced_eoi(vcpu, vcpu->exit.apic.vector);
 	if (vcpu->exit.apic.offset == 16 * LAPIC_SELF_IPI)
 		husk_lapic_self_ipi(l, *lapic_page_reg(l, LAPIC_SELF_IPI));
 	else if (vcpu->exit.apic.offset == 16 * LAPIC_EOI && test_bit(vcpu->exit.apic.vector, l->tmr))

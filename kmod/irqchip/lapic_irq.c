@@ -13,6 +13,7 @@
 #include <linux/nospec.h>
 
 #include "irqchip/chips.h"
+#include "traced.h"
 
 /* ---- vectors ---- */
 
@@ -190,6 +191,8 @@ void husk_lapic_eoi(struct husk_lapic *l)
 		return;
 	__clear_bit(vector, l->isr);
 	husk_lapic_count_isr(l);
+	if (trace_husk_eoi_enabled())
+		husk_traced_eoi(l->vcpu, vector);
 	if (unlikely(test_bit(vector, l->tmr)))
 		husk_lapic_broadcast_eoi(l, vector);
 	husk_lapic_recheck(l);
@@ -397,6 +400,14 @@ bool husk_lapic_send(struct husk_vm *vm, struct husk_lapic *src, const struct la
 	return accepted;
 }
 
+/* HUSK_TRACE_DESTS; the three in the middle are the ICR's shorthands */
+enum { LAPIC_TO_PHYSICAL, LAPIC_TO_LOGICAL, LAPIC_TO_SELF, LAPIC_TO_ALL, LAPIC_TO_OTHERS, LAPIC_TO_SET };
+
+static noinline void lapic_trace_ipi(struct husk_lapic *l, const struct lapic_msg *msg, u32 to, u64 set)
+{
+	trace_husk_ipi(l->vcpu->vm->id, l->vcpu->id, msg->mode, msg->vector, to, msg->dest, set);
+}
+
 static void lapic_send_others(struct husk_lapic *src, const struct lapic_msg *msg)
 {
 	struct husk_vm *vm = src->vcpu->vm;
@@ -414,10 +425,13 @@ void husk_lapic_self_ipi(struct husk_lapic *l, u8 vector)
 {
 	struct lapic_msg msg = { .vector = vector };
 
-	if (unlikely(vector < 16))
+	if (unlikely(vector < 16)) {
 		husk_lapic_error(l, ESR_SEND_ILLEGAL, true);
-	else
-		husk_lapic_accept(l, &msg, true);
+		return;
+	}
+	if (trace_husk_ipi_enabled())
+		lapic_trace_ipi(l, &msg, LAPIC_TO_SELF, 0);
+	husk_lapic_accept(l, &msg, true);
 }
 
 /* From outside, not by another vCPU */
@@ -456,6 +470,9 @@ s64 husk_lapic_send_set(struct husk_vcpu *vcpu, u64 low, u64 high, u64 first, u6
 	if ((icr & ICR_NOT_IN_SET) || first >> 32 || (msg.mode != APIC_FIXED && msg.mode != APIC_NMI))
 		return -EINVAL;
 	for (w = 0; w < 2; w++) {
+		msg.dest = first + w * 64;
+		if (map[w] && trace_husk_ipi_enabled())
+			lapic_trace_ipi(vcpu->lapic, &msg, LAPIC_TO_SET, map[w]);
 		for (; map[w]; map[w] &= map[w] - 1) {
 			bit = apic_highest_bit(map[w] & -map[w]);
 			if (first + w * 64 + bit >= HUSK_MAX_VCPUS)
@@ -495,6 +512,8 @@ void husk_lapic_write_icr(struct husk_lapic *l, u32 low, u32 dest)
 		husk_lapic_error(l, ESR_SEND_ILLEGAL, true);
 		return;
 	}
+	if (trace_husk_ipi_enabled())
+		lapic_trace_ipi(l, &msg, low >> 18 & 3 ? LAPIC_TO_LOGICAL + (low >> 18 & 3) : msg.logical, 0);
 	switch (low >> 18 & 3) {
 	case 0:
 		husk_lapic_send(l->vcpu->vm, l, &msg);

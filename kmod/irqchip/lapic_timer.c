@@ -21,6 +21,7 @@
  */
 #include "irqchip/apic_timer.h"
 #include "irqchip/chips.h"
+#include "traced.h"
 
 static u32 lapic_timer_mode(const struct husk_lapic *l)
 {
@@ -75,7 +76,7 @@ static void lapic_timer_arm(struct husk_lapic *l, u64 now)
 		vcpu->deadline = 0;
 }
 
-static noinline void lapic_timer_expire(struct husk_lapic *l, u64 now)
+static __always_inline void lapic_timer_reload(struct husk_lapic *l, u64 now)
 {
 	struct husk_lapic_timer *t = &l->timer;
 
@@ -84,6 +85,22 @@ static noinline void lapic_timer_expire(struct husk_lapic *l, u64 now)
 	else
 		t->target = 0;
 	husk_lapic_deliver_lvt(l, LVT_TIMER, true);
+}
+
+static noinline void lapic_timer_expire_traced(struct husk_lapic *l, u64 now)
+{
+	/* the mode's two bits are HUSK_TRACE_TIMERS */
+	trace_husk_timer(l->vcpu->vm->id, l->vcpu->id, lapic_timer_mode(l) / LVT_TIMER_PERIODIC, l->lvt[LVT_TIMER] & 0xff,
+			 now - l->timer.target);
+	lapic_timer_reload(l, now);
+}
+
+static noinline void lapic_timer_expire(struct husk_lapic *l, u64 now)
+{
+	if (trace_husk_timer_enabled())
+		lapic_timer_expire_traced(l, now);
+	else
+		lapic_timer_reload(l, now);
 }
 
 /* Bring the timer to now; an expiry on the way is delivered, several periods count as one. */

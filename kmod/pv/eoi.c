@@ -15,6 +15,7 @@
 #include <asm/kvm_para.h>
 
 #include "irqchip/chips.h"
+#include "traced.h"
 
 bool husk_pv_check_eoi(struct husk_vcpu *vcpu, u32 index, u64 value)
 {
@@ -78,6 +79,8 @@ static void pv_eoi_taken(struct husk_lapic *l)
 	if (!__test_and_clear_bit(l->offered_vector, l->isr))
 		return;
 	husk_lapic_count_isr(l);
+	if (trace_husk_eoi_enabled())
+		husk_traced_eoi(l->vcpu, l->offered_vector);
 	husk_lapic_recheck(l);
 }
 
