@@ -44,7 +44,7 @@ def test_installed(root, prefix):
     verdict("install_list", listed ^ files(root))
     need = {f"{prefix}/{path}" for path in (
         "bin/husk", "libexec/husk/husk-vm", "include/husk/husk.h", "include/husk/husk_netlink.h", "include/husk/libhusk.h",
-        "include/husk/netlink.h", "lib/libhusk.a", "lib/pkgconfig/libhusk.pc", "share/man/man1/husk.1",
+        "include/husk/netlink.h", "lib/libhusk.a", "lib/pkgconfig/libhusk.pc", "share/man/man1/husk.1", "share/man/man7/husk-trace.7",
         "lib/udev/rules.d/60-husk.rules", "lib/sysusers.d/husk.conf")}
     verdict("install_complete", need - listed)
     verdict("install_filled_in", [f for f in listed if not f.endswith((".a", "/husk", "/husk-vm", "/huskd")) and
