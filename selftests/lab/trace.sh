@@ -7,14 +7,19 @@ BPF=/sys/fs/bpf
 load || { not_ok trace_load "$(dmesg | tail -n 1)"; exit 0; }
 
 like() { echo "$2" | tr '\n' ' ' | grep -qE -e "$3" && ok "$1" || not_ok "$1" "no '$3' in: $(echo "$2" | head -n 3)"; }
-fields() { sed -n 's/.*field:\([^;]*\);.*/\1/p' $EVENTS/"$1"/format | grep -v common_ | tr '\n' ','; }
-shape() { [ "$(fields "$1")" = "$2" ] && ok trace_fields_"$1" || not_ok trace_fields_"$1" "$(fields "$1")"; }
-
-shape husk_entry "u32 vm,u32 vcpu,u64 rip,u32 event,"
-shape husk_exit "u32 vm,u32 vcpu,u32 reason,u32 level,u64 rip,u64 info0,u64 info1,u64 ns,"
-shape husk_inject "u32 vm,u32 vcpu,u32 type,u32 vector,u32 error,"
-shape husk_lifecycle "u32 vm,u32 kind,u64 detail,"
-
+# The list in uapi/husk_trace.h, the kernel, and what was promised once
+layout() {
+	for _format in $EVENTS/*/format; do
+		sed -n "s/.*field:\(.*\) \([a-z0-9_]*\);.*offset:\([0-9]*\);.*size:\([0-9]*\);.*/$(basename "$(dirname "$_format")") \1 \2 \3 \4/p" \
+			"$_format" | grep -v ' common_'
+	done
+}
+same() { diff /tmp/want /tmp/have >/tmp/diff && ok "$1" || not_ok "$1" "$(grep -m 3 '^[<>]' /tmp/diff | tr '\n' ' ')"; }
+layout | sort >/tmp/have
+$T/trace_list layout | sort >/tmp/want
+same trace_list
+grep -v '^#' trace.golden | sort >/tmp/want
+same trace_golden
 refused trace_no_right $HOST "root" setuidgid user husk trace --duration 1
 refused trace_no_vm $NAME "no such VM" husk trace --vm nobody
 refused trace_bad_duration $USAGE "bad duration" husk trace --duration -1
@@ -47,6 +52,89 @@ husk trace --live --duration 1 --vm 1 >/tmp/live 2>&1
 like trace_live "$(grep -m 1 cpuid /tmp/live)" 'traced/0 +cpuid +fast +.*s +rip=000000000000fff0 info='
 husk trace --live --duration 1 --json >/tmp/live 2>&1
 like trace_live_json "$(head -n 1 /tmp/live)" '^.*"name": "traced", "vcpu": 0, "reason": "[a-z0-9]*", "level": "[a-z]*", "rip": 655'
+# the recipes of README.md
+expected() {
+	case $1 in
+	'perf record'*) ;;
+	'perf stat'*) echo '[1-9][0-9]* +husk:husk_exit' ;;
+	'perf script'*) echo 'husk:husk_exit: vm=1 vcpu=0 reason=pio level=worker .*ns=[1-9]' ;;
+	'perf trace'*) echo 'husk:husk_cpuid\(vm: 1' ;;
+	'trace-cmd '*) echo 'husk_pio: +vm=1 vcpu=0 port=0x80 width=1 write=1 level=worker' ;;
+	'bpftrace '*) echo '@ns\[1, 5\].*\[1M, 2M\) +[1-9]' ;;
+	'bpftool map'*) echo '"reason": 3.*"count": [1-9]' ;;
+	'bpftool '*) ;;
+	'husk trace'*) echo 'traced +cpuid +fast +[1-9]' ;;
+	*) echo 'a recipe that the test expects' ;;
+	esac
+}
+recipe() {
+	_tool=${1%% *}
+	_name=trace_recipe_$n$(echo "$_tool" | tr -dc a-z)
+	command -v "$_tool" >/dev/null || { skip "$_name" "no $_tool in this machine"; return; }
+	sh -c "$1" >/tmp/recipe 2>&1 </dev/null && like "$_name" "$(cat /tmp/recipe)" "$(expected "$1")" ||
+		not_ok "$_name" "status $?: $(tail -n 1 /tmp/recipe)"
+}
+mkdir -p /tmp/watch/build
+ln -s /lab/bpf /tmp/watch/build/bpf
+sed -n '/^<!-- watch:/,/^## /s/^    //p' /lab/README.md 2>/dev/null >/tmp/recipes
+[ -s /tmp/recipes ] || skip trace_recipes "no README.md in this machine"
+groups=$PWD n=0
+cd /tmp/watch || exit
+while read -r line <&3; do
+	n=$((n + 1))
+	recipe "$line"
+done 3</tmp/recipes
+cd "$groups" || exit
+rm -f $BPF/exits
+
 husk kill traced
+wait
+
+# what guests do, told once each, with the answer
+record() {
+	echo >/sys/kernel/tracing/trace
+	echo 1 >$EVENTS/enable
+	for _test; do $T/flat "$_test" >/tmp/flat 2>&1 || not_ok trace_record "$_test: $(tail -n 1 /tmp/flat)"; done
+	echo 0 >$EVENTS/enable
+	grep -v '^#' /sys/kernel/tracing/trace >/tmp/trace
+}
+# seen TEXT...: lines with one of them
+seen() { printf '%s\n' "$@" >/tmp/texts; grep -cF -f /tmp/texts /tmp/trace; }
+# shows EVENT[_WHAT] REGEX: there is such an event
+shows() {
+	grep -F "husk_${1%%_*}: " /tmp/trace >/tmp/events
+	grep -qE "$2" /tmp/events && ok trace_"$1" || not_ok trace_"$1" "no '$2' in $(wc -l </tmp/events): $(head -n 1 /tmp/events)"
+}
+equal() { [ "$2" = "$3" ] && [ "$2" != 0 ] && ok trace_"$1" || not_ok trace_"$1" "$2, not $3"; }
+
+record cpuid msr_known msr_unknown hypercall pio_widths
+shows cpuid 'vm=[0-9]+ vcpu=0 function=0x0 index=0x0 eax=0x[0-9a-f]+ ebx=0x(68747541|756e6547) '
+equal cpuid_once "$(seen husk_cpuid:)" "$(seen 'reason=cpuid ')"
+shows msr ' index=0x277 write=0 fault=0 data=0x407050600070106$'
+shows msr_refused ' index=0x12345 write=1 fault=1 data=0x1$'
+equal msr_once "$(seen husk_msr:)" "$(seen 'reason=rdmsr ' 'reason=wrmsr ')"
+shows hypercall ' number=57005 a0=0x0 .* result=-1000$'
+equal hypercall_once "$(seen husk_hypercall:)" "$(seen 'reason=hypercall ')"
+shows pio ' port=0xe0 width=4 write=1 level=worker data=0xa1b2c3d4$'
+shows pio_answer ' port=0xe0 width=4 write=0 level=worker data=0xa1b2c3d4$'
+# the last one, which ends the test, is no exit that was served
+equal pio_once "$(($(seen husk_pio:) - $(seen ' port=0xf4 ')))" "$(seen 'reason=pio ')"
+shows fault2 ' gpa=0x[0-9a-f]+ access=0x[0-9a-f]+ result=mapped$'
+equal fault2_once "$(seen husk_fault2:)" "$(seen 'reason=fault2 ' 'reason=mmio ')"
+
+record mmio_mov hlt_oneshot_xapic doorbells pv_hypercalls
+shows mmio ' gpa=0xd0000000 width=8 write=1 level=worker data=0x1122334455667788$'
+shows mmio_answer ' gpa=0xd0000000 width=8 write=0 level=worker data=0x1122334455667788$'
+shows mmio_chip ' gpa=0xfee000f0 width=4 write=1 level=kernel data=0x1ff$'
+shows fault2_device ' gpa=0xd0000000 .* result=noslot$'
+shows pio_chip ' port=0x21 width=1 write=1 level=fast data='
+shows timer ' mode=oneshot vector=64 late=[0-9]{1,10}$'
+shows halt ' state=hlt slept=[01] over=1 ns=[1-9]'
+shows eoi 'vm=[0-9]+ vcpu=0 vector=64$'
+shows ipi ' mode=fixed vector=[0-9]+ to=[a-z]+ dest='
+shows ipi_set ' mode=fixed vector=97 to=set dest=0x0 set=0x1$'
+shows doorbell ' space=port addr=0x2200 width=2 data=0x1$'
+shows doorbell_memory ' space=memory addr=0xd8000000 width='
+
 check trace_unload unload
 exit 0
