@@ -43,7 +43,8 @@ modules:
 	@if [ -d '$(KDIR)' ]; then \
 		mkdir -p '$(BUILD)/kbuild/native' && \
 		cp -rpu Kbuild kmod uapi '$(BUILD)/kbuild/native/' && \
-		$(MAKE) -C '$(KDIR)' M='$(abspath $(BUILD))/kbuild/native' modules; \
+		$(MAKE) -C '$(KDIR)' M='$(abspath $(BUILD))/kbuild/native' modules && \
+		sh kmod/btf.sh '$(KDIR)' '$(BUILD)/kbuild/native/husk.ko'; \
 	else \
 		echo 'no kernel headers in $(KDIR): building the userland only (modules for stock kernels: make modules-all)'; \
 	fi
