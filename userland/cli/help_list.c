@@ -2,7 +2,8 @@
 /*
  * husk help --list COMMAND: its options and operands, for the shells' completion,
  * taken from its --help, so that they are written once. A line each, in columns that
- * tabs separate: "option", its name, its argument if it takes one; "operand", its name.
+ * tabs separate: "option", its name, its argument if it takes one, after a = if it may
+ * be left out and is part of the same word; "operand", its name.
  */
 #include <stdbool.h>
 #include <stdio.h>
@@ -35,7 +36,7 @@ static void add_option(struct list *list, char *name, char *argument)
 	list->option[list->count++].argument = argument;
 }
 
-/* "  --name ARGUMENT  text", at that place, where the argument may have single spaces in it */
+/* "  --name ARGUMENT  text", at that place, where the argument may have single spaces in it; or "  --name[=ARGUMENT]" */
 static void parse_line(struct list *list, char *line)
 {
 	char *name = line + 2, *end, *argument;
@@ -48,6 +49,12 @@ static void parse_line(struct list *list, char *line)
 	argument = strchr(name, ' ');
 	if (argument)
 		*argument++ = 0;
+	end = strstr(name, "[=");
+	if (end) {
+		*end = 0;
+		argument = end + 1;
+		argument[strcspn(argument, "]")] = 0;
+	}
 	add_option(list, name, argument);
 }
 

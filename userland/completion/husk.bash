@@ -4,13 +4,14 @@
 # /usr/share/bash-completion/completions. HUSK_DEFINITIONS: another folder of definitions.
 
 # _husk_words ARGUMENT WORD: what begins with WORD, for an argument as husk's help calls it: VM, FILE, COMMAND,
-# DEFINED (a VM that has a definition), or words to choose from, as a|b|FILE
+# DEFINED (a VM that has a definition), REASON (of an exit), or words to choose from, as a|b|FILE
 _husk_words() {
 	local choice
 	case $1 in
 	VM | VM...) "$husk" ls --json 2>/dev/null | sed -n 's/.*"id": [0-9]*, "name": "\([^"]*\)".*/\1/p' ;;
 	DEFINED | DEFINED...) (cd "${HUSK_DEFINITIONS:-/etc/husk/vms}" 2>/dev/null && ls) | sed -n 's/\.conf$//p' ;;
 	COMMAND) "$husk" help --list 2>/dev/null | cut -f1 ;;
+	REASON*) "$husk" trace --help 2>/dev/null | sed -n '/^Reasons:/,$s/^  \([a-z0-9_]*\)  .*/\1/p' ;;
 	FILE*) compgen -f -- "$2" ;;
 	*'|'*)
 		for choice in ${1//|/ }; do
@@ -26,7 +27,7 @@ _husk_words() {
 
 # What is to be completed, as _husk_words has it; "option" for an option. COMP_WORDS has "=" as a word of its own.
 _husk_wanted() {
-	local -A takes=()
+	local -A takes=() may_take=()
 	local options=() operands=() kind name argument i place=0
 	local before=${COMP_WORDS[COMP_CWORD - 1]} first=${COMP_WORDS[COMP_CWORD - 2]}
 
@@ -34,14 +35,15 @@ _husk_wanted() {
 	while IFS=$'\t' read -r kind name argument; do
 		case $kind$argument in
 		option) options+=("$name") ;;
+		option=*) options+=("$name") may_take[$name]=${argument#=} ;;
 		option*) options+=("$name") takes[$name]=$argument ;;
 		operand) operands+=("$name") ;;
 		esac
 	done < <("$husk" help --list "${COMP_WORDS[1]}" 2>/dev/null)
 	if [ "$word" = = ]; then
-		echo "${takes[$before]-}"
+		echo "${takes[$before]-${may_take[$before]-}}"
 	elif [ "$before" = = ]; then
-		echo "${takes[$first]-}"
+		echo "${takes[$first]-${may_take[$first]-}}"
 	elif [ -n "${takes[$before]-}" ]; then
 		echo "${takes[$before]}"
 	elif [[ $word == -* ]]; then
