@@ -6,14 +6,15 @@
  *
  * The shells' completion reads each --help (help_list.c): "usage: husk NAME [--option
  * ARGUMENT] OPERAND", an empty line, and then, if there are such, lines of two spaces,
- * "--option ARGUMENT", two spaces and text. The word VM is completed with those that
- * run, an operand NAME with those that have a definition, FILE and COMMAND as they say,
- * a|b with these words.
+ * "--option ARGUMENT", or "--option[=ARGUMENT]", two spaces and text. The word VM is
+ * completed with those that run, an operand NAME with those that have a definition,
+ * FILE and COMMAND as they say, REASON with those of husk trace, a|b with these words.
  */
 #ifndef HUSK_CLI_H
 #define HUSK_CLI_H
 
 #include <stdbool.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #include "lib/status.h"
@@ -69,6 +70,7 @@ int help_list(char *name, int (*fn)(int argc, char **argv));
 
 /* Print s as a JSON string, quotes included, in ASCII without control characters. */
 void json_string(const char *s);
+void json_string_to(FILE *out, const char *s);
 /* Print what another wrote and format_is_object() has seen: the same in ASCII */
 void json_ascii(const char *json);
 

@@ -33,31 +33,36 @@ static size_t decode(const unsigned char *s, uint32_t *code)
 	return n;
 }
 
-static void put_escaped(uint32_t c)
+static void put_escaped(FILE *out, uint32_t c)
 {
 	if (c < 0x10000)
-		printf("\\u%04x", c);
+		fprintf(out, "\\u%04x", c);
 	else	/* RFC 8259, 7: as two surrogates */
-		printf("\\u%04x\\u%04x", 0xd7c0 + (c >> 10), 0xdc00 + (c & 0x3ff));
+		fprintf(out, "\\u%04x\\u%04x", 0xd7c0 + (c >> 10), 0xdc00 + (c & 0x3ff));
 }
 
 /* What is not printable ASCII is escaped: no byte of it reaches a terminal. */
-void json_string(const char *s)
+void json_string_to(FILE *out, const char *s)
 {
 	const unsigned char *at = (const unsigned char *)s;
 	uint32_t c;
 
-	putchar('"');
+	putc('"', out);
 	while (*at) {
 		at += decode(at, &c);
 		if (c == '"' || c == '\\')
-			printf("\\%c", (int)c);
+			fprintf(out, "\\%c", (int)c);
 		else if (c >= 0x20 && c < 0x7f)
-			putchar((int)c);
+			putc((int)c, out);
 		else
-			put_escaped(c);
+			put_escaped(out, c);
 	}
-	putchar('"');
+	putc('"', out);
+}
+
+void json_string(const char *s)
+{
+	json_string_to(stdout, s);
 }
 
 void json_ascii(const char *json)
@@ -70,6 +75,6 @@ void json_ascii(const char *json)
 		if (c < 0x7f)
 			putchar((int)c);
 		else
-			put_escaped(c);
+			put_escaped(stdout, c);
 	}
 }

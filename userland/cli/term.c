@@ -64,7 +64,7 @@ const char *term_colour_end(enum colour colour)
 	return colour != COLOUR_NONE && term_colours() ? "\033[0m" : "";
 }
 
-const char *term_ellipsis(void)
+bool term_utf8(void)
 {
 	/* the first of them that is set decides (setlocale(3)) */
 	static const char * const names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
@@ -73,9 +73,14 @@ const char *term_ellipsis(void)
 		const char *value = getenv(names[i]);
 
 		if (value && *value)
-			return strcasestr(value, "utf-8") || strcasestr(value, "utf8") ? "\u2026" : "~";
+			return strcasestr(value, "utf-8") || strcasestr(value, "utf8");
 	}
-	return "~";
+	return false;
+}
+
+const char *term_ellipsis(void)
+{
+	return term_utf8() ? "\u2026" : "~";
 }
 
 enum colour term_state_colour(uint32_t state)

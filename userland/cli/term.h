@@ -20,6 +20,9 @@ bool term_colours(void);
 const char *term_colour(enum colour colour);
 const char *term_colour_end(enum colour colour);
 
+/* Does the locale say that text is UTF-8? */
+bool term_utf8(void);
+
 /* What stands for text that was cut, one column wide */
 const char *term_ellipsis(void);
 
