@@ -152,6 +152,11 @@ def test_bash(commands):
         expect("bash_definitions", complete(fake, "start", "", path=folder), ["old", "web"])
         expect("bash_files", complete(fake, "run", "--disk", "d", path=folder), ["disk.raw"])
         expect("bash_files_space", complete(fake, "run", "--kernel", "a", path=folder), ["a file"])
+        expect("bash_optional_argument", complete(fake, "trace", "--flame", "=", "c"), ["count"])
+        expect("bash_optional_argument_empty", complete(fake, "trace", "--flame", "="), ["ns", "count"])
+        expect("bash_optional_argument_no_word", complete(fake, "trace", "--flame", "n"), [])
+        expect("bash_reasons", complete(fake, "trace", "--reason", "rd"), ["rdmsr", "rdpmc", "rdtsc"])
+        expect("bash_levels", complete(fake, "trace", "--level", ""), ["fast", "kernel", "worker"])
         expect("bash_choice_or_file", complete(fake, "run", "--firmware", "o", path=folder), ["ovmf", "old.conf"])
         # what a command does not know, or no husk at all, is no error
         expect("bash_unknown", complete(fake, "nosuch", ""), [])

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Counts and times the exits of husk's VMs by VM, reason and level.
+ * Counts and times the exits of husk's VMs by VM, reason and level. Its configuration,
+ * which "husk trace" sets, filters them and says what else may become of them.
  *
  *	bpftool prog load exits.bpf.o /sys/fs/bpf/exits autoattach
  *	bpftool map dump name exits
@@ -34,13 +35,21 @@ struct {
 	__type(value, struct exits_lost);
 } exits_lost SEC(".maps");
 
-/* One page unless "husk trace --live" makes it larger. */
+/* One page, and one entry, unless "husk trace" makes them larger for the mode that needs them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096);
 } exits_live SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct exits_rip_key);
+	__type(value, struct exits_rip_value);
+} exits_rips SEC(".maps");
+
 static const struct exits_value exits_zero;
+static const struct exits_rip_value exits_rip_zero;
 
 static __always_inline __u32 log2_slot(__u64 ns)
 {
@@ -63,20 +72,29 @@ static __always_inline struct exits_lost *lost(void)
 	return bpf_map_lookup_elem(&exits_lost, &zero);
 }
 
-static __always_inline void count(const struct exits_key *key, __u64 ns)
+static __always_inline void lost_entry(void)
 {
-	struct exits_value *value = bpf_map_lookup_elem(&exits, key);
-	struct exits_lost *miss;
+	struct exits_lost *miss = lost();
+
+	if (miss)
+		miss->no_entry++;
+}
+
+static __always_inline void count(const __u64 *args)
+{
+	const struct exits_key key = {
+		.vm = args[ARG_VM], .reason = args[ARG_REASON], .level = args[ARG_LEVEL],
+	};
+	struct exits_value *value = bpf_map_lookup_elem(&exits, &key);
+	__u64 ns = args[ARG_NS];
 	__u32 slot;
 
 	if (!value) {
-		bpf_map_update_elem(&exits, key, &exits_zero, BPF_NOEXIST);
-		value = bpf_map_lookup_elem(&exits, key);
+		bpf_map_update_elem(&exits, &key, &exits_zero, BPF_NOEXIST);
+		value = bpf_map_lookup_elem(&exits, &key);
 	}
 	if (!value) {
-		miss = lost();
-		if (miss)
-			miss->no_entry++;
+		lost_entry();
 		return;
 	}
 	value->count++;
@@ -86,6 +104,27 @@ static __always_inline void count(const struct exits_key *key, __u64 ns)
 	slot = log2_slot(ns);
 	if (slot < EXITS_SLOTS)	/* for the verifier */
 		value->slots[slot]++;
+}
+
+/* The key has the vCPU: its exits come one after another, and no two CPUs add to one value. */
+static __always_inline void count_rip(const __u64 *args)
+{
+	const struct exits_rip_key key = {
+		.vm = args[ARG_VM], .vcpu = args[ARG_VCPU], .reason = args[ARG_REASON], .level = args[ARG_LEVEL],
+		.rip = args[ARG_RIP],
+	};
+	struct exits_rip_value *value = bpf_map_lookup_elem(&exits_rips, &key);
+
+	if (!value) {
+		bpf_map_update_elem(&exits_rips, &key, &exits_rip_zero, BPF_NOEXIST);
+		value = bpf_map_lookup_elem(&exits_rips, &key);
+	}
+	if (!value) {
+		lost_entry();
+		return;
+	}
+	value->count++;
+	value->total_ns += args[ARG_NS];
 }
 
 static __always_inline void record(const __u64 *args)
@@ -111,20 +150,37 @@ static __always_inline void record(const __u64 *args)
 	bpf_ringbuf_submit(r, 0);
 }
 
+static __always_inline int in_mask(__u64 mask, __u64 bit)
+{
+	return !mask || (bit < 64 && (mask >> bit & 1));
+}
+
+static __always_inline int wanted(const __u64 *args)
+{
+	__u64 rip = args[ARG_RIP];
+
+	if (config.vm && (__u32)args[ARG_VM] != config.vm)
+		return 0;
+	if (config.one_vcpu && (__u32)args[ARG_VCPU] != config.vcpu)
+		return 0;
+	if (!in_mask(config.reasons, (__u32)args[ARG_REASON]) || !in_mask(config.levels, (__u32)args[ARG_LEVEL]))
+		return 0;
+	if (config.rip_end && (rip < config.rip_from || rip >= config.rip_end))
+		return 0;
+	return !config.slower_ns || args[ARG_NS] > config.slower_ns;
+}
+
 SEC("raw_tp/husk_exit")
 int exits_count(struct bpf_raw_tracepoint_args *ctx)
 {
-	struct exits_key key = {
-		.vm = ctx->args[ARG_VM],
-		.reason = ctx->args[ARG_REASON],
-		.level = ctx->args[ARG_LEVEL],
-	};
-
-	if (config.vm && key.vm != config.vm)
+	if (!wanted(ctx->args))
 		return 0;
-	count(&key, ctx->args[ARG_NS]);
-	if (config.live)
+	if (config.mode == EXITS_LIVE)
 		record(ctx->args);
+	else if (config.mode == EXITS_RIPS)
+		count_rip(ctx->args);
+	else
+		count(ctx->args);
 	return 0;
 }
 

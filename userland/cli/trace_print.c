@@ -10,79 +10,9 @@
 #include "trace.h"
 #include "vm.h"
 
-/* ---- names ---- */
-
-struct trace_names {
-	struct husk_nl *nl;
-	size_t count;
-	struct {
-		uint32_t id;
-		char name[HUSK_NAME_LEN];
-	} *vm;
-};
-
-/* NULL: never asked for. "": not to be found */
-static const char *find_name(const struct trace_names *names, uint32_t id)
-{
-	for (size_t i = 0; i < names->count; i++)
-		if (names->vm[i].id == id)
-			return names->vm[i].name;
-	return NULL;
-}
-
-static void add_name(struct trace_names *names, uint32_t id, const char *name)
-{
-	if (find_name(names, id))
-		return;
-	names->vm = reallocarray(names->vm, names->count + 1, sizeof(*names->vm));
-	if (!names->vm)
-		die(HUSK_STATUS_FAIL, "out of memory");
-	names->vm[names->count].id = id;
-	strcpy(names->vm[names->count++].name, name);
-}
-
-void trace_names_update(struct trace_names *names)
-{
-	size_t count;
-	struct husk_nl_vm *vm = vm_list(names->nl, &count);
-
-	for (size_t i = 0; i < count; i++)
-		add_name(names, vm[i].id, vm[i].name);
-	free(vm);
-}
-
-/* What to call a VM; its id if it was gone before anyone asked for its name */
-static const char *label(const struct trace_names *names, uint32_t id, struct text *t)
-{
-	const char *name = find_name(names, id);
-
-	if (name && *name)
-		return name;
-	snprintf(t->s, sizeof(t->s), "id %" PRIu32, id);
-	return t->s;
-}
-
-struct trace_names *trace_names_open(struct husk_nl *nl)
-{
-	struct trace_names *names = calloc(1, sizeof(*names));
-
-	if (!names)
-		die(HUSK_STATUS_FAIL, "out of memory");
-	names->nl = nl;
-	trace_names_update(names);
-	return names;
-}
-
-void trace_names_close(struct trace_names *names)
-{
-	free(names->vm);
-	free(names);
-}
-
 /* ---- summary ---- */
 
-/* The upper bound of the slot that the share of all exits (in percent) ends in */
-static uint64_t percentile(const struct exits_value *v, unsigned int percent)
+uint64_t trace_percentile(const struct exits_value *v, unsigned int percent)
 {
 	uint64_t left = v->count / 100 * percent + v->count % 100 * percent / 100, bound;
 
@@ -105,9 +35,15 @@ static int by_time(const void *a, const void *b)
 	return x->value.count < y->value.count ? 1 : -1;
 }
 
-static void print_rows(const struct trace_row *rows, size_t count, const struct trace_names *names)
+void trace_sort_rows(struct trace_row *rows, size_t count)
 {
-	struct text vm, total, average, p50, p99, max;
+	qsort(rows, count, sizeof(*rows), by_time);
+}
+
+static void print_rows(const struct trace_row *rows, size_t count, struct trace_names *names)
+{
+	struct trace_label vm;
+	struct text total, average, p50, p99, max;
 
 	printf("%-16s  %-11s  %-6s  %10s  %8s  %8s  %8s  %8s  %8s\n",
 	       "VM", "REASON", "LEVEL", "COUNT", "TOTAL", "AVG", "P50", "P99", "MAX");
@@ -115,27 +51,26 @@ static void print_rows(const struct trace_row *rows, size_t count, const struct 
 		const struct exits_value *v = &rows[i].value;
 
 		printf("%-16s  %-11s  %-6s  %10llu  %8s  %8s  %8s  %8s  %8s\n",
-		       label(names, rows[i].key.vm, &vm), husk_reason_name(rows[i].key.reason),
+		       trace_label(names, rows[i].key.vm, &vm), husk_reason_name(rows[i].key.reason),
 		       husk_level_name(rows[i].key.level), v->count, format_ns(&total, v->total_ns),
 		       format_ns(&average, v->count ? v->total_ns / v->count : 0),
-		       format_ns(&p50, percentile(v, 50)), format_ns(&p99, percentile(v, 99)),
+		       format_ns(&p50, trace_percentile(v, 50)), format_ns(&p99, trace_percentile(v, 99)),
 		       format_ns(&max, v->max_ns));
 	}
 }
 
-static void print_rows_json(const struct trace_row *rows, size_t count, const struct trace_names *names)
+static void print_rows_json(const struct trace_row *rows, size_t count, struct trace_names *names)
 {
 	for (size_t i = 0; i < count; i++) {
 		const struct exits_value *v = &rows[i].value;
-		const char *name = find_name(names, rows[i].key.vm);
 		int slots = EXITS_SLOTS;
 
 		printf("%s\n  {\"vm\": %u, \"name\": ", i ? "," : "", rows[i].key.vm);
-		json_string(name ? name : "");
+		json_string(trace_name(names, rows[i].key.vm));
 		printf(", \"reason\": \"%s\", \"level\": \"%s\", \"count\": %llu, \"total_ns\": %llu"
 		       ", \"max_ns\": %llu, \"p50_ns\": %" PRIu64 ", \"p99_ns\": %" PRIu64 ", \"log2_ns\": [",
 		       husk_reason_name(rows[i].key.reason), husk_level_name(rows[i].key.level),
-		       v->count, v->total_ns, v->max_ns, percentile(v, 50), percentile(v, 99));
+		       v->count, v->total_ns, v->max_ns, trace_percentile(v, 50), trace_percentile(v, 99));
 		while (slots > 1 && !v->slots[slots - 1])
 			slots--;
 		for (int s = 0; s < slots; s++)
@@ -144,49 +79,76 @@ static void print_rows_json(const struct trace_row *rows, size_t count, const st
 	}
 }
 
-void trace_print_summary(struct trace_row *rows, size_t count, uint64_t lost, uint64_t ns,
-			 const struct trace_names *names, bool json)
+void trace_complain(size_t count, uint64_t lost)
 {
-	qsort(rows, count, sizeof(*rows), by_time);
-	if (json) {
+	if (!count)
+		complain("no VM had such an exit");
+	if (lost)
+		complain("%" PRIu64 " exits are not in what is printed: too many different ones (--vm and others choose)", lost);
+}
+
+void trace_print_summary(struct trace_row *rows, size_t count, uint64_t lost, uint64_t ns, const struct trace_view *view)
+{
+	trace_sort_rows(rows, count);
+	if (view->json) {
 		printf("{\"duration_ns\": %" PRIu64 ", \"lost\": %" PRIu64 ", \"exits\": [", ns, lost);
-		print_rows_json(rows, count, names);
+		print_rows_json(rows, count, view->names);
 		printf(count ? "\n]}\n" : "]}\n");
 		return;
 	}
-	print_rows(rows, count, names);
-	if (!count)
-		complain("no VM had an exit");
-	if (lost)
-		complain("%" PRIu64 " exits are not in the table: too many VMs (choose one with --vm)", lost);
+	print_rows(rows, count, view->names);
+	trace_complain(count, lost);
 }
 
 /* ---- live ---- */
 
-static void print_record_json(const struct exits_record *r, const char *name)
+static void print_record_json(const struct exits_record *r, const struct trace_view *view)
 {
+	const char *symbol = trace_symbol(view->symbols, r->rip);
+
 	printf("{\"time_ns\": %llu, \"vm\": %u, \"name\": ", r->time_ns, r->vm);
-	json_string(name);
+	json_string(trace_name(view->names, r->vm));
 	printf(", \"vcpu\": %u, \"reason\": \"%s\", \"level\": \"%s\", \"rip\": %llu, \"info0\": %llu"
-	       ", \"info1\": %llu, \"ns\": %llu}\n",
+	       ", \"info1\": %llu, \"ns\": %llu",
 	       r->vcpu, husk_reason_name(r->reason), husk_level_name(r->level),
 	       r->rip, r->info0, r->info1, r->ns);
+	trace_decode_json(stdout, r, view->vendor);
+	if (symbol) {
+		printf(", \"symbol\": ");
+		json_string(symbol);
+	}
+	puts("}");
 }
 
-void trace_print_record(const struct exits_record *r, uint64_t since_ns, struct trace_names *names, bool json)
+static void print_time(uint64_t since_ns)
 {
-	struct text t, vm;
+	printf("%5" PRIu64 ".%06" PRIu64 "  ", since_ns / 1000000000, since_ns / 1000 % 1000000);
+}
 
-	if (!find_name(names, r->vm)) {
-		trace_names_update(names);
-		add_name(names, r->vm, "");
-	}
-	if (json) {
-		print_record_json(r, find_name(names, r->vm));
+void trace_print_record(const struct exits_record *r, uint64_t since_ns, const struct trace_view *view)
+{
+	const char *symbol = trace_symbol(view->symbols, r->rip);
+	struct trace_label vm;
+	struct text t;
+
+	if (view->json) {
+		print_record_json(r, view);
 		return;
 	}
-	printf("%5" PRIu64 ".%06" PRIu64 "  ", since_ns / 1000000000, since_ns / 1000 % 1000000);
-	printf("%s/%u", label(names, r->vm, &vm), r->vcpu);
-	printf("  %-11s %-6s %8s  rip=%016llx info=%llx,%llx\n", husk_reason_name(r->reason),
-	       husk_level_name(r->level), format_ns(&t, r->ns), r->rip, r->info0, r->info1);
+	print_time(since_ns);
+	printf("%s/%u", trace_label(view->names, r->vm, &vm), r->vcpu);
+	printf("  %-11s %-6s %8s  rip=%016llx%s%s", husk_reason_name(r->reason),
+	       husk_level_name(r->level), format_ns(&t, r->ns), r->rip, symbol ? " " : "", symbol ? symbol : "");
+	trace_decode_text(stdout, r, view->vendor);
+	putchar('\n');
+}
+
+void trace_print_lost(uint64_t lost, uint64_t since_ns, const struct trace_view *view)
+{
+	if (view->json) {
+		printf("{\"lost\": %" PRIu64 "}\n", lost);
+		return;
+	}
+	print_time(since_ns);
+	printf("LOST %" PRIu64 " exits: they came faster than they could be printed\n", lost);
 }
