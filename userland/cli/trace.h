@@ -94,7 +94,8 @@ struct trace_view {
 };
 
 /* trace_print.c. The rows get sorted. @lost: exits that found no room in the table */
-void trace_print_summary(struct trace_row *rows, size_t count, uint64_t lost, uint64_t ns, const struct trace_view *view);
+void trace_print_summary(struct trace_row *rows, size_t count, uint64_t lost, uint64_t ns,
+			 const struct trace_view *view);
 void trace_print_record(const struct exits_record *r, uint64_t since_ns, const struct trace_view *view);
 void trace_print_lost(uint64_t lost, uint64_t since_ns, const struct trace_view *view);
 /* Say that there were no exits, or that some were lost. */

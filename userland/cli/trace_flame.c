@@ -51,7 +51,8 @@ static size_t merge(struct stack *stack, size_t count)
 	return n;
 }
 
-static void print_json(const struct stack *stack, size_t count, uint64_t lost, uint64_t ns, const struct trace_view *view)
+static void print_json(const struct stack *stack, size_t count, uint64_t lost, uint64_t ns,
+		       const struct trace_view *view)
 {
 	printf("{\"duration_ns\": %" PRIu64 ", \"lost\": %" PRIu64 ", \"stacks\": [", ns, lost);
 	for (size_t i = 0; i < count; i++) {

@@ -87,7 +87,8 @@ void trace_complain(size_t count, uint64_t lost)
 		complain("%" PRIu64 " exits are not in what is printed: too many different ones (--vm and others choose)", lost);
 }
 
-void trace_print_summary(struct trace_row *rows, size_t count, uint64_t lost, uint64_t ns, const struct trace_view *view)
+void trace_print_summary(struct trace_row *rows, size_t count, uint64_t lost, uint64_t ns,
+			 const struct trace_view *view)
 {
 	trace_sort_rows(rows, count);
 	if (view->json) {
