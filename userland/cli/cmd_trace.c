@@ -290,8 +290,9 @@ static void show_progress(struct trace *t, bool end)
 	if (!isatty(STDERR_FILENO) || (!end && now - t->shown_ns < 1000000000))
 		return;
 	t->shown_ns = now;
-	fprintf(stderr, "\r%" PRIu64 " exits written, %" PRIu64 " lost%s", trace_chrome_count(t->chrome), t->lost,
-		end ? "\n" : "; Ctrl-C ends it");
+	/* the last one is over all of the one before */
+	fprintf(stderr, "\r%" PRIu64 " exits written, %" PRIu64 " lost%-16s%s", trace_chrome_count(t->chrome), t->lost,
+		end ? "" : "; Ctrl-C ends it", end ? "\n" : "");
 }
 
 static void chrome(struct trace *t)
