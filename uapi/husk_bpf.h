@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
  * What BPF programs that decide exits see and answer. For the kernel module, and for
- * the programs, which include linux/types.h or vmlinux.h first.
+ * the programs, which may include a vmlinux.h before it.
  *
  * The tracepoint husk_policy is writable: a program of section
  * "raw_tp.w/husk_policy" gets the record of each exit for one of the reasons below
@@ -10,6 +10,10 @@
  */
 #ifndef _UAPI_HUSK_BPF_H
 #define _UAPI_HUSK_BPF_H
+
+#ifndef __VMLINUX_H__
+#include <linux/types.h>
+#endif
 
 /*
  * Exits that programs are asked about: the reason, and what of the record tells
