@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * hold NAME [stubborn|fast]: a VM for tests of control and tracing. Its guest runs
+ * hold NAME [stubborn|fast|device]: a VM for tests of control and tracing. Its guest runs
  * CPUID and an OUT to port 80h for ever, about a thousand times a second, a fast one
  * as often as it can. Ends when asked to stop, killed or crashed; a stubborn one
- * keeps the VM's fds instead. Of a button and a reset it says a line.
+ * keeps the VM's fds instead. Of a button and a reset it says a line. One with a device
+ * drives those of policy_device.bpf.c and policy_service.bpf.c.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -24,6 +25,23 @@ static const unsigned char guest[] = {
 	0xe6, 0x80,	/* out 80h, al */
 	0xeb, 0xfa,	/* jmp again */
 };
+
+/* At the bottom of the BIOS, for a vCPU that comes from the reset vector */
+static const unsigned char to_driver[] = { 0xe9, 0x0d, 0x00 };
+static unsigned char driver[] = {
+	0xba, 0xa0, 0x02,	/* mov dx, 2a0h */
+	0xb0, 0x01, 0xee,	/* mov al, 1; out dx, al: the register that counts */
+	0x42, 0xec,		/* inc dx; in al, dx */
+	0xe6, 0x80,		/* out 80h, al */
+	0x4a, 0xb0, 0x07, 0xee,	/* dec dx; mov al, 7; out dx, al: the doorbell */
+	0x42, 0xb0, 0x2a, 0xee,	/* inc dx; mov al, 2ah; out dx, al */
+	0x66, 0xb8, 0x01, 0x00, 0x55, 0x48,	/* mov eax, 48550001h */
+	0x66, 0x31, 0xdb,	/* xor ebx, ebx */
+	0x0f, 0x01, 0xc1,	/* vmcall */
+	0xe6, 0x81,		/* out 81h, al */
+	0xeb, 0xde,		/* again */
+};
+#define DRIVER_VMCALL	29	/* its last byte; d9h is vmmcall's */
 
 static int fail(const char *what)
 {
@@ -72,6 +90,13 @@ int main(int argc, char **argv)
 	if (vm < 0 || ram == MAP_FAILED)
 		return fail("no VM");
 	memcpy(ram + 0xfff0, guest, sizeof(guest));
+	if (argc > 2 && !strcmp(argv[2], "device")) {
+		__builtin_cpu_init();
+		if (__builtin_cpu_is("amd"))
+			driver[DRIVER_VMCALL] = 0xd9;
+		memcpy(ram, driver, sizeof(driver));
+		memcpy(ram + 0xfff0, to_driver, sizeof(to_driver));
+	}
 	memory.hva = (uintptr_t)ram;
 	if (ioctl(vm, HUSK_VM_SET_MEMORY, &memory))
 		return fail("no memory");
