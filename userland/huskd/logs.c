@@ -99,8 +99,10 @@ void logs_keep(const char *name, const char *what)
 	struct tm tm;
 
 	husk_definition_path(path, HUSK_RUN_LOGS, name, ".log");
-	if (access(path, F_OK) < 0)
-		return;		/* kept already, by an earlier huskd */
+	if (access(path, F_OK) < 0) {
+		forget(name, ".console");	/* kept already, by an earlier huskd, which may not have come further */
+		return;
+	}
 	if (localtime_r(&now, &tm))
 		strftime(date, sizeof(date), "%Y-%m-%d %H:%M:%S", &tm);
 	snprintf(head, sizeof(head), "%s %s: %s\n", date, name, what);
