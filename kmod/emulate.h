@@ -181,7 +181,7 @@ struct husk_emul {
  * @mem_read: by guest physical address; 0, 1: not memory (a device may serve it)
  * @mem_write: likewise
  * @mem_cmpxchg: likewise, or -EAGAIN; naturally aligned
- * @dev_io: 0 served, 1 the worker must
+ * @dev_io: 0 served, 1 the worker must, -EAGAIN the instruction ends here and is not retired
  * @segments: make es, ds, fs, gs valid in sys (cs and ss always are)
  */
 struct husk_emul_ops {

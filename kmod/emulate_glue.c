@@ -11,6 +11,7 @@
 #include "emulate.h"
 #include "exits.h"
 #include "irqchip/irqchip.h"
+#include "policy.h"
 #include "state_check.h"
 #include "traced.h"
 #include "vendor.h"
@@ -66,10 +67,9 @@ static bool glue_traced(void)
 	return trace_husk_pio_enabled() || trace_husk_mmio_enabled();
 }
 
-static int glue_dev_io(void *ctx, u64 addr, u8 width, bool write, bool port, u64 *data)
+static __always_inline int glue_device(struct husk_vcpu *vcpu, u64 addr, u8 width, bool write, bool port, u64 *data)
 {
 	enum husk_ioeventfd_space space = port ? HUSK_IOEVENTFD_PORTS : HUSK_IOEVENTFD_MEMORY;
-	struct husk_vcpu *vcpu = ctx;
 
 	if (!(port ? glue_chip_port(vcpu, addr, width, write, data) : husk_irqchip_mmio(vcpu, addr, width, write, data)) &&
 	    !(write && rcu_access_pointer(vcpu->vm->ioeventfds[space]) &&
@@ -78,6 +78,34 @@ static int glue_dev_io(void *ctx, u64 addr, u8 width, bool write, bool port, u64
 	if (glue_traced())
 		husk_traced_io(vcpu, port, addr, width, write, HUSK_LEVEL_KERNEL, *data);
 	return 0;
+}
+
+/* Programs have a word in it. As glue_dev_io() */
+static noinline int glue_asked(struct husk_vcpu *vcpu, struct husk_policy_io *io)
+{
+	switch (husk_policy_io(vcpu, io)) {
+	case HUSK_DISPATCH:
+		return glue_device(vcpu, io->addr, io->width, io->write, io->port, &io->data);
+	case HUSK_RETIRE:
+		return 0;
+	case HUSK_TO_USER:
+		return 1;
+	default:
+		return -EAGAIN;
+	}
+}
+
+static int glue_dev_io(void *ctx, u64 addr, u8 width, bool write, bool port, u64 *data)
+{
+	struct husk_policy_io io;
+	int ret;
+
+	if (!trace_husk_policy_enabled())
+		return glue_device(ctx, addr, width, write, port, data);
+	io = (struct husk_policy_io) { .addr = addr, .data = *data, .width = width, .write = write, .port = port };
+	ret = glue_asked(ctx, &io);
+	*data = io.data;
+	return ret;
 }
 
 static void glue_segments(void *ctx)

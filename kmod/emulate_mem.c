@@ -196,7 +196,11 @@ static enum husk_emul_status emul_access(struct emul *m, struct husk_emul_access
 		return HUSK_EMUL_RETRY;
 	if (ret < 0)
 		return HUSK_EMUL_UNHANDLED;
-	if (ret && m->ops->dev_io(m->ctx, a->addr, a->width, a->write, a->port, &a->data)) {
+	if (ret)
+		ret = m->ops->dev_io(m->ctx, a->addr, a->width, a->write, a->port, &a->data);
+	if (ret) {
+		if (ret < 0)
+			return HUSK_EMUL_RETRY;
 		m->e->need = *a;
 		return HUSK_EMUL_NEED;
 	}

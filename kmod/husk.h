@@ -55,6 +55,7 @@ enum husk_verdict {
 	HUSK_DISPATCH,		/* leaf only: not mine, hand to the common table */
 	HUSK_TO_USER,		/* vcpu->run is filled in; return to the worker */
 	HUSK_DEAD,		/* the VM can't go on; vcpu->run says why */
+	HUSK_ASK,		/* fast loop only: husk_policy_serve() */
 };
 
 /* vcpu->requests: one word that the fast loop tests once. Atomic bit operations. */
@@ -244,7 +245,7 @@ struct husk_vcpu {
 #define HUSK_LEAVING_GUARDED	BIT(0)	/* see husk_vcpu_guard() */
 #define HUSK_LEAVING_CHARGED	BIT(1)	/* its time is clocked: husk_limit_stop() */
 
-enum { HUSK_IO_NONE, HUSK_IO_PIO_IN, HUSK_IO_RETIRE, HUSK_IO_EMULATE };
+enum { HUSK_IO_NONE, HUSK_IO_PIO_IN, HUSK_IO_RETIRE, HUSK_IO_EMULATE, HUSK_IO_POLICY };
 
 /**
  * struct husk_limit - how much a VM may use, and what it tells of that by itself
@@ -278,6 +279,16 @@ struct husk_limit {
 	u64 at;
 	u64 told;
 	struct delayed_work stats_work;
+};
+
+/**
+ * struct husk_policy_set - programs that decide exits, see policy_list.c
+ * @list: NULL: none
+ * @reasons: bits of all reasons that they are to be asked about. READ_ONCE/WRITE_ONCE
+ */
+struct husk_policy_set {
+	struct husk_policies __rcu *list;
+	u64 reasons;
 };
 
 /*
@@ -316,6 +327,7 @@ struct husk_vm {
 	u64 asked;			/* of the last stop request: HUSK_STOP_x << 32 | timeout in ms */
 	struct husk_limit limit;
 	struct {
+		struct husk_policy_set set;
 		struct work_struct work;	/* pauses or kills it, with a reference of its own */
 		bool kill;			/* READ_ONCE/WRITE_ONCE; never cleared */
 	} policy;

@@ -25,7 +25,7 @@ static enum husk_verdict husk_leaf_hypercall(struct husk_vcpu *vcpu)
 
 const u32 husk_pio_mask[] = { [1] = U8_MAX, [2] = U16_MAX, [4] = U32_MAX };
 
-static enum husk_verdict husk_leaf_pio_worker(struct husk_vcpu *vcpu)
+enum husk_verdict husk_leaf_pio_worker(struct husk_vcpu *vcpu)
 {
 	const struct husk_exit_info *exit = &vcpu->exit;
 	struct husk_run *run = vcpu->run;

@@ -9,6 +9,7 @@
 #include "hostcpu.h"
 #include "husk.h"
 #include "ioctl.h"
+#include "policy.h"
 #include "vendor.h"
 
 struct workqueue_struct *husk_wq;
@@ -114,6 +115,7 @@ static void __exit husk_exit(void)
 	flush_workqueue(husk_wq);	/* what policies asked for; it may hold the last reference to a VM */
 	husk_dev_exit();
 	husk_netlink_exit();
+	husk_policy_cleanup();
 	destroy_workqueue(husk_wq);
 	husk_pv_clock_exit();
 	husk_vcpu_caches_exit();

@@ -59,6 +59,25 @@ static const struct nla_policy husk_nl_policy_answer[] = {
 	[HUSK_A_START_VM_ID] = { .type = NLA_U32 },
 };
 
+static const struct nla_policy husk_nl_policy_attach_policy[] = {
+	[HUSK_A_POLICY_VM_ID] = NLA_POLICY_MIN(NLA_U32, 1),
+	[HUSK_A_POLICY_VM_NAME] = { .type = NLA_NUL_STRING, .len = HUSK_NAME_LEN - 1 },
+	[HUSK_A_POLICY_ID] = NLA_POLICY_MIN(NLA_U32, 1),
+	[HUSK_A_POLICY_PROG_FD] = { .type = NLA_U32 },
+	[HUSK_A_POLICY_REASONS] = { .type = NLA_U64 },
+};
+
+static const struct nla_policy husk_nl_policy_get_policy[] = {
+	[HUSK_A_POLICY_VM_ID] = NLA_POLICY_MIN(NLA_U32, 1),
+	[HUSK_A_POLICY_VM_NAME] = { .type = NLA_NUL_STRING, .len = HUSK_NAME_LEN - 1 },
+};
+
+static const struct nla_policy husk_nl_policy_detach_policy[] = {
+	[HUSK_A_POLICY_VM_ID] = { .type = NLA_REJECT },
+	[HUSK_A_POLICY_VM_NAME] = { .type = NLA_REJECT },
+	[HUSK_A_POLICY_ID] = NLA_POLICY_MIN(NLA_U32, 1),
+};
+
 static const struct nla_policy husk_nl_policy_none[] = {
 	[HUSK_A_VM_PAD] = { .type = NLA_REJECT },
 };
@@ -317,6 +336,21 @@ static const struct genl_ops husk_nl_ops[] = {
 		.policy = husk_nl_policy_answer,
 		.maxattr = HUSK_A_START_VM_ID,
 		.doit = husk_nl_answer,
+	}, {
+		.cmd = HUSK_CMD_POLICY_ATTACH,
+		.policy = husk_nl_policy_attach_policy,
+		.maxattr = HUSK_A_POLICY_REASONS,
+		.doit = husk_nl_policy_attach,
+	}, {
+		.cmd = HUSK_CMD_POLICY_DETACH,
+		.policy = husk_nl_policy_detach_policy,
+		.maxattr = HUSK_A_POLICY_ID,
+		.doit = husk_nl_policy_detach,
+	}, {
+		.cmd = HUSK_CMD_POLICY_GET,
+		.policy = husk_nl_policy_get_policy,
+		.maxattr = HUSK_A_POLICY_VM_NAME,
+		.dumpit = husk_nl_policies,
 	},
 };
 

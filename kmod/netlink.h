@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What netlink.c (commands), netlink_show.c, netlink_exits.c (answers) and events.c (multicast) share. */
+/* What netlink.c (commands), netlink_show.c, netlink_exits.c (answers), netlink_policy.c and events.c (multicast) share. */
 #ifndef HUSK_NETLINK_H
 #define HUSK_NETLINK_H
 
@@ -38,6 +38,11 @@ int husk_nl_times(struct sk_buff *skb, struct netlink_callback *cb);
 int husk_nl_exits(struct sk_buff *skb, struct netlink_callback *cb);
 /* A nest enum husk_a_last */
 int husk_nl_put_flight(struct sk_buff *skb, int type, const struct husk_flight *f);
+
+/* ---- netlink_policy.c ---- */
+int husk_nl_policy_attach(struct sk_buff *skb, struct genl_info *info);
+int husk_nl_policy_detach(struct sk_buff *skb, struct genl_info *info);
+int husk_nl_policies(struct sk_buff *skb, struct netlink_callback *cb);
 
 /* The pad attribute is number 1 of every set that has u64 attributes. */
 static inline int husk_nl_put_u64(struct sk_buff *skb, int type, u64 value)

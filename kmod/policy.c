@@ -6,12 +6,17 @@
  *
  * Whoever may attach such a program is root already. What it can do with a verdict
  * stays within the VM.
+ *
+ * In the fast loop the tracepoint's programs are asked. If a program of
+ * policy_list.c is to be asked, too, the exit leaves the loop, and all are asked there.
  */
 #define CREATE_TRACE_POINTS
 #include "policy.h"
 
 #include "exits.h"
 #include "irqchip/irqchip.h"
+
+#define POLICY_POLL_MAX_NS	10000000	/* that a HLT polls on a program's word */
 
 /* Exceptions that a program may give a guest, and those of them with an error code (SDM 3A 6.15) */
 #define POLICY_FAULTS	(BIT(0) | BIT(5) | BIT(6) | BIT(7) | POLICY_ERRORS | BIT(16) | BIT(19))
@@ -26,8 +31,11 @@ static_assert(HUSK_POLICY_READ == HUSK_ACCESS_READ && HUSK_POLICY_WRITE == HUSK_
 /* ---- what is asked ---- */
 
 /* false: programs are not asked about this one */
-static bool policy_fill(const struct husk_exit_info *exit, struct husk_exit_record *x)
+static bool policy_fill(struct husk_vcpu *vcpu)
 {
+	const struct husk_exit_info *exit = &vcpu->exit;
+	struct husk_exit_record *x = &vcpu->record;
+
 	switch (exit->reason) {
 	case HUSK_REASON_CPUID:
 		x->address = (u32)x->gpr[0];
@@ -51,6 +59,7 @@ static bool policy_fill(const struct husk_exit_info *exit, struct husk_exit_reco
 		x->address = x->gpr[0];
 		return true;
 	case HUSK_REASON_HLT:
+		x->data = vcpu->halt_poll_ns;
 		return true;
 	case HUSK_REASON_FAULT2:
 		x->address = exit->gpa;
@@ -59,6 +68,25 @@ static bool policy_fill(const struct husk_exit_info *exit, struct husk_exit_reco
 	default:
 		return false;
 	}
+}
+
+/* Ask about what the record has by now. @attached: also those that may sleep */
+static void policy_consult(struct husk_vcpu *vcpu, u8 reason, bool attached)
+{
+	struct husk_exit_record *x = &vcpu->record;
+	u64 rip = x->rip, rflags = x->rflags;
+
+	x->vm = vcpu->vm->id;
+	x->vcpu = vcpu->id;
+	x->reason = reason;
+	x->verdict = HUSK_POLICY_PASS;
+	if (attached) {
+		x->reserved = 0;
+		x->verdict = husk_policy_run(vcpu, x);
+	}
+	trace_husk_policy(x);
+	x->rip = rip;
+	x->rflags = rflags;
 }
 
 /* ---- what is answered ---- */
@@ -92,12 +120,17 @@ static enum husk_verdict policy_end(struct husk_vcpu *vcpu, bool kill)
 	return HUSK_RESUME;
 }
 
+static bool policy_fault_ok(u32 vector)
+{
+	return vector <= 31 && (BIT(vector) & POLICY_FAULTS);
+}
+
 static enum husk_verdict policy_fault(struct husk_vcpu *vcpu)
 {
 	const struct husk_exit_record *x = &vcpu->record;
 	u32 vector = x->fault;
 
-	if (vector > 31 || !(BIT(vector) & POLICY_FAULTS))
+	if (!policy_fault_ok(vector))
 		return policy_end(vcpu, true);
 	husk_inject_exception(vcpu, vector, BIT(vector) & POLICY_ERRORS, (u16)x->error, x->fault_address);
 	return HUSK_RESUME;
@@ -129,29 +162,148 @@ static enum husk_verdict policy_handled(struct husk_vcpu *vcpu)
 	}
 }
 
-enum husk_verdict husk_policy_ask(struct husk_vcpu *vcpu)
+/* The worker gets the record, and becomes the last program. */
+static enum husk_verdict policy_worker(struct husk_vcpu *vcpu)
+{
+	struct husk_run *run = vcpu->run;
+
+	vcpu->record.verdict = HUSK_POLICY_PASS;
+	if (vcpu->exit.reason == HUSK_REASON_PIO)
+		return husk_leaf_pio_worker(vcpu);
+	run->policy = vcpu->record;
+	run->exit = HUSK_EXIT_POLICY;
+	vcpu->io_pending = HUSK_IO_POLICY;
+	return HUSK_TO_USER;
+}
+
+static enum husk_verdict policy_pass(struct husk_vcpu *vcpu)
+{
+	if (vcpu->exit.reason == HUSK_REASON_HLT)
+		vcpu->halt_poll_ns = min_t(u64, vcpu->record.data, POLICY_POLL_MAX_NS);
+	return vcpu->record.after ? HUSK_RETIRE : HUSK_DISPATCH;
+}
+
+/* HUSK_ASK: to be done by the kernel, then to be asked about again. */
+static enum husk_verdict policy_answer(struct husk_vcpu *vcpu)
 {
 	struct husk_exit_record *x = &vcpu->record;
-	u64 rip = x->rip, rflags = x->rflags;
 
-	if (!policy_fill(&vcpu->exit, x))
-		return HUSK_DISPATCH;
-	x->vm = vcpu->vm->id;
-	x->vcpu = vcpu->id;
-	x->reason = vcpu->exit.reason;
-	x->verdict = HUSK_POLICY_PASS;
-	trace_husk_policy(x);
-	x->rip = rip;
-	x->rflags = rflags;
 	switch (x->verdict) {
 	case HUSK_POLICY_PASS:
-		return HUSK_DISPATCH;
+		return policy_pass(vcpu);
 	case HUSK_POLICY_HANDLED:
 		return policy_handled(vcpu);
 	case HUSK_POLICY_FAULT:
 		return policy_fault(vcpu);
 	case HUSK_POLICY_PAUSE:
 		return policy_end(vcpu, false);
+	case HUSK_POLICY_WORKER:
+		return x->after ? policy_end(vcpu, true) : policy_worker(vcpu);
+	case HUSK_POLICY_AFTER:
+		return x->after ? policy_end(vcpu, true) : HUSK_ASK;
+	default:
+		return policy_end(vcpu, true);
+	}
+}
+
+/* ---- when it is asked ---- */
+
+enum husk_verdict husk_policy_ask(struct husk_vcpu *vcpu)
+{
+	struct husk_exit_record *x = &vcpu->record;
+	enum husk_verdict verdict;
+
+	x->after = 0;
+	if (husk_policy_wanted(vcpu, vcpu->exit.reason))
+		return HUSK_ASK;
+	if (!policy_fill(vcpu))
+		return HUSK_DISPATCH;
+	policy_consult(vcpu, vcpu->exit.reason, false);
+	verdict = policy_answer(vcpu);
+	if (verdict != HUSK_ASK)
+		return verdict;
+	x->after = 1;
+	if (x->reason != HUSK_REASON_CPUID)
+		return HUSK_ASK;
+	/* It is to be masked: not worth a stay. */
+	husk_cpuid(vcpu);
+	policy_consult(vcpu, HUSK_REASON_CPUID, false);
+	return policy_answer(vcpu);
+}
+
+/* The kernel's part, and what programs say to its result */
+static enum husk_verdict policy_after(struct husk_vcpu *vcpu)
+{
+	enum husk_verdict verdict = husk_builtin(vcpu);
+
+	if (verdict != HUSK_RETIRE)
+		return verdict;
+	vcpu->record.after = 1;
+	if (vcpu->exit.reason == HUSK_REASON_RDMSR)
+		vcpu->record.data = (u32)vcpu->regs.gpr[0] | vcpu->regs.gpr[2] << 32;
+	policy_consult(vcpu, vcpu->exit.reason, true);
+	return policy_answer(vcpu);
+}
+
+static enum husk_verdict policy_go_on(struct husk_vcpu *vcpu, enum husk_verdict verdict)
+{
+	if (verdict == HUSK_ASK)
+		return policy_after(vcpu);
+	return verdict == HUSK_DISPATCH ? husk_builtin(vcpu) : verdict;
+}
+
+enum husk_verdict husk_policy_serve(struct husk_vcpu *vcpu)
+{
+	if (vcpu->record.after)
+		return policy_after(vcpu);
+	if (!policy_fill(vcpu))
+		return husk_builtin(vcpu);
+	policy_consult(vcpu, vcpu->exit.reason, true);
+	return policy_go_on(vcpu, policy_answer(vcpu));
+}
+
+enum husk_verdict husk_policy_complete(struct husk_vcpu *vcpu)
+{
+	struct husk_exit_record *x = &vcpu->record;
+	struct husk_exit_record answer = vcpu->run->policy;
+
+	barrier();	/* the page is the worker's: no second look */
+	memcpy(x->gpr, answer.gpr, sizeof(x->gpr));
+	x->verdict = answer.verdict;
+	x->data = answer.data;
+	x->fault = answer.fault;
+	x->error = answer.error;
+	x->fault_address = answer.fault_address;
+	if (x->verdict == HUSK_POLICY_WORKER || x->verdict == HUSK_POLICY_AFTER)
+		x->verdict = HUSK_POLICY_VERDICT_COUNT;
+	return policy_go_on(vcpu, policy_answer(vcpu));
+}
+
+enum husk_verdict husk_policy_io(struct husk_vcpu *vcpu, struct husk_policy_io *io)
+{
+	struct husk_exit_record *x = &vcpu->record;
+	u8 reason = io->port ? HUSK_REASON_PIO : HUSK_REASON_MMIO;
+
+	x->after = 0;
+	x->address = io->addr;
+	x->width = io->width;
+	x->access = io->write ? HUSK_POLICY_WRITE : HUSK_POLICY_READ;
+	x->data = io->write ? io->data : 0;
+	policy_consult(vcpu, reason, husk_policy_wanted(vcpu, reason));
+	switch (x->verdict) {
+	case HUSK_POLICY_PASS:
+		return HUSK_DISPATCH;
+	case HUSK_POLICY_HANDLED:
+		io->data = x->data;
+		return HUSK_RETIRE;
+	case HUSK_POLICY_WORKER:
+		return HUSK_TO_USER;
+	case HUSK_POLICY_PAUSE:
+		return policy_end(vcpu, false);
+	case HUSK_POLICY_FAULT:
+		if (policy_fault_ok(x->fault))
+			return policy_fault(vcpu);
+		fallthrough;
 	default:
 		return policy_end(vcpu, true);
 	}

@@ -6,12 +6,97 @@
 #include "husk.h"
 #include "policy_trace.h"
 
+struct bpf_prog;
+
+#define HUSK_POLICY_MAX		8	/* programs of a VM, and of all */
+
+/* ---- policy.c ---- */
+
 /*
  * Ask the programs about vcpu->exit. Fast loop. HUSK_DISPATCH: nothing is decided, go on
- * with it; HUSK_RETIRE, HUSK_RESUME: done
+ * with it; HUSK_RETIRE, HUSK_RESUME, HUSK_TO_USER: done; HUSK_ASK: husk_policy_serve()
  */
 enum husk_verdict husk_policy_ask(struct husk_vcpu *vcpu);
 
+/* What husk_policy_ask() left to do. May sleep. As husk_builtin() */
+enum husk_verdict husk_policy_serve(struct husk_vcpu *vcpu);
+
+/* The worker has answered HUSK_EXIT_POLICY. May sleep. As husk_builtin() */
+enum husk_verdict husk_policy_complete(struct husk_vcpu *vcpu);
+
+/**
+ * struct husk_policy_io - an access to a device, by an instruction that is emulated
+ * @addr: gpa or port
+ * @data: in: of a write; out: of a read that is handled
+ * @width: bytes
+ * @write: or a read
+ * @port: or memory
+ */
+struct husk_policy_io {
+	u64 addr, data;
+	u8 width;
+	bool write, port;
+};
+
+/*
+ * HUSK_DISPATCH: pass; HUSK_RETIRE: handled; HUSK_TO_USER: the worker's; HUSK_RESUME: the
+ * instruction ends here, again from its beginning or with the exception that vcpu->record
+ * has if its verdict is FAULT. May sleep.
+ */
+enum husk_verdict husk_policy_io(struct husk_vcpu *vcpu, struct husk_policy_io *io);
+
+/* ---- policy_list.c: programs that are attached to one VM, or to all ---- */
+
+/**
+ * struct husk_policy - an attached program
+ * @id: immutable, from 1, of no other
+ * @vm: immutable, NULL: of all VMs
+ * @prog: immutable
+ * @reasons: immutable; BIT_ULL(HUSK_REASON_x) that it is asked about
+ * @counts: of each verdict, HUSK_POLICY_VERDICT_COUNT: of what is none
+ */
+struct husk_policy {
+	u32 id;
+	struct husk_vm *vm;
+	struct bpf_prog *prog;
+	u64 reasons;
+	u64 __percpu *counts;
+};
+
+/* All that programs can be asked about */
+extern const u64 husk_policy_reasons;
+
 void husk_policy_init(struct husk_vm *vm);
+/* Programs are released. No vCPU runs any more. */
+void husk_policy_fini(struct husk_vm *vm);
+
+/* Is any program attached that is to be asked about the reason? Any context */
+bool husk_policy_wanted(const struct husk_vcpu *vcpu, u8 reason);
+/* Ask them, until one does not pass. May sleep. */
+enum husk_policy_verdict husk_policy_run(struct husk_vcpu *vcpu, struct husk_exit_record *x);
+
+/**
+ * husk_policy_attach - attach a program, or put it in another's place
+ * @vm: NULL: all VMs
+ * @fd: of a program of type BPF_PROG_TYPE_SYSCALL, of the caller's
+ * @reasons: BIT_ULL(HUSK_REASON_x)
+ * @replace: id of the attached program whose place it takes, 0: none
+ * @id: out
+ *
+ * When it returns, what it has replaced is not asked any more. Sleeps, some ms.
+ *
+ * Return: 0; -EBADF no file, -EINVAL no program of this type; -E2BIG it looks beyond the record;
+ * -ENOSPC too many; -ENOENT nothing to replace there; -ENOMEM.
+ */
+int husk_policy_attach(struct husk_vm *vm, int fd, u64 reasons, u32 replace, u32 *id);
+/* -ENOENT. As above */
+int husk_policy_detach(u32 id);
+
+/* The one with the lowest id from there, or NULL. Between the two it stays, and so does its VM. */
+struct husk_policy *husk_policy_lock_next(u32 id);
+void husk_policy_unlock(void);
+u64 husk_policy_count(const struct husk_policy *policy, u32 verdict);
+
+void husk_policy_cleanup(void);
 
 #endif

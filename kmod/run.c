@@ -187,32 +187,33 @@ static noinline void husk_moved(struct husk_vcpu *vcpu)
 	husk_pv_clock_moved(vcpu);
 }
 
-/*
- * Load what stays loaded over several exits, run, unload. HUSK_RESUME: work is
- * pending; HUSK_DISPATCH: vcpu->exit is for the common table; HUSK_TO_USER: for
- * the worker; HUSK_RETIRE: a leaf served the exit, but the length of the
- * instruction was not known without sleeping.
- */
-static enum husk_verdict husk_run_fast(struct husk_vcpu *vcpu)
+/* Load what stays loaded over several exits. false: it can't be; to be ended all the same */
+static __always_inline bool husk_stay_begin(struct husk_vcpu *vcpu)
 {
-	enum husk_verdict verdict = HUSK_DEAD;
-	bool softirq;
-
 	preempt_disable();
 	local_irq_disable();
 	guest_timing_enter_irqoff();
 	if (unlikely(vcpu->cpu != smp_processor_id()))
 		husk_moved(vcpu);
-	if (likely(husk_guest_load(vcpu))) {
-		husk_call(open)(vcpu);
-		smp_store_release(&vcpu->mode, HUSK_INSIDE);
-		smp_mb();	/* pairs with husk_vcpu_kick */
-		verdict = husk_fast_loop(vcpu);
-		husk_call(close)(vcpu);
-		smp_store_release(&vcpu->mode, HUSK_OUTSIDE);	/* all that it logged is handed over */
-		husk_guest_put(vcpu);
-	}
-	softirq = local_softirq_pending();	/* nobody was woken for those raised in the stay */
+	if (unlikely(!husk_guest_load(vcpu)))
+		return false;
+	husk_call(open)(vcpu);
+	smp_store_release(&vcpu->mode, HUSK_INSIDE);
+	smp_mb();	/* pairs with husk_vcpu_kick */
+	return true;
+}
+
+static __always_inline void husk_stay_unload(struct husk_vcpu *vcpu)
+{
+	husk_call(close)(vcpu);
+	smp_store_release(&vcpu->mode, HUSK_OUTSIDE);	/* all that it logged is handed over */
+	husk_guest_put(vcpu);
+}
+
+static __always_inline void husk_stay_end(struct husk_vcpu *vcpu, enum husk_verdict verdict)
+{
+	bool softirq = local_softirq_pending();		/* nobody was woken for those raised in the stay */
+
 	if (unlikely(vcpu->exit.reason == HUSK_REASON_MCHECK && verdict == HUSK_DISPATCH))
 		husk_host_machine_check();	/* while still on the CPU that it hit */
 	local_irq_enable();
@@ -226,6 +227,23 @@ static enum husk_verdict husk_run_fast(struct husk_vcpu *vcpu)
 		local_bh_disable();
 		local_bh_enable();
 	}
+}
+
+/*
+ * Run until work is pending: HUSK_RESUME; HUSK_DISPATCH: vcpu->exit is for the
+ * common table; HUSK_TO_USER: for the worker; HUSK_RETIRE: a leaf served the exit, but
+ * the length of the instruction was not known without sleeping; HUSK_ASK; HUSK_DEAD:
+ * it can't run.
+ */
+static enum husk_verdict husk_run_fast(struct husk_vcpu *vcpu)
+{
+	enum husk_verdict verdict = HUSK_DEAD;
+
+	if (likely(husk_stay_begin(vcpu))) {
+		verdict = husk_fast_loop(vcpu);
+		husk_stay_unload(vcpu);
+	}
+	husk_stay_end(vcpu, verdict);
 	return verdict;
 }
 
@@ -448,8 +466,8 @@ static enum husk_verdict husk_complete_io(struct husk_vcpu *vcpu)
 	u8 pending = vcpu->io_pending;
 
 	vcpu->io_pending = HUSK_IO_NONE;
-	if (unlikely(pending == HUSK_IO_EMULATE))
-		return husk_emulate_continue(vcpu);
+	if (unlikely(pending >= HUSK_IO_EMULATE))
+		return pending == HUSK_IO_EMULATE ? husk_emulate_continue(vcpu) : husk_policy_complete(vcpu);
 	if (pending == HUSK_IO_PIO_IN) {
 		husk_pio_in(vcpu, vcpu->exit.pio.width, READ_ONCE(vcpu->run->pio.data));
 		if (trace_husk_pio_enabled())
@@ -505,6 +523,30 @@ static void husk_sync_out(struct husk_vcpu *vcpu)
 		husk_state_collect_system(vcpu, &run->system);
 }
 
+static enum husk_verdict husk_builtin_leaf(struct husk_vcpu *vcpu)
+{
+	bool loaded = husk_stay_begin(vcpu);
+	enum husk_verdict verdict = HUSK_RESUME;
+
+	if (likely(loaded)) {
+		verdict = husk_leaf(vcpu);
+		husk_stay_unload(vcpu);
+	}
+	husk_stay_end(vcpu, HUSK_RESUME);
+	if (unlikely(!loaded))
+		husk_vm_kill(vcpu->vm);
+	return verdict;
+}
+
+enum husk_verdict husk_builtin(struct husk_vcpu *vcpu)
+{
+	enum husk_verdict verdict = HUSK_DISPATCH;
+
+	if (vcpu->exit.reason != HUSK_REASON_FAULT2)	/* no leaf */
+		verdict = husk_builtin_leaf(vcpu);
+	return verdict == HUSK_DISPATCH ? husk_dispatch(vcpu) : verdict;
+}
+
 /* ---- the run call ---- */
 
 /* One exit after the other until the worker is needed. 0, or an errno for the worker */
@@ -520,12 +562,15 @@ static int husk_run_guest(struct husk_vcpu *vcpu)
 		verdict = husk_run_fast(vcpu);
 		if (verdict == HUSK_RESUME)
 			continue;
-		if (WARN_ON_ONCE(verdict == HUSK_DEAD)) {
-			husk_vm_kill(vcpu->vm);	/* our own FPU image was not loadable */
-			continue;
-		}
-		if (verdict == HUSK_DISPATCH)
+		if (unlikely(verdict > HUSK_TO_USER)) {
+			if (WARN_ON_ONCE(verdict == HUSK_DEAD)) {
+				husk_vm_kill(vcpu->vm);	/* our own FPU image was not loadable */
+				continue;
+			}
+			verdict = husk_policy_serve(vcpu);
+		} else if (verdict == HUSK_DISPATCH) {
 			verdict = husk_dispatch(vcpu);
+		}
 		if (!husk_finish(vcpu, verdict, HUSK_LEVEL_KERNEL))
 			return 0;
 	}

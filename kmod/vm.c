@@ -279,6 +279,7 @@ static void husk_vm_free(struct husk_vm *vm)
 	husk_irqfd_fini(vm);
 	husk_irqchip_quiesce(vm);
 	husk_ioeventfd_fini(vm);
+	husk_policy_fini(vm);
 	put_user_ns(vm->user_ns);
 	put_pid(vm->pid);
 	/* The notifier goes first: nothing may zap a table that is being freed. */

@@ -23,6 +23,8 @@
 #include <linux/ioctl.h>
 #include <linux/types.h>
 
+#include "husk_bpf.h"
+
 #define HUSK_ABI_VERSION	1
 
 #define HUSK_NAME_LEN		64	/* with the terminating NUL */
@@ -836,7 +838,8 @@ HUSK_ASSERT_SIZE(husk_translate, 32);
 	X(UNHANDLED,	"unhandled",	"an instruction or event that husk does not emulate: run.unhandled") \
 	X(ENTRY_FAIL,	"entry_fail",	"the CPU refused the guest state: run.entry_fail") \
 	X(STOP,		"stop",		"someone asked for the power button or a reset: run.stop; asked once") \
-	X(KILLED,	"killed",	"the VM was killed; it will not run again")
+	X(KILLED,	"killed",	"the VM was killed; it will not run again") \
+	X(POLICY,	"policy",	"a program leaves the decision to the worker: run.policy, which is answered as by a program")
 
 enum husk_exit {
 #define X(id, name, what) HUSK_EXIT_##id,
@@ -912,6 +915,12 @@ struct husk_run {
 			__u32 timeout_ms;	/* POWER_OFF: how long to wait for the guest before ending it */
 			__u32 action;		/* HUSK_STOP_x; of several requests the last counts */
 		} stop;
+		/*
+		 * verdict, gpr, data, fault, error and fault_address are the answer: verdict is
+		 * PASS before, and may be any but WORKER and AFTER. Instead of it, other
+		 * registers than gpr can be set by @sync_dirty, which also cancels the question.
+		 */
+		struct husk_exit_record policy;
 		__u8 pad[256];
 	};
 	struct husk_general general;

@@ -3,10 +3,16 @@
  * What BPF programs that decide exits see and answer. For the kernel module, and for
  * the programs, which may include a vmlinux.h before it.
  *
- * The tracepoint husk_policy is writable: a program of section
- * "raw_tp.w/husk_policy" gets the record of each exit for one of the reasons below
- * before anything is done about it. Several programs are asked in the order in
- * which they were attached, each with the record as the one before left it.
+ * There are two doors, and HUSK_POLICY in <husk/policy.bpf.h> makes a program for both:
+ *
+ *  - A program of type "syscall" is attached to one VM, or to all, and to some reasons
+ *    (husk policy attach, policy-attach in husk_netlink.h). It may sleep, so exits that it
+ *    is asked about leave the fast loop. It answers with a verdict, and is asked only if
+ *    no program before it has decided: those of the VM first, then those of all.
+ *  - The tracepoint husk_policy is writable: a program of section
+ *    "raw_tp.w/husk_policy" sees each exit for one of the reasons below, of all VMs, in
+ *    the fast loop if it can be served there, and writes its verdict into the record. It
+ *    comes after the others, with the record as they left it.
  */
 #ifndef _UAPI_HUSK_BPF_H
 #define _UAPI_HUSK_BPF_H
@@ -23,10 +29,11 @@
 	X(CPUID,	"address: leaf, data: subleaf; handled: the answer is in gpr[0], [3], [1], [2]") \
 	X(RDMSR,	"address: MSR; handled: data is its value") \
 	X(WRMSR,	"address: MSR, data: the value") \
-	X(PIO,		"address: port, width, access, data: of OUT; handled: data is what IN reads. Not INS, OUTS") \
+	X(PIO,		"address: port, width, access, data: of OUT; handled: data is what IN reads. INS and OUTS: each access") \
 	X(HYPERCALL,	"address: number (rax); handled: the answer is in gpr[0]") \
-	X(HLT,		"handled: it does not wait") \
-	X(FAULT2,	"address: gpa, access, also of devices; can't be handled")
+	X(HLT,		"data: ns to poll before the thread sleeps, may be changed, to 10 ms at most; handled: it does not wait") \
+	X(FAULT2,	"address: gpa, access, also of devices; can't be handled") \
+	X(MMIO,		"address: gpa, width, access, data: of a write; handled: data is what is read. After FAULT2, decoded")
 
 /* What is to be done with an exit. X(constant, "name", what) */
 #define HUSK_POLICY_VERDICTS(X) \
@@ -34,7 +41,9 @@
 	X(HANDLED,	"handled",	"the program did it: skip the instruction") \
 	X(FAULT,	"fault",	"give the guest the exception fault, instead") \
 	X(PAUSE,	"pause",	"pause the VM before the instruction; ask again when it goes on") \
-	X(KILL,		"kill",		"kill the VM")
+	X(KILL,		"kill",		"kill the VM") \
+	X(WORKER,	"worker",	"the worker decides: PIO and MMIO are its devices', others get HUSK_EXIT_POLICY") \
+	X(AFTER,	"after",	"go on, and ask again when the kernel has done it, before the guest sees the result")
 
 enum husk_policy_verdict {
 #define X(id, name, what) HUSK_POLICY_##id,
@@ -65,6 +74,10 @@ enum husk_policy_verdict {
  * @fault: vector for the verdict FAULT: 0, 5, 6, 7, 10..14, 16, 17 or 19
  * @error: its error code, for 10..14 and 17
  * @fault_address: CR2, for 14
+ * @after: 1: asked again after the verdict AFTER: gpr has the result, data that of
+ *	RDMSR. PASS leaves it so; HANDLED takes data; FAULT comes instead of it; AFTER and
+ *	WORKER are none. Not for what the worker does, nor for what has failed
+ * @reserved: 0
  *
  * It is the vCPU's own; it only ever grows at its end. What a program writes to
  * other members than gpr, verdict, data, fault, error and fault_address counts for
@@ -85,6 +98,8 @@ struct husk_exit_record {
 	__u32 fault;
 	__u32 error;
 	__u64 fault_address;
+	__u32 after;
+	__u32 reserved;
 };
 
 #endif

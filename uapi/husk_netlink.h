@@ -24,6 +24,12 @@
  *			that it knows. There is an answer or an error; ask for no
  *			acknowledgement
  *	start-answer	token error message vm-id: the daemon's, to start-request
+ *	policy-attach	prog-fd: a BPF program of type syscall, of the sender's (husk_bpf.h);
+ *			vm-id or vm-name (all VMs if absent), reasons (all if absent), id
+ *			of the attached program whose place it takes. Answers id
+ *	policy-detach	id
+ *	policy-get	dump: vm-id or vm-name, or nothing; answers each attached program of
+ *			that VM, or all
  *	caps-get	nothing; answers the host's limits and mode table
  *
  * A VM is listed for and commanded by its owner (the same effective uid, also
@@ -32,11 +38,14 @@
  * start what is its own decision: it is told the asker's uid. At most 16 requests wait
  * for it, 4 of one user.
  *
+ * Programs are attached and detached with CAP_SYS_ADMIN in the initial user namespace,
+ * 8 for a VM and 8 for all; a VM's go with it.
+ *
  * Errors, each with a message and the attribute in the extended
  * acknowledgement: EINVAL bad or missing attribute, ERANGE number out of range,
  * EOPNOTSUPP no such command, ENOENT no such VM, EPERM not yours, EBUSY wrong
  * state, EIO the VM is dead, ESRCH no daemon, EAGAIN too many wait, ETIMEDOUT the
- * daemon did not answer, ECONNRESET it ended.
+ * daemon did not answer, ECONNRESET it ended, EBADF E2BIG ENOSPC of policy-attach.
  *
  * Answers and events
  *
@@ -48,6 +57,7 @@
  *		exits { reason level count }... }
  *	times-get id vcpu-id tsc-khz times { reason ticks buckets }
  *	exits-get id vcpu-id tsc-khz last { as in fault }
+ *	policy-get id vm-id vm-name (absent: of all VMs) reasons prog-id prog-name counts
  *	caps-get abi-version max-vms max-vcpus max-slots event-seq fault-seq
  *		daemon-pid mode { id name present usable }...
  *	vm-start name error message vm-id: what came of it, from the daemon
@@ -154,6 +164,9 @@ enum husk_cmd {
 	HUSK_CMD_START_ANSWER,
 	HUSK_CMD_TIMES_GET,
 	HUSK_CMD_EXITS_GET,
+	HUSK_CMD_POLICY_ATTACH,
+	HUSK_CMD_POLICY_DETACH,
+	HUSK_CMD_POLICY_GET,
 
 	__HUSK_CMD_MAX,
 	HUSK_CMD_MAX = __HUSK_CMD_MAX - 1
@@ -334,6 +347,21 @@ enum husk_a_start {
 
 	__HUSK_A_START_MAX,
 	HUSK_A_START_MAX = __HUSK_A_START_MAX - 1
+};
+
+enum husk_a_policy {
+	HUSK_A_POLICY_PAD = 1,
+	HUSK_A_POLICY_VM_ID,		/* u32 */
+	HUSK_A_POLICY_VM_NAME,		/* string, 1..63 bytes */
+	HUSK_A_POLICY_ID,		/* u32, from 1, of no other program that is attached */
+	HUSK_A_POLICY_PROG_FD,		/* u32 */
+	HUSK_A_POLICY_REASONS,		/* u64, bit HUSK_REASON_x: what it is asked about, of HUSK_POLICY_REASONS */
+	HUSK_A_POLICY_PROG_ID,		/* u32, BPF's */
+	HUSK_A_POLICY_PROG_NAME,	/* string */
+	HUSK_A_POLICY_COUNTS,		/* array of u64: its answers by HUSK_POLICY_x, at the end those that are none */
+
+	__HUSK_A_POLICY_MAX,
+	HUSK_A_POLICY_MAX = __HUSK_A_POLICY_MAX - 1
 };
 
 #endif

@@ -189,7 +189,7 @@ static void husk_run(struct vmm *vm, u32 id, struct vmm_exit *exit)
 		[HUSK_EXIT_NONE] = VMM_NONE, [HUSK_EXIT_PIO] = VMM_PIO, [HUSK_EXIT_MMIO] = VMM_MMIO,
 		[HUSK_EXIT_SHUTDOWN] = VMM_SHUTDOWN, [HUSK_EXIT_UNHANDLED] = VMM_UNHANDLED,
 		[HUSK_EXIT_ENTRY_FAIL] = VMM_ENTRY_FAIL, [HUSK_EXIT_STOP] = VMM_STOP,
-		[HUSK_EXIT_KILLED] = VMM_KILLED,
+		[HUSK_EXIT_KILLED] = VMM_KILLED, [HUSK_EXIT_POLICY] = VMM_NONE,
 	};
 	struct husk_run *run = vm->vcpu[id].run;
 

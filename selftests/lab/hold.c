@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * hold NAME [stubborn|fast|device]: a VM for tests of control and tracing. Its guest runs
+ * hold NAME [stubborn|fast|device|halt|answer]: a VM for tests of control and tracing. Its guest runs
  * CPUID and an OUT to port 80h for ever, about a thousand times a second, a fast one
  * as often as it can. Ends when asked to stop, killed or crashed; a stubborn one
  * keeps the VM's fds instead. Of a button and a reset it says a line. One with a device
- * drives those of policy_device.bpf.c and policy_service.bpf.c.
+ * drives those of policy_device.bpf.c and policy_service.bpf.c, and reads memory that is
+ * not there. One that halts has no interrupts that would wake it. An answer is 3ch, for each
+ * exit that a program leaves to the worker.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -39,7 +41,15 @@ static unsigned char driver[] = {
 	0x66, 0x31, 0xdb,	/* xor ebx, ebx */
 	0x0f, 0x01, 0xc1,	/* vmcall */
 	0xe6, 0x81,		/* out 81h, al */
-	0xeb, 0xde,		/* again */
+	0xb8, 0x00, 0xd0, 0x8e, 0xd8,	/* mov ax, d000h; mov ds, ax */
+	0xa0, 0x10, 0x00,	/* mov al, [10h] */
+	0xe6, 0x82,		/* out 82h, al */
+	0xeb, 0xd4,		/* again */
+};
+static const unsigned char halter[] = {
+	0xf4,		/* again: hlt */
+	0xe6, 0x83,	/* out 83h, al */
+	0xeb, 0xfb,	/* jmp again */
 };
 #define DRIVER_VMCALL	29	/* its last byte; d9h is vmmcall's */
 
@@ -49,18 +59,34 @@ static int fail(const char *what)
 	return 1;
 }
 
-static int run(int vcpu, const struct husk_run *page, int stubborn, int fast)
+static void answer(struct husk_run *page)
 {
+	page->policy.gpr[0] = page->policy.data = 0x3c;
+	page->policy.verdict = HUSK_POLICY_HANDLED;
+}
+
+static int known(__u32 exit)
+{
+	return exit == HUSK_EXIT_PIO || exit == HUSK_EXIT_MMIO || exit == HUSK_EXIT_NONE || exit == HUSK_EXIT_STOP ||
+	       exit == HUSK_EXIT_POLICY;
+}
+
+static int run(int vcpu, struct husk_run *page, const char *mode)
+{
+	int stubborn = !strcmp(mode, "stubborn"), fast = !strcmp(mode, "fast"), answers = !strcmp(mode, "answer");
+
 	for (;;) {
 		if (ioctl(vcpu, HUSK_VCPU_RUN, 0) && errno != EINTR)
 			break;
+		if (page->exit == HUSK_EXIT_POLICY && answers)
+			answer(page);
 		if (page->exit == HUSK_EXIT_STOP && page->stop.action != HUSK_STOP_POWER_OFF) {
 			printf("asked for %u\n", page->stop.action);
 			fflush(stdout);
 		} else if (page->exit == HUSK_EXIT_STOP && !stubborn) {
 			return 0;
 		}
-		if (page->exit != HUSK_EXIT_PIO && page->exit != HUSK_EXIT_NONE && page->exit != HUSK_EXIT_STOP)
+		if (!known(page->exit))
 			break;
 		if (!fast)
 			usleep(1000);
@@ -76,6 +102,7 @@ int main(int argc, char **argv)
 	struct husk_create_vcpu vcpu = { .size = sizeof(vcpu) };
 	struct husk_memory memory = { .size = sizeof(memory), .gpa = BIOS, .length = BIOS_SIZE };
 	int dev = open("/dev/husk", O_RDWR | O_CLOEXEC), vm, fd;
+	const char *mode = argc > 2 ? argv[2] : "";
 	struct husk_run *page;
 	char *ram;
 
@@ -90,7 +117,9 @@ int main(int argc, char **argv)
 	if (vm < 0 || ram == MAP_FAILED)
 		return fail("no VM");
 	memcpy(ram + 0xfff0, guest, sizeof(guest));
-	if (argc > 2 && !strcmp(argv[2], "device")) {
+	if (!strcmp(mode, "halt"))
+		memcpy(ram + 0xfff0, halter, sizeof(halter));
+	if (!strcmp(mode, "device")) {
 		__builtin_cpu_init();
 		if (__builtin_cpu_is("amd"))
 			driver[DRIVER_VMCALL] = 0xd9;
@@ -104,5 +133,5 @@ int main(int argc, char **argv)
 	page = fd < 0 ? MAP_FAILED : mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (page == MAP_FAILED)
 		return fail("no vCPU");
-	return run(fd, page, argc > 2 && !strcmp(argv[2], "stubborn"), argc > 2 && !strcmp(argv[2], "fast"));
+	return run(fd, page, mode);
 }

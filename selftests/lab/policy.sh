@@ -1,36 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 # BPF programs that decide exits, by the writable tracepoint and plain bpftool.
 . ./lib.sh
-BPF=/sys/fs/bpf
-TRACING=/sys/kernel/tracing
-CPUID=3 HLT=4 PIO=5
-PASS=0 HANDLED=1 FAULT=2 PAUSE=3 KILL=4
-ALL=-1
+. ./decide_lib.sh
 # A guest whose exits never leave the kernel, with IF=0: Bochs lets no host interrupt in then, which an exit is due for (SDM 3C 26.2)
 case $LAB_MACHINE in bochs-*) skip policy "a guest that spins with interrupts off keeps the host's out, in Bochs"; exit 0 ;; esac
 load || { not_ok policy_load "$(dmesg | tail -n 1)"; exit 0; }
 [ -d $TRACING/events ] || mount -t tracefs tracefs $TRACING
-
-# bytes WIDTH VALUE, low one first
-bytes() { _v=$(($2)); for _b in $(seq "$1"); do printf '%02x ' $((_v & 255)); _v=$((_v >> 8)); done; }
-key() { echo "key hex $(bytes 4 "$1") $(bytes 4 "$2") $(bytes 8 "$3")"; }
-# rule VM REASON ADDRESS VERDICT [FAULT ERROR EAX]
-rule() {
-	bpftool map update name policy_table $(key "$1" "$2" "$3") value hex $(bytes 4 "$4") $(bytes 4 "${5:-0}") $(bytes 4 "${6:-0}") \
-		$(bytes 4 "${7:-0}") $(bytes 12 0) $(bytes 4 0) $(bytes 8 0) $(bytes 8 0)
-}
-unrule() { bpftool map delete name policy_table $(key "$1" "$2" "$3"); }
-hits() { bpftool map lookup name policy_table $(key "$1" "$2" "$3") | grep -o '"hits": [0-9]*' | cut -d' ' -f2; }
-id() { husk show --json "$1" 2>/dev/null | head -n 1 | grep -o '^{"id": [0-9]*' | cut -d' ' -f2; }
-state() { husk show "$1" 2>/dev/null | awk '/^  state/ { print $2 }'; }
-count() { husk stat --json "$1" | grep '"reason": "pio"' | grep -o "\"$2\": [0-9]*" | cut -d' ' -f2; }
-# until COMMAND...: within 5 s
-until_is() { for _i in $(seq 50); do "$@" && return; sleep 0.1; done; return 1; }
-is() { [ "$(state "$1")" = "$2" ]; }
-gone() { ! id "$1" | grep -q .; }
-start() { $T/hold "$@" & until_is is "$1" running || not_ok policy_start "$1 does not run"; }
-same() { [ "$2" = "$3" ] && ok "$1" || not_ok "$1" "$2, not $3"; }
-more() { [ "${2:-0}" -gt "${3:-0}" ] && ok "$1" || not_ok "$1" "$2, no more than $3"; }
 
 start one
 start other
@@ -114,15 +89,6 @@ husk kill other
 until_is gone other
 
 # ---- policies that come with husk ----
-# told PORT VALUE: the guest writes it there
-told() {
-	echo "reason == $PIO && address == $1" >$TRACING/events/husk/husk_policy/filter
-	echo >$TRACING/trace
-	echo 1 >$TRACING/events/husk/husk_policy/enable
-	sleep 0.3
-	echo 0 >$TRACING/events/husk/husk_policy/enable
-	grep -q "address=$1 data=$2" $TRACING/trace
-}
 attach() { check policy_attach_"$1" bpftool prog load /lab/bpf/policy_"$1".bpf.o $BPF/"$1" autoattach; }
 start driver device
 one=$(id driver)

@@ -42,6 +42,7 @@ static const struct {
 	{ "kill",	cmd_kill,	"end a VM at once" },
 	{ "events",	cmd_events,	"print lifecycle events as they happen" },
 	{ "trace",	cmd_trace,	"count and time exits by a BPF program" },
+	{ "policy",	cmd_policy,	"have BPF programs decide a VM's exits" },
 	{ "doctor",	cmd_doctor,	"check this host, say what to do" },
 	{ "version",	cmd_version,	"print version and ABI version" },
 	{ "help",	cmd_help,	"print this text, or that of a command" },

@@ -289,6 +289,49 @@ struct husk_nl_set {
  */
 int husk_nl_set(struct husk_nl *nl, uint32_t id, const struct husk_nl_set *set);
 
+/* An attached program that decides exits */
+struct husk_nl_policy {
+	uint32_t id, prog_id, vm_id;		/* vm_id 0: of all VMs */
+	char vm_name[HUSK_NAME_LEN], prog_name[16];
+	uint64_t reasons;			/* bit HUSK_REASON_x */
+	uint64_t counts[HUSK_POLICY_VERDICT_COUNT + 1];	/* at the end answers that are none */
+};
+
+/**
+ * husk_nl_policy_attach - have a BPF program decide exits
+ * @nl: connection
+ * @vm_id: 0: of all VMs
+ * @fd: of a loaded program of type syscall, see husk_bpf.h
+ * @reasons: bits HUSK_REASON_x of HUSK_POLICY_REASONS; 0: all
+ * @replace: id of the attached program whose place it takes; 0: none
+ * @id: out
+ *
+ * Return: 0, -EPERM, -ENOENT no such VM or nothing to replace, -EIO the VM is dead, -ENOSPC 8 are attached,
+ * -EBADF or -EINVAL no such program, -E2BIG it looks beyond the record, or another negative errno.
+ */
+int husk_nl_policy_attach(struct husk_nl *nl, uint32_t vm_id, int fd, uint64_t reasons, uint32_t replace, uint32_t *id);
+
+/**
+ * husk_nl_policy_detach - ask a program no more
+ * @nl: connection
+ * @id: of the attached program
+ *
+ * Return: 0, -EPERM, -ENOENT, or another negative errno.
+ */
+int husk_nl_policy_detach(struct husk_nl *nl, uint32_t id);
+
+/**
+ * husk_nl_policies - programs that are attached
+ * @nl: connection, not to be used by @fn
+ * @vm_id: of which VM; 0: all that the caller may see
+ * @fn: called for each; what it answers other than 0 ends the list and is returned
+ * @arg: for @fn
+ *
+ * Return: 0, what @fn answered, -ENOENT, -EPERM, or another negative errno.
+ */
+int husk_nl_policies(struct husk_nl *nl, uint32_t vm_id,
+		     int (*fn)(const struct husk_nl_policy *policy, void *arg), void *arg);
+
 /**
  * husk_nl_caps - limits and modes of this host, and the last numbers of events
  * @nl: connection

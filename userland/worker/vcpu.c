@@ -126,6 +126,7 @@ static void (*const exits[HUSK_EXIT_COUNT])(struct vcpu *v) = {
 	[HUSK_EXIT_ENTRY_FAIL] = exit_crash,
 	[HUSK_EXIT_STOP] = exit_stop,
 	[HUSK_EXIT_KILLED] = exit_killed,
+	[HUSK_EXIT_POLICY] = exit_none,		/* it has no opinion: pass, as the kernel has put it there */
 };
 
 static void *vcpu_thread(void *vcpu)

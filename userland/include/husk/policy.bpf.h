@@ -11,8 +11,9 @@
  *		return HUSK_POLICY_PASS;
  *	}
  *
- * x is the struct husk_exit_record of uapi/husk_bpf.h. It is asked only if no
- * program before it has decided.
+ * x is the struct husk_exit_record of <husk/husk_bpf.h>. It is asked only if no
+ * program before it has decided. Of each, two programs are made: one for the tracepoint
+ * husk_policy, which bpftool attaches, and one that husk policy attach attaches to a VM.
  */
 #ifndef HUSK_POLICY_BPF_H
 #define HUSK_POLICY_BPF_H
@@ -33,6 +34,11 @@
 		if (x->verdict == HUSK_POLICY_PASS) \
 			x->verdict = name##_decide(x); \
 		return 0; \
+	} \
+	SEC("syscall") \
+	int name##_vm(struct husk_exit_record *x) \
+	{ \
+		return name##_decide(x); \
 	} \
 	static __always_inline __u32 name##_decide(struct husk_exit_record *x)
 

@@ -1,0 +1,181 @@
+# SPDX-License-Identifier: GPL-2.0
+# BPF programs that decide exits of one VM, or of all, by husk policy.
+. ./lib.sh
+. ./decide_lib.sh
+# see group policy
+case $LAB_MACHINE in bochs-*) skip decide "a guest that spins with interrupts off keeps the host's out, in Bochs"; exit 0 ;; esac
+load || { not_ok decide_load "$(dmesg | tail -n 1)"; exit 0; }
+[ -d $TRACING/events ] || mount -t tracefs tracefs $TRACING
+P=/lab/bpf/policy_table.bpf.o
+
+start one
+start other
+id=$(husk policy attach --on cpuid,pio one $P)
+[ "$id" -gt 0 ] 2>/dev/null && ok decide_attach || not_ok decide_attach "id '$id'"
+husk policy list | grep -q "^ *$id *one *policy_table_e.* *cpuid,pio" && ok decide_list || not_ok decide_list "$(husk policy list | tail -n 1)"
+husk policy list --json one | grep -q "^{\"id\": $id, \"vm_id\": $(id one), \"vm\": \"one\".*\"on\": \\[\"cpuid\", \"pio\"\\]" &&
+	ok decide_list_json || not_ok decide_list_json "$(husk policy list --json one)"
+same decide_list_other "$(husk policy list --json other)" ""
+husk policy show "$id" | grep -q 'map .* policy_table' && ok decide_show || not_ok decide_show "$(husk policy show "$id" 2>&1 | tr '\n' ' ')"
+
+# nothing in the table: as before
+a=$(answers "$id" pass) b=$(count one worker)
+sleep 0.3
+more decide_pass "$(answers "$id" pass)" "${a:-0}"
+more decide_pass_worker "$(count one worker)" "$b"
+
+# for its VM only, though the rule is for all
+rule 0 $PIO 0x80 $HANDLED
+sleep 0.3
+a=$(count one kernel) b=$(count one worker) c=$(count other worker)
+sleep 0.5
+more decide_pio "$(count one kernel)" "${a:-0}"
+same decide_pio_worker "$(count one worker)" "$b"
+more decide_other "$(count other worker)" "$c"
+more decide_counted "$(answers "$id" handled)" 0
+
+unrule 0 $PIO 0x80
+
+# CPUID's answer, from the program
+rule 0 $CPUID $ALL $HANDLED 0 0 0x12345677
+told 0x80 0x77 && ok decide_cpuid || not_ok decide_cpuid "$(tail -n 1 $TRACING/trace)"
+unrule 0 $CPUID $ALL
+
+# over a pause
+rule 0 $PIO 0x80 $HANDLED
+husk pause one
+husk resume one
+a=$(count one kernel)
+sleep 0.3
+more decide_after_pause "$(count one kernel)" "$a"
+unrule 0 $PIO 0x80
+
+# the worker decides
+rule 0 $CPUID $ALL $WORKER
+a=$(answers "$id" worker)
+sleep 0.3
+more decide_worker_passes "$(answers "$id" worker)" "${a:-0}"
+is one running && ok decide_worker_runs || not_ok decide_worker_runs "$(state one)"
+unrule 0 $CPUID $ALL
+check decide_detach husk policy detach "$id"
+refused decide_detach_again 1 "no program with this id" husk policy detach "$id"
+start clerk answer
+id=$(husk policy attach --on cpuid clerk $P)
+rule 0 $CPUID $ALL $WORKER
+told 0x80 0x3c && ok decide_worker_answers || not_ok decide_worker_answers "$(tail -n 1 $TRACING/trace)"
+unrule 0 $CPUID $ALL
+husk policy detach "$id"
+
+# after the kernel
+id=$(husk policy attach --on cpuid one /lab/tests/decide_after.bpf)
+told 0x80 0x5c && ok decide_after || not_ok decide_after "$(tail -n 1 $TRACING/trace)"
+more decide_after_counted "$(answers "$id" after)" 0
+husk policy detach "$id"
+is one running && ok decide_after_runs || not_ok decide_after_runs "$(state one)"
+check decide_after_tracepoint bpftool prog load /lab/tests/decide_after.bpf $BPF/after autoattach
+told 0x80 0x5c && ok decide_after_fast || not_ok decide_after_fast "$(tail -n 1 $TRACING/trace)"
+rm -f $BPF/after
+
+# memory that is no memory
+start driver device
+id=$(husk policy attach --on mmio,hlt,fault2 driver $P)
+rule 0 $MMIO 0xd0010 $HANDLED 0 0 0 0x66
+told 0x82 0x66 && ok decide_mmio || not_ok decide_mmio "$(tail -n 1 $TRACING/trace)"
+rule 0 $MMIO 0xd0010 $PAUSE
+until_is is driver paused && ok decide_mmio_pause || not_ok decide_mmio_pause "$(state driver)"
+unrule 0 $MMIO 0xd0010
+husk resume driver
+told 0x82 0 && ok decide_mmio_back || not_ok decide_mmio_back "$(tail -n 1 $TRACING/trace)"
+rule 0 $MMIO 0xd0010 $FAULT 13
+until_is gone driver && ok decide_mmio_fault || not_ok decide_mmio_fault "$(state driver)"
+unrule 0 $MMIO 0xd0010
+husk policy list --json | grep -q "\"id\": $id," && not_ok decide_released "it is listed" || ok decide_released
+bpftool prog list | grep -q policy_table && not_ok decide_released_bpf "$(bpftool prog list | grep policy_table)" || ok decide_released_bpf
+
+# HLT without waiting
+start sleeper halt
+sleep 0.3
+same decide_hlt_waits "$(count sleeper worker)" ""
+husk kill sleeper
+until_is gone sleeper
+id=$(husk policy attach --all --on hlt $P)
+rule 0 $HLT $ALL $HANDLED
+start sleeper halt
+sleep 0.3
+more decide_hlt "$(count sleeper worker)" 0
+husk kill sleeper
+until_is gone sleeper
+husk policy detach "$id"
+
+# another in its place, again and again: no exit in between that nobody decides
+id=$(husk policy attach --on pio one /lab/tests/decide_always.bpf)
+a=$(count one worker) b=$(count one kernel) first=$id bad=
+for i in $(seq 10); do id=$(husk policy attach --replace "$id" one /lab/tests/decide_always.bpf) || bad="round $i"; done
+same decide_replaced "$bad$(count one worker)" "$a"
+more decide_replaced_runs "$(count one kernel)" "$b"
+more decide_replaced_id "$id" "$first"
+same decide_replaced_list "$(husk policy list --json one | grep -c '"id"')" 1
+husk policy detach "$id"
+
+# all VMs, also new ones; several programs: the first that decides counts
+id=$(husk policy attach --all --on pio $P)
+rule 0 $PIO 0x80 $HANDLED
+start late
+sleep 0.3
+a=$(count late worker)
+sleep 0.3
+same decide_all_new "$(count late worker)" "$a"
+more decide_all_decided "$(answers "$id" handled)" 0
+husk policy list | grep -q "^ *$id *all " && ok decide_all_list || not_ok decide_all_list "$(husk policy list | tail -n 1)"
+ids=
+for i in 1 2 3 4 5 6 7 8; do ids="$ids $(husk policy attach --on cpuid one /lab/tests/decide_after.bpf)"; done
+same decide_eight "$(husk policy list --json one | grep -c '"vm"')" 8
+refused decide_nine 1 "8 programs" husk policy attach one /lab/tests/decide_after.bpf
+check decide_detach_many husk policy detach $ids
+
+# pinned
+bpftool prog loadall /lab/tests/decide_after.bpf $BPF/pinned
+check decide_pinned husk policy attach one $BPF/pinned/after_vm
+
+# what is refused
+refused decide_no_vm 1 "no VM" husk policy attach nobody $P
+refused decide_no_file 2 "no such file" husk policy attach one /nowhere
+refused decide_no_object 1 "cannot load" husk policy attach one /etc/passwd
+refused decide_reason 2 "bad reason" husk policy attach --on cpuid,nonsense one $P
+refused decide_reason_unasked 2 "bad reason" husk policy attach --on extint one $P
+refused decide_id 2 "bad id" husk policy detach x
+refused decide_usage 2 "give a VM" husk policy attach $P
+refused decide_verb 2 "no command" husk policy nonsense
+refused decide_replace_none 1 "no program with this id" husk policy attach --replace 999999 one $P
+refused decide_replace_other 1 "no program with this id" husk policy attach --replace "$id" one $P
+refused decide_beyond 1 "beyond the end" husk policy attach one /lab/tests/decide_beyond.bpf
+refused decide_type 1 "not a BPF program of type syscall" husk policy attach one $BPF/pinned/after
+husk policy attach one /lab/tests/decide_refused.bpf >/tmp/refused.out 2>&1
+grep -q "invalid mem access 'map_value_or_null'" /tmp/refused.out && tail -n 1 /tmp/refused.out | grep -q 'the kernel refuses program "refused_vm"' &&
+	ok decide_verifier || not_ok decide_verifier "$(tail -n 1 /tmp/refused.out)"
+rm -r $BPF/pinned
+refused decide_user "[13]" "not permitted|needs" setuidgid 1000 husk policy attach one $P
+refused decide_user_detach 1 "CAP_SYS_ADMIN" setuidgid 1000 husk policy detach "$id"
+same decide_user_list "$(setuidgid 1000 husk policy list --json)" ""
+
+# attached and detached while two VMs run as fast as they can
+start fast1 fast
+start fast2 fast
+bad=
+for i in $(seq 20); do
+	a=$(husk policy attach --on cpuid,pio fast1 $P) && b=$(husk policy attach --all /lab/tests/decide_after.bpf) &&
+		husk policy detach "$a" "$b" || bad="round $i"
+done
+[ ! "$bad" ] && is fast1 running && is fast2 running && ok decide_load || not_ok decide_load "$bad $(state fast1) $(state fast2)"
+
+# whoever attached it is killed: it stays. The VM's process is killed: it goes
+id2=$(husk policy attach --on pio fast1 $P)
+pkill -9 -f "hold fast1" || kill -9 $(husk show --json fast1 | grep -o '"owner_pid": [0-9]*' | cut -d' ' -f2)
+until_is gone fast1
+husk policy list --json | grep -q "\"id\": $id2," && not_ok decide_killed "it is listed" || ok decide_killed
+
+# a program for all does not hold the module
+for vm in one other clerk late fast2; do husk kill $vm; until_is gone $vm; done
+check decide_unload unload
+bpftool prog list | grep -q policy_table && not_ok decide_unload_bpf "$(bpftool prog list | grep policy_table)" || ok decide_unload_bpf
+exit 0
