@@ -58,7 +58,7 @@ more decide_worker_passes "$(answers "$id" worker)" "${a:-0}"
 is one running && ok decide_worker_runs || not_ok decide_worker_runs "$(state one)"
 unrule 0 $CPUID $ALL
 check decide_detach husk policy detach "$id"
-refused decide_detach_again 1 "no program with this id" husk policy detach "$id"
+refused decide_detach_again 5 "no program with this id" husk policy detach "$id"
 start clerk answer
 id=$(husk policy attach --on cpuid clerk $P)
 rule 0 $CPUID $ALL $WORKER
@@ -138,7 +138,7 @@ bpftool prog loadall /lab/tests/decide_after.bpf $BPF/pinned
 check decide_pinned husk policy attach one $BPF/pinned/after_vm
 
 # what is refused
-refused decide_no_vm 1 "no VM" husk policy attach nobody $P
+refused decide_no_vm 5 "no such VM" husk policy attach nobody $P
 refused decide_no_file 2 "no such file" husk policy attach one /nowhere
 refused decide_no_object 1 "cannot load" husk policy attach one /etc/passwd
 refused decide_reason 2 "bad reason" husk policy attach --on cpuid,nonsense one $P
@@ -146,16 +146,20 @@ refused decide_reason_unasked 2 "bad reason" husk policy attach --on extint one 
 refused decide_id 2 "bad id" husk policy detach x
 refused decide_usage 2 "give a VM" husk policy attach $P
 refused decide_verb 2 "no command" husk policy nonsense
-refused decide_replace_none 1 "no program with this id" husk policy attach --replace 999999 one $P
-refused decide_replace_other 1 "no program with this id" husk policy attach --replace "$id" one $P
+refused decide_replace_none 5 "no program with this id" husk policy attach --replace 999999 one $P
+refused decide_replace_other 5 "no program with this id" husk policy attach --replace "$id" one $P
 refused decide_beyond 1 "beyond the end" husk policy attach one /lab/tests/decide_beyond.bpf
 refused decide_type 1 "not a BPF program of type syscall" husk policy attach one $BPF/pinned/after
 husk policy attach one /lab/tests/decide_refused.bpf >/tmp/refused.out 2>&1
 grep -q "invalid mem access 'map_value_or_null'" /tmp/refused.out && tail -n 1 /tmp/refused.out | grep -q 'the kernel refuses program "refused_vm"' &&
-	ok decide_verifier || not_ok decide_verifier "$(tail -n 1 /tmp/refused.out)"
+	ok decide_verifier || not_ok decide_verifier "$(tail -n 4 /tmp/refused.out | tr '\n' ' ')"
 rm -r $BPF/pinned
-refused decide_user "[13]" "not permitted|needs" setuidgid 1000 husk policy attach one $P
-refused decide_user_detach 1 "CAP_SYS_ADMIN" setuidgid 1000 husk policy detach "$id"
+chmod 666 /dev/husk
+setuidgid 1000 $T/hold users & until_is is users running
+refused decide_user_own "[34]" "needs|not permitted" setuidgid 1000 husk policy attach users $P
+husk kill users
+refused decide_user 4 "another user" setuidgid 1000 husk policy attach one $P
+refused decide_user_detach 4 "CAP_SYS_ADMIN" setuidgid 1000 husk policy detach "$id"
 same decide_user_list "$(setuidgid 1000 husk policy list --json)" ""
 
 # attached and detached while two VMs run as fast as they can

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Changes the kernel's answer to CPUID: al, which is never 5ch in leaf 0's of this guest, becomes that. */
+/* Changes the kernel's answer to CPUID: al becomes 5ch. Before, ebx is what the kernel's answer never is. */
 #include <husk/policy.bpf.h>
 
 HUSK_POLICY(after)
 {
 	if (x->reason != HUSK_REASON_CPUID)
 		return HUSK_POLICY_PASS;
-	if (!x->after)
+	if (!x->after) {
+		x->gpr[3] = 0xdeadbeef;
 		return HUSK_POLICY_AFTER;
-	/* no answer of the kernel's is all zeroes in ebx, ecx, edx of leaf 0 */
-	if (!(__u32)x->gpr[3] && !(__u32)x->gpr[1] && !(__u32)x->gpr[2])
+	}
+	if ((__u32)x->gpr[3] == 0xdeadbeef)
 		return HUSK_POLICY_KILL;
 	x->gpr[0] = (x->gpr[0] & ~0xffULL) | 0x5c;
 	return HUSK_POLICY_PASS;

@@ -11,7 +11,8 @@ struct {
 
 HUSK_POLICY(refused)
 {
-	__u64 *value = bpf_map_lookup_elem(&decide_map, &x->reason);
+	__u32 key = x->reason;
+	__u64 *value = bpf_map_lookup_elem(&decide_map, &key);
 
 	return *value;
 }
