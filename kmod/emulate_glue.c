@@ -80,13 +80,16 @@ static __always_inline int glue_device(struct husk_vcpu *vcpu, u64 addr, u8 widt
 	return 0;
 }
 
-/* Programs have a word in it. As glue_dev_io() */
-static noinline int glue_asked(struct husk_vcpu *vcpu, struct husk_policy_io *io)
+/* Programs have a word in it. As glue_dev_io(); not inlined: its local variable would cost all a stack guard */
+static noinline int glue_asked(struct husk_vcpu *vcpu, u64 addr, u8 width, bool write, bool port, u64 *data)
 {
-	switch (husk_policy_io(vcpu, io)) {
+	struct husk_policy_io io = { .addr = addr, .data = *data, .width = width, .write = write, .port = port };
+
+	switch (husk_policy_io(vcpu, &io)) {
 	case HUSK_DISPATCH:
-		return glue_device(vcpu, io->addr, io->width, io->write, io->port, &io->data);
+		return glue_device(vcpu, addr, width, write, port, data);
 	case HUSK_RETIRE:
+		*data = io.data;
 		return 0;
 	case HUSK_TO_USER:
 		return 1;
@@ -97,15 +100,9 @@ static noinline int glue_asked(struct husk_vcpu *vcpu, struct husk_policy_io *io
 
 static int glue_dev_io(void *ctx, u64 addr, u8 width, bool write, bool port, u64 *data)
 {
-	struct husk_policy_io io;
-	int ret;
-
-	if (!trace_husk_policy_enabled())
-		return glue_device(ctx, addr, width, write, port, data);
-	io = (struct husk_policy_io) { .addr = addr, .data = *data, .width = width, .write = write, .port = port };
-	ret = glue_asked(ctx, &io);
-	*data = io.data;
-	return ret;
+	if (trace_husk_policy_enabled())
+		return glue_asked(ctx, addr, width, write, port, data);
+	return glue_device(ctx, addr, width, write, port, data);
 }
 
 static void glue_segments(void *ctx)

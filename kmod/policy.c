@@ -31,7 +31,7 @@ static_assert(HUSK_POLICY_READ == HUSK_ACCESS_READ && HUSK_POLICY_WRITE == HUSK_
 /* ---- what is asked ---- */
 
 /* false: programs are not asked about this one */
-static bool policy_fill(struct husk_vcpu *vcpu)
+static __always_inline bool policy_fill(struct husk_vcpu *vcpu)
 {
 	const struct husk_exit_info *exit = &vcpu->exit;
 	struct husk_exit_record *x = &vcpu->record;
@@ -71,7 +71,7 @@ static bool policy_fill(struct husk_vcpu *vcpu)
 }
 
 /* Ask about what the record has by now. @attached: also those that may sleep */
-static void policy_consult(struct husk_vcpu *vcpu, u8 reason, bool attached)
+static __always_inline void policy_consult(struct husk_vcpu *vcpu, u8 reason, bool attached)
 {
 	struct husk_exit_record *x = &vcpu->record;
 	u64 rip = x->rip, rflags = x->rflags;
@@ -183,16 +183,11 @@ static enum husk_verdict policy_pass(struct husk_vcpu *vcpu)
 	return vcpu->record.after ? HUSK_RETIRE : HUSK_DISPATCH;
 }
 
-/* HUSK_ASK: to be done by the kernel, then to be asked about again. */
-static enum husk_verdict policy_answer(struct husk_vcpu *vcpu)
+static noinline enum husk_verdict policy_rare(struct husk_vcpu *vcpu)
 {
 	struct husk_exit_record *x = &vcpu->record;
 
 	switch (x->verdict) {
-	case HUSK_POLICY_PASS:
-		return policy_pass(vcpu);
-	case HUSK_POLICY_HANDLED:
-		return policy_handled(vcpu);
 	case HUSK_POLICY_FAULT:
 		return policy_fault(vcpu);
 	case HUSK_POLICY_PAUSE:
@@ -203,6 +198,19 @@ static enum husk_verdict policy_answer(struct husk_vcpu *vcpu)
 		return x->after ? policy_end(vcpu, true) : HUSK_ASK;
 	default:
 		return policy_end(vcpu, true);
+	}
+}
+
+/* HUSK_ASK: to be done by the kernel, then to be asked about again. */
+static __always_inline enum husk_verdict policy_answer(struct husk_vcpu *vcpu)
+{
+	switch (vcpu->record.verdict) {
+	case HUSK_POLICY_PASS:
+		return policy_pass(vcpu);
+	case HUSK_POLICY_HANDLED:
+		return policy_handled(vcpu);
+	default:
+		return policy_rare(vcpu);
 	}
 }
 

@@ -70,8 +70,14 @@ void husk_policy_init(struct husk_vm *vm);
 /* Programs are released. No vCPU runs any more. */
 void husk_policy_fini(struct husk_vm *vm);
 
+extern struct husk_policy_set husk_policy_all;	/* of all VMs */
+
 /* Is any program attached that is to be asked about the reason? Any context */
-bool husk_policy_wanted(const struct husk_vcpu *vcpu, u8 reason);
+static inline bool husk_policy_wanted(const struct husk_vcpu *vcpu, u8 reason)
+{
+	return (READ_ONCE(vcpu->vm->policy.set.reasons) | READ_ONCE(husk_policy_all.reasons)) & BIT_ULL(reason);
+}
+
 /* Ask them, until one does not pass. May sleep. */
 enum husk_policy_verdict husk_policy_run(struct husk_vcpu *vcpu, struct husk_exit_record *x);
 

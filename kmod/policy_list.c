@@ -26,18 +26,13 @@ static DEFINE_XARRAY_ALLOC1(policy_ids);
 static u32 policy_next;
 static u32 policy_count;
 
-static struct husk_policy_set policy_all;	/* of all VMs */
+struct husk_policy_set husk_policy_all;
 
 #define X(id, what) | BIT_ULL(HUSK_REASON_##id)
 const u64 husk_policy_reasons = 0 HUSK_POLICY_REASONS(X);
 #undef X
 
 /* ---- asking ---- */
-
-bool husk_policy_wanted(const struct husk_vcpu *vcpu, u8 reason)
-{
-	return (READ_ONCE(vcpu->vm->policy.set.reasons) | READ_ONCE(policy_all.reasons)) & BIT_ULL(reason);
-}
 
 static u32 policy_run_set(const struct husk_policy_set *set, struct husk_exit_record *x)
 {
@@ -64,7 +59,7 @@ enum husk_policy_verdict husk_policy_run(struct husk_vcpu *vcpu, struct husk_exi
 	rcu_read_lock_trace();
 	verdict = policy_run_set(&vcpu->vm->policy.set, x);
 	if (verdict == HUSK_POLICY_PASS)
-		verdict = policy_run_set(&policy_all, x);
+		verdict = policy_run_set(&husk_policy_all, x);
 	rcu_read_unlock_trace();
 	return verdict;
 }
@@ -133,7 +128,7 @@ static struct husk_policy *policy_new(struct husk_vm *vm, int fd, u64 reasons)
 
 static struct husk_policy_set *policy_set_of(struct husk_vm *vm)
 {
-	return vm ? &vm->policy.set : &policy_all;
+	return vm ? &vm->policy.set : &husk_policy_all;
 }
 
 /*
@@ -243,7 +238,7 @@ void husk_policy_fini(struct husk_vm *vm)
 
 void husk_policy_cleanup(void)
 {
-	policy_release(&policy_all);
+	policy_release(&husk_policy_all);
 	tracepoint_synchronize_unregister();	/* policy_probe() */
 }
 
