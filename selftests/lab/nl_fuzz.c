@@ -367,7 +367,7 @@ static void judge_value(const struct spec_attr *a, const char *data, size_t len)
 static void judge_end(const struct nlmsghdr *nlh, int error, const char *tlvs, size_t left)
 {
 	static const int errors[] = {
-		0, EINVAL, ERANGE, EOPNOTSUPP, ENOENT, EPERM, EBUSY, EIO, ESRCH, EAGAIN, ETIMEDOUT, ECONNRESET,
+		0, EINVAL, ERANGE, EOPNOTSUPP, ENOENT, EPERM, EBUSY, EIO, ESRCH, EAGAIN, ETIMEDOUT, ECONNRESET, EBADF, E2BIG, ENOSPC,
 	};
 	bool known = false;
 	size_t len;
