@@ -6,6 +6,7 @@
  *
  * Where the newest name can't be given to the older kernel, a name with husk_
  * stands for both:
+ *	HUSK_KF_TRUSTED		KF_TRUSTED_ARGS, after linux/btf.h
  *	husk_young_t		what the mmu_notifier's *_young callbacks return
  */
 #ifndef HUSK_COMPAT_H
@@ -71,6 +72,13 @@ static inline void vm_flags_clear(struct vm_area_struct *vma, vm_flags_t flags)
 typedef bool husk_young_t;
 #else
 typedef int husk_young_t;
+#endif
+
+/* All arguments of a kfunc are trusted ones since 7.0 or so */
+#ifdef HUSK_HAVE_KF_TRUSTED
+#define HUSK_KF_TRUSTED	KF_TRUSTED_ARGS
+#else
+#define HUSK_KF_TRUSTED	0
 #endif
 
 #endif

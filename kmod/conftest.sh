@@ -19,5 +19,7 @@ has VM_FLAGS_SET	'\bvm_flags_set\('		$inc/linux/mm.h
 has ENTRY_VIRT		.				$inc/linux/entry-virt.h
 has YOUNG_BOOL		'bool \(\*test_young\)'		$inc/linux/mmu_notifier.h
 has IPI_TRACE		'\btrace_ipi_send_cpu\('	$inc/linux/smp.h
+has STRUCT_OPS		'\bregister_bpf_struct_ops\('	$inc/linux/bpf.h
+has KF_TRUSTED		'define KF_TRUSTED_ARGS\b'	$inc/linux/btf.h
 has CPUID_API		.				$asm/cpuid/api.h
 echo

@@ -281,14 +281,16 @@ struct husk_limit {
 	struct delayed_work stats_work;
 };
 
+enum { HUSK_POLICY_SLOW, HUSK_POLICY_FAST, HUSK_POLICY_DOORS };
+
 /**
  * struct husk_policy_set - programs that decide exits, see policy_list.c
- * @list: NULL: none
+ * @list: NULL: none. SLOW: they may sleep; FAST: they are asked in the fast loop
  * @reasons: bits of all reasons that they are to be asked about. READ_ONCE/WRITE_ONCE
  */
 struct husk_policy_set {
-	struct husk_policies __rcu *list;
-	u64 reasons;
+	struct husk_policies __rcu *list[HUSK_POLICY_DOORS];
+	u64 reasons[HUSK_POLICY_DOORS];
 };
 
 /*

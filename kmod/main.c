@@ -92,6 +92,7 @@ static int __init husk_init(void)
 	ret = husk_dev_init();
 	if (ret)
 		goto netlink;
+	husk_policy_ops_setup();
 	husk_mode_print();
 	return 0;
 

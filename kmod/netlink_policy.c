@@ -142,8 +142,8 @@ static int policy_put(struct sk_buff *skb, struct netlink_callback *cb, const st
 	    (policy->vm && (nla_put_u32(skb, HUSK_A_POLICY_VM_ID, policy->vm->id) ||
 			    nla_put_string(skb, HUSK_A_POLICY_VM_NAME, policy->vm->name))) ||
 	    nla_put_u64_64bit(skb, HUSK_A_POLICY_REASONS, policy->reasons, HUSK_A_POLICY_PAD) ||
-	    nla_put_u32(skb, HUSK_A_POLICY_PROG_ID, policy->prog->aux->id) ||
-	    nla_put_string(skb, HUSK_A_POLICY_PROG_NAME, policy->prog->aux->name) ||
+	    (policy->prog && nla_put_u32(skb, HUSK_A_POLICY_PROG_ID, policy->prog->aux->id)) ||
+	    nla_put_string(skb, HUSK_A_POLICY_PROG_NAME, policy->prog ? policy->prog->aux->name : policy->ops->name) ||
 	    nla_put_64bit(skb, HUSK_A_POLICY_COUNTS, sizeof(counts), counts, HUSK_A_POLICY_PAD)) {
 		genlmsg_cancel(skb, header);
 		return -EMSGSIZE;

@@ -84,6 +84,8 @@ static __always_inline void policy_consult(struct husk_vcpu *vcpu, u8 reason, bo
 		x->reserved = 0;
 		x->verdict = husk_policy_run(vcpu, x);
 	}
+	if (husk_policy_wanted(vcpu, HUSK_POLICY_FAST, reason) && x->verdict == HUSK_POLICY_PASS)
+		x->verdict = husk_policy_run_fast(vcpu, x);
 	trace_husk_policy(x);
 	x->rip = rip;
 	x->rflags = rflags;
@@ -222,7 +224,7 @@ enum husk_verdict husk_policy_ask(struct husk_vcpu *vcpu)
 	enum husk_verdict verdict;
 
 	x->after = 0;
-	if (husk_policy_wanted(vcpu, vcpu->exit.reason))
+	if (husk_policy_wanted(vcpu, HUSK_POLICY_SLOW, vcpu->exit.reason))
 		return HUSK_ASK;
 	if (!policy_fill(vcpu))
 		return HUSK_DISPATCH;
@@ -297,7 +299,7 @@ enum husk_verdict husk_policy_io(struct husk_vcpu *vcpu, struct husk_policy_io *
 	x->width = io->width;
 	x->access = io->write ? HUSK_POLICY_WRITE : HUSK_POLICY_READ;
 	x->data = io->write ? io->data : 0;
-	policy_consult(vcpu, reason, husk_policy_wanted(vcpu, reason));
+	policy_consult(vcpu, reason, husk_policy_wanted(vcpu, HUSK_POLICY_SLOW, reason));
 	switch (x->verdict) {
 	case HUSK_POLICY_PASS:
 		return HUSK_DISPATCH;

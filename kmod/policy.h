@@ -51,7 +51,8 @@ enum husk_verdict husk_policy_io(struct husk_vcpu *vcpu, struct husk_policy_io *
  * struct husk_policy - an attached program
  * @id: immutable, from 1, of no other
  * @vm: immutable, NULL: of all VMs
- * @prog: immutable
+ * @prog: immutable; NULL: it is @ops
+ * @ops: immutable; NULL: it is @prog
  * @reasons: immutable; BIT_ULL(HUSK_REASON_x) that it is asked about
  * @counts: of each verdict, HUSK_POLICY_VERDICT_COUNT: of what is none
  */
@@ -59,6 +60,7 @@ struct husk_policy {
 	u32 id;
 	struct husk_vm *vm;
 	struct bpf_prog *prog;
+	const struct husk_policy_ops *ops;
 	u64 reasons;
 	u64 __percpu *counts;
 };
@@ -72,14 +74,15 @@ void husk_policy_fini(struct husk_vm *vm);
 
 extern struct husk_policy_set husk_policy_all;	/* of all VMs */
 
-/* Is any program attached that is to be asked about the reason? Any context */
-static inline bool husk_policy_wanted(const struct husk_vcpu *vcpu, u8 reason)
+/* Is any program attached by that door that is to be asked about the reason? Any context */
+static __always_inline bool husk_policy_wanted(const struct husk_vcpu *vcpu, int door, u8 reason)
 {
-	return (READ_ONCE(vcpu->vm->policy.set.reasons) | READ_ONCE(husk_policy_all.reasons)) & BIT_ULL(reason);
+	return (READ_ONCE(vcpu->vm->policy.set.reasons[door]) | READ_ONCE(husk_policy_all.reasons[door])) & BIT_ULL(reason);
 }
 
-/* Ask them, until one does not pass. May sleep. */
+/* Ask them, until one does not pass. The first may sleep; the second, any context. */
 enum husk_policy_verdict husk_policy_run(struct husk_vcpu *vcpu, struct husk_exit_record *x);
+enum husk_policy_verdict husk_policy_run_fast(struct husk_vcpu *vcpu, struct husk_exit_record *x);
 
 /**
  * husk_policy_attach - attach a program, or put it in another's place
@@ -98,11 +101,25 @@ int husk_policy_attach(struct husk_vm *vm, int fd, u64 reasons, u32 replace, u32
 /* -ENOENT. As above */
 int husk_policy_detach(u32 id);
 
+/*
+ * A struct_ops, for the VM that it names; or in the place of another one of the same VM.
+ * -ENOENT, -EIO, -EEXIST, -ENOSPC, -EINVAL, -ENOMEM: see struct husk_policy_ops. As above
+ */
+int husk_policy_ops_attach(const struct husk_policy_ops *ops, const struct husk_policy_ops *old);
+void husk_policy_ops_detach(const struct husk_policy_ops *ops);
+
 /* The one with the lowest id from there, or NULL. Between the two it stays, and so does its VM. */
 struct husk_policy *husk_policy_lock_next(u32 id);
 void husk_policy_unlock(void);
 u64 husk_policy_count(const struct husk_policy *policy, u32 verdict);
 
 void husk_policy_cleanup(void);
+
+/* ---- policy_ops.c: the struct_ops's type, for BPF; where the kernel has such ---- */
+#ifdef HUSK_HAVE_STRUCT_OPS
+void husk_policy_ops_setup(void);
+#else
+static inline void husk_policy_ops_setup(void) { }
+#endif
 
 #endif

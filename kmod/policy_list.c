@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * BPF programs of type SYSCALL that are attached to a VM, or to all, to decide
- * exits. They may sleep, so they are asked outside of the fast loop.
+ * BPF programs that are attached to a VM, or to all, to decide exits. Those of type
+ * SYSCALL may sleep, so they are asked outside of the fast loop; those of a
+ * struct_ops are asked in it.
  *
  * A list is never changed: a new one takes its place, and when no vCPU can be in the
- * old one any more, it goes.
+ * old one any more, it goes. The first ones' readers are by RCU tasks trace, the
+ * others' by RCU.
  */
 #include <linux/bpf.h>
 #include <linux/filter.h>
@@ -34,9 +36,8 @@ const u64 husk_policy_reasons = 0 HUSK_POLICY_REASONS(X);
 
 /* ---- asking ---- */
 
-static u32 policy_run_set(const struct husk_policy_set *set, struct husk_exit_record *x)
+static u32 policy_run_list(const struct husk_policies *list, struct husk_exit_record *x)
 {
-	const struct husk_policies *list = rcu_dereference_check(set->list, rcu_read_lock_trace_held());
 	u32 i, verdict = HUSK_POLICY_PASS;
 
 	if (!list)
@@ -46,10 +47,15 @@ static u32 policy_run_set(const struct husk_policy_set *set, struct husk_exit_re
 
 		if (!(policy->reasons & BIT_ULL(x->reason)))
 			continue;
-		verdict = bpf_prog_run_pin_on_cpu(policy->prog, x);
+		verdict = policy->ops ? policy->ops->decide(x) : bpf_prog_run_pin_on_cpu(policy->prog, x);
 		this_cpu_inc(policy->counts[min_t(u32, verdict, HUSK_POLICY_VERDICT_COUNT)]);
 	}
 	return verdict;
+}
+
+static u32 policy_run_slow(const struct husk_policy_set *set, struct husk_exit_record *x)
+{
+	return policy_run_list(rcu_dereference_check(set->list[HUSK_POLICY_SLOW], rcu_read_lock_trace_held()), x);
 }
 
 enum husk_policy_verdict husk_policy_run(struct husk_vcpu *vcpu, struct husk_exit_record *x)
@@ -57,10 +63,22 @@ enum husk_policy_verdict husk_policy_run(struct husk_vcpu *vcpu, struct husk_exi
 	u32 verdict;
 
 	rcu_read_lock_trace();
-	verdict = policy_run_set(&vcpu->vm->policy.set, x);
+	verdict = policy_run_slow(&vcpu->vm->policy.set, x);
 	if (verdict == HUSK_POLICY_PASS)
-		verdict = policy_run_set(&husk_policy_all, x);
+		verdict = policy_run_slow(&husk_policy_all, x);
 	rcu_read_unlock_trace();
+	return verdict;
+}
+
+enum husk_policy_verdict husk_policy_run_fast(struct husk_vcpu *vcpu, struct husk_exit_record *x)
+{
+	u32 verdict;
+
+	rcu_read_lock();
+	verdict = policy_run_list(rcu_dereference(vcpu->vm->policy.set.list[HUSK_POLICY_FAST]), x);
+	if (verdict == HUSK_POLICY_PASS)
+		verdict = policy_run_list(rcu_dereference(husk_policy_all.list[HUSK_POLICY_FAST]), x);
+	rcu_read_unlock();
 	return verdict;
 }
 
@@ -94,35 +112,43 @@ static void policy_free(struct husk_policy *policy)
 		return;
 	if (policy->id)
 		xa_erase(&policy_ids, policy->id);
-	bpf_prog_put(policy->prog);
+	if (policy->prog)
+		bpf_prog_put(policy->prog);
 	free_percpu(policy->counts);
 	kfree(policy);
 }
 
-static struct husk_policy *policy_new(struct husk_vm *vm, int fd, u64 reasons)
+static struct husk_policy *policy_new(struct husk_vm *vm, u64 reasons)
 {
 	struct husk_policy *policy = kzalloc(sizeof(*policy), GFP_KERNEL_ACCOUNT);
-	struct bpf_prog *prog;
 	int ret = -ENOMEM;
 
 	if (!policy)
 		return ERR_PTR(-ENOMEM);
-	prog = bpf_prog_get_type_dev(fd, BPF_PROG_TYPE_SYSCALL, false);
-	if (IS_ERR(prog)) {
-		kfree(policy);
-		return ERR_CAST(prog);
-	}
 	policy->vm = vm;
-	policy->prog = prog;
 	policy->reasons = reasons;
 	policy->counts = __alloc_percpu_gfp((HUSK_POLICY_VERDICT_COUNT + 1) * sizeof(u64), sizeof(u64), GFP_KERNEL_ACCOUNT);
 	if (policy->counts)
-		ret = prog->aux->max_ctx_offset > sizeof(struct husk_exit_record) ? -E2BIG :
-			xa_alloc_cyclic(&policy_ids, &policy->id, policy, xa_limit_31b, &policy_next, GFP_KERNEL_ACCOUNT);
+		ret = xa_alloc_cyclic(&policy_ids, &policy->id, policy, xa_limit_31b, &policy_next, GFP_KERNEL_ACCOUNT);
 	if (ret < 0) {
 		policy_free(policy);
 		return ERR_PTR(ret);
 	}
+	return policy;
+}
+
+static struct husk_policy *policy_new_prog(struct husk_vm *vm, int fd, u64 reasons)
+{
+	struct bpf_prog *prog = bpf_prog_get_type_dev(fd, BPF_PROG_TYPE_SYSCALL, false);
+	struct husk_policy *policy;
+
+	if (IS_ERR(prog))
+		return ERR_CAST(prog);
+	policy = prog->aux->max_ctx_offset > sizeof(struct husk_exit_record) ? ERR_PTR(-E2BIG) : policy_new(vm, reasons);
+	if (IS_ERR(policy))
+		bpf_prog_put(prog);
+	else
+		policy->prog = prog;
 	return policy;
 }
 
@@ -131,46 +157,65 @@ static struct husk_policy_set *policy_set_of(struct husk_vm *vm)
 	return vm ? &vm->policy.set : &husk_policy_all;
 }
 
-/*
- * Take old out and put new in its place, or at the end if there is no old one; either
- * may be NULL. The old one is nobody's afterwards.
- */
-static int policy_swap(struct husk_policy_set *set, struct husk_policy *old, struct husk_policy *new)
+/* The others of old's list, and new in its place, or at the end if there is no old one. -ENOSPC */
+static int policy_fill_list(struct husk_policies *to, const struct husk_policies *from,
+			    const struct husk_policy *old, struct husk_policy *new)
 {
-	struct husk_policies *from = rcu_dereference_protected(set->list, lockdep_is_held(&policy_lock));
-	struct husk_policies *to = kzalloc(sizeof(*to), GFP_KERNEL_ACCOUNT);
-	u64 reasons = 0;
-	int ret = -ENOMEM;
 	u32 i;
 
-	if (!to)
-		return -ENOMEM;
 	for (i = 0; from && i < from->count; i++) {
 		struct husk_policy *keep = from->policy[i] == old ? new : from->policy[i];
 
 		if (keep)
 			to->policy[to->count++] = keep;
 	}
-	if (new && !old) {
-		ret = -ENOSPC;
-		if (to->count == HUSK_POLICY_MAX)
-			goto free;
-		to->policy[to->count++] = new;
+	if (!new || old)
+		return 0;
+	if (to->count == HUSK_POLICY_MAX)
+		return -ENOSPC;
+	to->policy[to->count++] = new;
+	return 0;
+}
+
+/* Take old out and put new in; either may be NULL. The old one is nobody's afterwards. */
+static int policy_swap(struct husk_vm *vm, struct husk_policy *old, struct husk_policy *new)
+{
+	int door = (old ? old : new)->ops ? HUSK_POLICY_FAST : HUSK_POLICY_SLOW;
+	struct husk_policy_set *set = policy_set_of(vm);
+	struct husk_policies *from = rcu_dereference_protected(set->list[door], lockdep_is_held(&policy_lock));
+	/* What is to be taken out must not be left. */
+	struct husk_policies *to = kzalloc(sizeof(*to), new ? GFP_KERNEL_ACCOUNT : GFP_KERNEL | __GFP_NOFAIL);
+	u64 reasons = 0;
+	int ret;
+	u32 i;
+
+	if (!to)
+		return -ENOMEM;
+	ret = policy_fill_list(to, from, old, new);
+	if (!ret)
+		ret = policy_count_add(!!new - !!old);
+	if (ret) {
+		kfree(to);
+		return ret;
 	}
-	ret = policy_count_add(!!new - !!old);
-	if (ret)
-		goto free;
 	for (i = 0; i < to->count; i++)
 		reasons |= to->policy[i]->reasons;
-	rcu_assign_pointer(set->list, to);
-	WRITE_ONCE(set->reasons, reasons);
-	if (from)
+	rcu_assign_pointer(set->list[door], to);
+	WRITE_ONCE(set->reasons[door], reasons);
+	if (from && door == HUSK_POLICY_SLOW)
 		synchronize_rcu_tasks_trace();
+	else if (from)
+		synchronize_rcu();
 	kfree(from);
 	return 0;
+}
 
-free:
-	kfree(to);
+/* new is given up if it can't be put in. */
+static int policy_put_in(struct husk_vm *vm, struct husk_policy *old, struct husk_policy *new)
+{
+	int ret = policy_swap(vm, old, new);
+
+	policy_free(ret ? new : old);
 	return ret;
 }
 
@@ -182,33 +227,97 @@ int husk_policy_attach(struct husk_vm *vm, int fd, u64 reasons, u32 replace, u32
 	mutex_lock(&policy_lock);
 	if (replace) {
 		old = xa_load(&policy_ids, replace);
-		if (!old || old->vm != vm)
+		if (!old || old->vm != vm || old->ops)
 			goto unlock;
 	}
-	new = policy_new(vm, fd, reasons);
+	new = policy_new_prog(vm, fd, reasons);
 	ret = PTR_ERR_OR_ZERO(new);
 	if (ret)
 		goto unlock;
-	ret = policy_swap(policy_set_of(vm), old, new);
-	if (!ret)
-		*id = new->id;
-	policy_free(ret ? new : old);
+	*id = new->id;
+	ret = policy_put_in(vm, old, new);
 unlock:
 	mutex_unlock(&policy_lock);
 	return ret;
 }
 
+static struct husk_policy *policy_find_ops(const struct husk_policy_ops *ops)
+{
+	struct husk_policy *policy;
+	unsigned long id;
+
+	xa_for_each(&policy_ids, id, policy)
+		if (policy->ops == ops)
+			return policy;
+	return NULL;
+}
+
+static bool policy_name_taken(const struct husk_vm *vm, const char *name, const struct husk_policy *but)
+{
+	struct husk_policy *policy;
+	unsigned long id;
+
+	xa_for_each(&policy_ids, id, policy)
+		if (policy->ops && policy != but && policy->vm == vm && !strcmp(policy->ops->name, name))
+			return true;
+	return false;
+}
+
+static int policy_attach_ops(struct husk_vm *vm, const struct husk_policy_ops *ops, const struct husk_policy_ops *replaces)
+{
+	struct husk_policy *old = replaces ? policy_find_ops(replaces) : NULL, *new;
+
+	if (replaces && (!old || old->vm != vm))
+		return -ENOENT;
+	if (policy_name_taken(vm, ops->name, old))
+		return -EEXIST;
+	new = policy_new(vm, ops->reasons ? ops->reasons : husk_policy_reasons);
+	if (IS_ERR(new))
+		return PTR_ERR(new);
+	new->ops = ops;
+	return policy_put_in(vm, old, new);
+}
+
+int husk_policy_ops_attach(const struct husk_policy_ops *ops, const struct husk_policy_ops *old)
+{
+	struct husk_vm *vm = NULL;
+	int ret = -EIO;
+
+	if (ops->reserved || (ops->reasons & ~husk_policy_reasons))
+		return -EINVAL;
+	if (ops->vm) {
+		vm = husk_vm_get(ops->vm);
+		if (!vm)
+			return -ENOENT;
+	}
+	if (!vm || !READ_ONCE(vm->dead)) {
+		mutex_lock(&policy_lock);
+		ret = policy_attach_ops(vm, ops, old);
+		mutex_unlock(&policy_lock);
+	}
+	if (vm)
+		husk_vm_put(vm);
+	return ret;
+}
+
+static int policy_detach(struct husk_policy *old)
+{
+	return old ? policy_put_in(old->vm, old, NULL) : -ENOENT;
+}
+
+void husk_policy_ops_detach(const struct husk_policy_ops *ops)
+{
+	mutex_lock(&policy_lock);
+	policy_detach(policy_find_ops(ops));	/* or its VM is gone, and has taken it along */
+	mutex_unlock(&policy_lock);
+}
+
 int husk_policy_detach(u32 id)
 {
-	struct husk_policy *old;
-	int ret = -ENOENT;
+	int ret;
 
 	mutex_lock(&policy_lock);
-	old = xa_load(&policy_ids, id);
-	if (old)
-		ret = policy_swap(policy_set_of(old->vm), old, NULL);
-	if (!ret)
-		policy_free(old);
+	ret = policy_detach(xa_load(&policy_ids, id));
 	mutex_unlock(&policy_lock);
 	return ret;
 }
@@ -216,19 +325,23 @@ int husk_policy_detach(u32 id)
 /* Nobody asks, and nobody attaches, any more: no new list. */
 static void policy_release(struct husk_policy_set *set)
 {
-	struct husk_policies *list;
+	int door;
 	u32 i;
 
-	if (!rcu_access_pointer(set->list))
-		return;
-	mutex_lock(&policy_lock);
-	list = rcu_replace_pointer(set->list, NULL, lockdep_is_held(&policy_lock));
-	for (i = 0; list && i < list->count; i++) {
-		policy_count_add(-1);
-		policy_free(list->policy[i]);
+	for (door = 0; door < HUSK_POLICY_DOORS; door++) {
+		struct husk_policies *list;
+
+		if (!rcu_access_pointer(set->list[door]))
+			continue;
+		mutex_lock(&policy_lock);
+		list = rcu_replace_pointer(set->list[door], NULL, lockdep_is_held(&policy_lock));
+		for (i = 0; i < list->count; i++) {
+			policy_count_add(-1);
+			policy_free(list->policy[i]);
+		}
+		kfree(list);
+		mutex_unlock(&policy_lock);
 	}
-	kfree(list);
-	mutex_unlock(&policy_lock);
 }
 
 void husk_policy_fini(struct husk_vm *vm)

@@ -3,12 +3,14 @@
  * What BPF programs that decide exits see and answer. For the kernel module, and for
  * the programs, which may include a vmlinux.h before it.
  *
- * There are two doors, and HUSK_POLICY in <husk/policy.bpf.h> makes a program for both:
+ * There are three doors, and HUSK_POLICY in <husk/policy.bpf.h> makes programs for all:
  *
  *  - A program of type "syscall" is attached to one VM, or to all, and to some reasons
  *    (husk policy attach, policy-attach in husk_netlink.h). It may sleep, so exits that it
  *    is asked about leave the fast loop. It answers with a verdict, and is asked only if
  *    no program before it has decided: those of the VM first, then those of all.
+ *  - Kernels from 6.12 on know struct husk_policy_ops as a struct_ops (husk policy attach
+ *    --fast): for one VM, or all, too, but asked in the fast loop. After those above.
  *  - The tracepoint husk_policy is writable: a program of section
  *    "raw_tp.w/husk_policy" sees each exit for one of the reasons below, of all VMs, in
  *    the fast loop if it can be served there, and writes its verdict into the record. It
@@ -100,6 +102,28 @@ struct husk_exit_record {
 	__u64 fault_address;
 	__u32 after;
 	__u32 reserved;
+};
+
+#define HUSK_POLICY_NAME_LEN	16	/* with the NUL */
+
+/**
+ * struct husk_policy_ops - a program that decides exits, as a struct_ops
+ * @reasons: bits HUSK_REASON_x that it is asked about; 0: all
+ * @vm: id of the VM; 0: all
+ * @reserved: 0
+ * @decide: the verdict. It may read all of the record, and write gpr, data, fault, error
+ *	and fault_address. Interrupts are off
+ * @name: of no other one of this VM
+ *
+ * Errors of its registration: ENOENT no such VM, EIO it is dead, EEXIST there is one of
+ * this name, ENOSPC there are 8, EINVAL. Its end is that of its link, or the VM's.
+ */
+struct husk_policy_ops {
+	__u64 reasons;
+	__u32 vm;
+	__u32 reserved;
+	int (*decide)(struct husk_exit_record *x);
+	char name[HUSK_POLICY_NAME_LEN];
 };
 
 #endif

@@ -356,8 +356,8 @@ enum husk_a_policy {
 	HUSK_A_POLICY_ID,		/* u32, from 1, of no other program that is attached */
 	HUSK_A_POLICY_PROG_FD,		/* u32 */
 	HUSK_A_POLICY_REASONS,		/* u64, bit HUSK_REASON_x: what it is asked about, of HUSK_POLICY_REASONS */
-	HUSK_A_POLICY_PROG_ID,		/* u32, BPF's */
-	HUSK_A_POLICY_PROG_NAME,	/* string */
+	HUSK_A_POLICY_PROG_ID,		/* u32, BPF's; absent: it is a struct_ops */
+	HUSK_A_POLICY_PROG_NAME,	/* string, of the program or the struct_ops */
 	HUSK_A_POLICY_COUNTS,		/* array of u64: its answers by HUSK_POLICY_x, at the end those that are none */
 
 	__HUSK_A_POLICY_MAX,

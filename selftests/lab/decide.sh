@@ -136,6 +136,7 @@ check decide_detach_many husk policy detach $ids
 # pinned
 bpftool prog loadall /lab/tests/decide_after.bpf $BPF/pinned
 check decide_pinned husk policy attach one $BPF/pinned/after_vm
+husk policy detach "$(cat /tmp/check.out)"
 
 # what is refused
 refused decide_no_vm 5 "no such VM" husk policy attach nobody $P
@@ -171,6 +172,67 @@ for i in $(seq 20); do
 		husk policy detach "$a" "$b" || bad="round $i"
 done
 [ ! "$bad" ] && is fast1 running && is fast2 running && ok decide_load || not_ok decide_load "$bad $(state fast1) $(state fast2)"
+
+# ---- in the fast loop, as a struct_ops ----
+# with the libbpf of the kernel's own release
+fast() { /lab/release/ld-linux-x86-64.so.2 --library-path /lab/release:/lib/x86_64-linux-gnu:/usr/lib/x86_64-linux-gnu /usr/bin/husk policy attach --fast "$@"; }
+O=/lab/bpf/policy_table.ops.bpf.o
+if [ ! -d /lab/release ]; then
+	refused decide_fast_unknown "[123]" "struct_ops" husk policy attach --fast one $O
+	skip decide_fast "no struct_ops of modules before Linux 6.12"
+else
+	husk policy detach "$id"	# of all: no other table
+	until_is sh -c '! bpftool map show name policy_table | grep -q policy_table'
+	id=$(fast --on cpuid,pio one $O)
+	[ "$id" -gt 0 ] 2>/dev/null && ok decide_fast || not_ok decide_fast "id '$id'"
+	husk policy list --json | grep -q "\"id\": $id, \"vm_id\": $(id one), .*\"fast\": true" && ok decide_fast_list || not_ok decide_fast_list "$(husk policy list --json)"
+	husk policy show "$id" | grep -q 'a struct_ops' && ok decide_fast_show || not_ok decide_fast_show "$(husk policy show "$id" 2>&1 | head -n 3 | tr '\n' ' ')"
+	rule 0 $PIO 0x80 $HANDLED
+	sleep 0.3
+	a=$(count one fast) b=$(count one worker) c=$(count other worker)
+	sleep 0.5
+	more decide_fast_pio "$(count one fast)" "${a:-0}"
+	same decide_fast_worker "$(count one worker)" "$b"
+	more decide_fast_other "$(count other worker)" "$c"
+	more decide_fast_counted "$(answers "$id" handled)" 0
+	unrule 0 $PIO 0x80
+	rule 0 $CPUID $ALL $HANDLED 0 0 0x12345677
+	told 0x80 0x77 && ok decide_fast_cpuid || not_ok decide_fast_cpuid "$(tail -n 1 $TRACING/trace)"
+	unrule 0 $CPUID $ALL
+	refused decide_fast_twice 1 "already" fast one $O
+	rmmod husk 2>/dev/null && not_ok decide_fast_holds "unloaded" || ok decide_fast_holds
+	check decide_fast_detach husk policy detach "$id"
+	ls $BPF/husk_policy_* >/dev/null 2>&1 && not_ok decide_fast_unpinned "$(ls $BPF)" || ok decide_fast_unpinned
+	a=$(count one worker)
+	sleep 0.3
+	more decide_fast_gone "$(count one worker)" "$a"
+	id=$(fast --on cpuid one /lab/tests/decide_after_ops.bpf)
+	told 0x80 0x5c && ok decide_fast_after || not_ok decide_fast_after "$(tail -n 1 $TRACING/trace)"
+	husk policy detach "$id"
+	id=$(fast --on cpuid one /lab/tests/decide_memory.bpf)
+	told 0x84 0x && ok decide_fast_memory || not_ok decide_fast_memory "$(tail -n 1 $TRACING/trace)"
+	bpftool map dump name decide_m.bss >/tmp/bss 2>&1 || bpftool map list >/tmp/bss
+	same decide_fast_memory_right "$(grep -o '"decide_wrong": [0-9]*' /tmp/bss | cut -d' ' -f2)" 0
+	husk policy detach "$id"
+	fast one /lab/tests/decide_write.bpf >/tmp/refused.out 2>&1
+	grep -q "only gpr, data, fault, error and fault_address" /tmp/refused.out && ok decide_fast_verifier || not_ok decide_fast_verifier "$(tail -n 2 /tmp/refused.out | tr '\n' ' ')"
+	refused decide_fast_no_ops 2 "no struct_ops" fast one $P
+	# its VM goes first; then the link
+	start mortal
+	id=$(fast mortal $O)
+	husk kill mortal
+	until_is gone mortal
+	husk policy list --json | grep -q "\"id\": $id," && not_ok decide_fast_released "it is listed" || ok decide_fast_released
+	check decide_fast_link rm $BPF/husk_policy_*
+	id=$(fast --all --on cpuid $O)
+	husk policy list | grep -q "^ *$id *all " && ok decide_fast_all || not_ok decide_fast_all "$(husk policy list | tail -n 1)"
+	# on and off while two VMs run as fast as they can
+	bad=
+	for i in $(seq 5); do a=$(fast --on cpuid,pio fast1 $O) && husk policy detach "$a" || bad="round $i"; done
+	[ ! "$bad" ] && is fast1 running && is fast2 running && ok decide_fast_load || not_ok decide_fast_load "$bad $(state fast1) $(state fast2)"
+	husk policy detach "$id"
+	id=$(husk policy attach --all --on pio $P)
+fi
 
 # whoever attached it is killed: it stays. The VM's process is killed: it goes
 id2=$(husk policy attach --on pio fast1 $P)

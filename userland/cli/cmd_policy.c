@@ -16,7 +16,7 @@
 #include "vm.h"
 
 static const char policy_usage[] =
-	"usage: husk policy [--all] [--on REASON] [--program NAME] [--replace ID] [--json] attach|detach|list|show VM FILE\n"
+	"usage: husk policy [--all] [--fast] [--on REASON] [--program NAME] [--replace ID] [--json] attach|detach|list|show VM FILE\n"
 	"\n"
 	"Have a BPF program decide exits: <husk/policy.bpf.h>, and husk(1) under POLICIES.\n"
 	"  husk policy attach VM FILE    to one VM; prints the id that it is attached by\n"
@@ -26,6 +26,8 @@ static const char policy_usage[] =
 	"  husk policy show ID           one of them, with its maps\n"
 	"FILE is an object file, or a program of type syscall that is pinned in a bpffs.\n"
 	"  --all                to all VMs\n"
+	"  --fast               a struct_ops, which is asked without leaving the fast loop (Linux 6.12): husk's\n"
+	"                       own are *.ops.bpf.o\n"
 	"  --on REASON          be asked about this only: cpuid, rdmsr, wrmsr, pio, mmio, hypercall, hlt,\n"
 	"                       fault2, or several with commas\n"
 	"  --program NAME       which one, if the file has several\n"
@@ -33,7 +35,7 @@ static const char policy_usage[] =
 	"  --json               one object for each\n";
 
 struct options {
-	bool all, json;
+	bool all, fast, json;
 	uint64_t reasons;
 	uint32_t replace;
 	const char *program;
@@ -113,7 +115,9 @@ static void print_json(const struct husk_nl_policy *p)
 		printf(", \"vm_id\": %" PRIu32 ", \"vm\": ", p->vm_id);
 		json_string(p->vm_name);
 	}
-	printf(", \"prog_id\": %" PRIu32 ", \"program\": ", p->prog_id);
+	if (p->prog_id)
+		printf(", \"prog_id\": %" PRIu32, p->prog_id);
+	printf(", \"fast\": %s, \"program\": ", p->prog_id ? "false" : "true");
 	json_string(p->prog_name);
 	printf(", \"on\": [");
 	for (uint32_t i = 0; i < HUSK_REASON_COUNT; i++) {
@@ -160,35 +164,98 @@ static void print_policy(const struct husk_nl_policy *p)
 	char on[128];
 
 	reasons_text(p->reasons, on, sizeof(on));
-	printf("%" PRIu32 "\n  vm         %s\n  program    %s, BPF id %" PRIu32 "\n  on         %s\n  asked      %" PRIu64 "\n",
-	       p->id, p->vm_id ? p->vm_name : "all", p->prog_name, p->prog_id, on, asked(p));
+	printf("%" PRIu32 "\n  vm         %s\n  program    %s, ", p->id, p->vm_id ? p->vm_name : "all", p->prog_name);
+	if (p->prog_id)
+		printf("BPF id %" PRIu32, p->prog_id);
+	else
+		printf("a struct_ops");
+	printf("\n  on         %s\n  asked      %" PRIu64 "\n", on, asked(p));
 	for (uint32_t i = 0; i <= HUSK_POLICY_VERDICT_COUNT; i++)
 		if (p->counts[i])
 			printf("  %-10s %" PRIu64 "\n", verdict_names[i], p->counts[i]);
-	print_maps(p->prog_id);
+	if (p->prog_id)
+		print_maps(p->prog_id);
 }
 
 /* ---- commands ---- */
+
+struct wanted {
+	uint32_t id, vm_id;
+	const char *name;		/* of a struct_ops; NULL: what has id is wanted */
+	bool found;
+	struct husk_nl_policy policy;
+};
+
+static int find(const struct husk_nl_policy *p, void *arg)
+{
+	struct wanted *w = arg;
+
+	if (w->name ? p->prog_id || p->vm_id != w->vm_id || strcmp(p->prog_name, w->name) : p->id != w->id)
+		return 0;
+	w->policy = *p;
+	w->found = true;
+	return 0;
+}
+
+static uint32_t attach_fast(struct husk_nl *nl, const struct options *o, uint32_t vm, const char *path)
+{
+	struct wanted w = { .vm_id = vm };
+
+	if (o->replace)
+		die(HUSK_STATUS_USAGE, "--replace is not for --fast");
+	w.name = policy_load_fast(path, o->program, vm, o->reasons);
+	if (husk_nl_policies(nl, 0, find, &w) || !w.found)
+		die(HUSK_STATUS_FAIL, "cannot attach %s: the VM has ended", path);
+	return w.policy.id;
+}
+
+static uint32_t attach_program(struct husk_nl *nl, const struct options *o, uint32_t vm, const char *path)
+{
+	int fd = policy_load(path, o->program), err;
+	uint32_t id;
+
+	err = husk_nl_policy_attach(nl, vm, fd, o->reasons, o->replace, &id);
+	if (err)
+		vm_die(nl, err, "attach", path);
+	close(fd);
+	return id;
+}
 
 static void attach(struct husk_nl *nl, const struct options *o, int count, char **operand)
 {
 	struct husk_nl_vm vm = {};
 	uint32_t id;
-	int fd, err;
 
 	if (count != (o->all ? 1 : 2))
 		die(HUSK_STATUS_USAGE, o->all ? "give a file, and no VM: --all is given" : "give a VM, or --all, and a file");
 	if (!o->all)
 		vm_find(nl, operand[0], &vm);
-	fd = policy_load(operand[count - 1], o->program);
-	err = husk_nl_policy_attach(nl, vm.id, fd, o->reasons, o->replace, &id);
-	if (err)
-		vm_die(nl, err, "attach", operand[count - 1]);
-	close(fd);
+	if (o->fast)
+		id = attach_fast(nl, o, vm.id, operand[count - 1]);
+	else
+		id = attach_program(nl, o, vm.id, operand[count - 1]);
 	if (o->json)
 		printf("{\"id\": %" PRIu32 "}\n", id);
 	else
 		printf("%" PRIu32 "\n", id);
+}
+
+static void detach_one(struct husk_nl *nl, const char *id)
+{
+	struct wanted w = { .id = parse_id(id) };
+	char *pin;
+	int err;
+
+	err = husk_nl_policies(nl, 0, find, &w);
+	if (!err)
+		err = husk_nl_policy_detach(nl, w.id);
+	if (err)
+		vm_die(nl, err, "detach", id);
+	if (!w.found || w.policy.prog_id)
+		return;
+	pin = policy_pin(w.policy.vm_id, w.policy.prog_name);
+	unlink(pin);
+	free(pin);
 }
 
 static void detach(struct husk_nl *nl, const struct options *o, int count, char **operand)
@@ -198,10 +265,7 @@ static void detach(struct husk_nl *nl, const struct options *o, int count, char 
 	for (int i = 0; i < count; i++)
 		parse_id(operand[i]);
 	for (int i = 0; i < count; i++) {
-		int err = husk_nl_policy_detach(nl, parse_id(operand[i]));
-
-		if (err)
-			vm_die(nl, err, "detach", operand[i]);
+		detach_one(nl, operand[i]);
 		if (o->json)
 			printf("{\"id\": %" PRIu32 ", \"done\": \"detached\"}\n", parse_id(operand[i]));
 	}
@@ -251,23 +315,6 @@ static void list(struct husk_nl *nl, const struct options *o, int count, char **
 		table_finish(&table);
 }
 
-struct wanted {
-	uint32_t id;
-	bool found;
-	struct husk_nl_policy policy;
-};
-
-static int find(const struct husk_nl_policy *p, void *arg)
-{
-	struct wanted *w = arg;
-
-	if (p->id != w->id)
-		return 0;
-	w->policy = *p;
-	w->found = true;
-	return 0;
-}
-
 static void show(struct husk_nl *nl, const struct options *o, int count, char **operand)
 {
 	struct wanted w = {};
@@ -301,6 +348,7 @@ static void parse(int argc, char **argv, struct options *o)
 {
 	static const struct option options[] = {
 		{ "all", no_argument, NULL, 'a' },
+		{ "fast", no_argument, NULL, 'f' },
 		{ "on", required_argument, NULL, 'o' },
 		{ "program", required_argument, NULL, 'p' },
 		{ "replace", required_argument, NULL, 'r' },
@@ -314,6 +362,9 @@ static void parse(int argc, char **argv, struct options *o)
 		switch (c) {
 		case 'a':
 			o->all = true;
+			break;
+		case 'f':
+			o->fast = true;
 			break;
 		case 'o':
 			o->reasons |= parse_reasons(optarg);
@@ -344,8 +395,8 @@ int cmd_policy(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
 		if (strcmp(argv[optind], verbs[i].name))
 			continue;
-		if (verbs[i].fn != attach && (o.all || o.reasons || o.program || o.replace))
-			die(HUSK_STATUS_USAGE, "--all, --on, --program and --replace are for husk policy attach");
+		if (verbs[i].fn != attach && (o.all || o.fast || o.reasons || o.program || o.replace))
+			die(HUSK_STATUS_USAGE, "--all, --fast, --on, --program and --replace are for husk policy attach");
 		nl = vm_connect();
 		verbs[i].fn(nl, &o, argc - optind - 1, argv + optind + 1);
 		husk_nl_close(nl);

@@ -14,6 +14,10 @@
  * x is the struct husk_exit_record of <husk/husk_bpf.h>. It is asked only if no
  * program before it has decided. Of each, two programs are made: one for the tracepoint
  * husk_policy, which bpftool attaches, and one that husk policy attach attaches to a VM.
+ *
+ * With HUSK_POLICY_STRUCT_OPS defined before, it is a struct_ops instead, for
+ * husk policy attach --fast. Then it can also read and write the guest's memory; and of
+ * a record nothing may be handed to BPF's helpers by its address, which have to get copies.
  */
 #ifndef HUSK_POLICY_BPF_H
 #define HUSK_POLICY_BPF_H
@@ -24,6 +28,25 @@
 
 #include <husk/husk.h>
 #include <husk/husk_bpf.h>
+
+#ifdef HUSK_POLICY_STRUCT_OPS
+
+/* 0; -EFAULT no memory of the guest's, or not in the host's memory now; -E2BIG above 4096 bytes */
+extern int husk_record_read(struct husk_exit_record *x, __u64 gpa, void *to, __u32 to__sz) __ksym;
+extern int husk_record_write(struct husk_exit_record *x, __u64 gpa, const void *from, __u32 from__sz) __ksym;
+
+#define HUSK_POLICY(policy) \
+	static __always_inline __u32 policy##_decide(struct husk_exit_record *x); \
+	SEC("struct_ops") \
+	int policy##_ops(unsigned long long *ctx) \
+	{ \
+		return policy##_decide((struct husk_exit_record *)ctx[0]); \
+	} \
+	SEC(".struct_ops.link") \
+	struct husk_policy_ops policy = { .decide = (void *)policy##_ops }; \
+	static __always_inline __u32 policy##_decide(struct husk_exit_record *x)
+
+#else
 
 #define HUSK_POLICY(name) \
 	static __always_inline __u32 name##_decide(struct husk_exit_record *x); \
@@ -41,5 +64,7 @@
 		return name##_decide(x); \
 	} \
 	static __always_inline __u32 name##_decide(struct husk_exit_record *x)
+
+#endif /* HUSK_POLICY_STRUCT_OPS */
 
 #endif
