@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * hold NAME [stubborn|fast|device|halt|answer]: a VM for tests of control and tracing. Its guest runs
+ * hold NAME [stubborn|fast|device|halt|answer|probe]: a VM for tests of control and tracing. Its guest runs
  * CPUID and an OUT to port 80h for ever, about a thousand times a second, a fast one
  * as often as it can. Ends when asked to stop, killed or crashed; a stubborn one
  * keeps the VM's fds instead. Of a button and a reset it says a line. One with a device
  * drives those of policy_device.bpf.c and policy_service.bpf.c, and reads memory that is
  * not there. One that halts has no interrupts that would wake it. An answer is 3ch, for each
- * exit that a program leaves to the worker.
+ * exit that a program leaves to the worker. One that probes reads and writes an MSR, asks
+ * CPUID, and tells ports what it got; of a #GP it tells, too, and goes on.
  */
 #include <errno.h>
 #include <stdint.h>
@@ -21,6 +22,7 @@
 
 #define BIOS		0xffff0000u	/* 64 KiB below 4 GiB, with the reset vector F000:FFF0 */
 #define BIOS_SIZE	0x10000u
+#define BIOS_LOW	0xf0000u	/* where a PC has it, too */
 
 static const unsigned char guest[] = {
 	0x0f, 0xa2,	/* again: cpuid */
@@ -53,10 +55,43 @@ static const unsigned char halter[] = {
 };
 #define DRIVER_VMCALL	29	/* its last byte; d9h is vmmcall's */
 
+/* In the BIOS that it sees twice: CS keeps its base of FFFF0000 until the first IRET, then it is that of F000 */
+static const unsigned char prober[] = {
+	0xb8, 0x00, 0xf0, 0x8e, 0xd0,	/* mov ax, f000h; mov ss, ax */
+	0xbc, 0x00, 0xf0,		/* mov sp, f000h */
+	0x2e, 0x66, 0x0f, 0x01, 0x1e, 0x50, 0x00,	/* o32 lidt cs:[prober_idt] */
+	0x66, 0xb9, 0x00, 0x02, 0x00, 0x00,	/* again: mov ecx, 200h: the base of an MTRR */
+	0x0f, 0x32, 0xe6, 0x84,		/* rdmsr; out 84h, al */
+	0x66, 0x31, 0xd2,		/* xor edx, edx */
+	0x34, 0x06, 0x0f, 0x30,		/* xor al, 6; wrmsr: types 0 and 6 in turn */
+	0x66, 0xb8, 0x01, 0x00, 0x00, 0x00,	/* mov eax, 1 */
+	0x0f, 0xa2, 0xe6, 0x85,		/* cpuid; out 85h, al */
+	0x66, 0xb8, 0x0d, 0x00, 0x00, 0x00,	/* mov eax, 0dh */
+	0x66, 0xb9, 0x01, 0x00, 0x00, 0x00,	/* mov ecx, 1 */
+	0x0f, 0xa2, 0xe6, 0x87,		/* cpuid; out 87h, al */
+	0xeb, 0xd3,			/* jmp again */
+};
+static const unsigned char prober_gp[] = {
+	0xb0, 0xee, 0xe6, 0x86,		/* mov al, eeh; out 86h, al */
+	0x58, 0x83, 0xc0, 0x02, 0x50,	/* pop ax; add ax, 2; push ax: all that faults here has two bytes */
+	0xcf,				/* iret */
+};
+static const unsigned char prober_idt[] = { 0xff, 0x03, 0x00, 0x01, 0x0f, 0x00 };	/* 400h bytes at F0100 */
+static const unsigned char prober_vector[] = { 0x40, 0x00, 0x00, 0xf0 };		/* F000:0040 */
+
 static int fail(const char *what)
 {
 	fprintf(stderr, "hold: %s: %s\n", what, strerror(errno));
 	return 1;
+}
+
+static void put_probe(char *ram)
+{
+	memcpy(ram, prober, sizeof(prober));
+	memcpy(ram + 0x40, prober_gp, sizeof(prober_gp));
+	memcpy(ram + 0x50, prober_idt, sizeof(prober_idt));
+	memcpy(ram + 0x100 + 13 * 4, prober_vector, sizeof(prober_vector));
+	memcpy(ram + 0xfff0, to_driver, sizeof(to_driver));
 }
 
 static void answer(struct husk_run *page)
@@ -126,8 +161,14 @@ int main(int argc, char **argv)
 		memcpy(ram, driver, sizeof(driver));
 		memcpy(ram + 0xfff0, to_driver, sizeof(to_driver));
 	}
+	if (!strcmp(mode, "probe"))
+		put_probe(ram);
 	memory.hva = (uintptr_t)ram;
 	if (ioctl(vm, HUSK_VM_SET_MEMORY, &memory))
+		return fail("no memory");
+	memory.slot = 1;
+	memory.gpa = BIOS_LOW;
+	if (!strcmp(mode, "probe") && ioctl(vm, HUSK_VM_SET_MEMORY, &memory))
 		return fail("no memory");
 	fd = ioctl(vm, HUSK_VM_CREATE_VCPU, &vcpu);
 	page = fd < 0 ? MAP_FAILED : mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
