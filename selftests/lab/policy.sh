@@ -87,40 +87,5 @@ grep -qiE "invalid argument|falling back" /tmp/beyond && ok policy_beyond_told |
 rm -f $BPF/beyond
 husk kill other
 until_is gone other
-
-# ---- policies that come with husk ----
-attach() { check policy_attach_"$1" bpftool prog load /lab/bpf/policy_"$1".bpf.o $BPF/"$1" autoattach; }
-start driver device
-one=$(id driver)
-attach service
-told 0x81 0xfe && ok policy_service_none || not_ok policy_service_none "$(tail -n 1 $TRACING/trace)"
-bpftool map update name service_answers key hex $(bytes 8 0) value hex $(bytes 8 0x5a)
-told 0x81 0x5a && ok policy_service || not_ok policy_service "$(tail -n 1 $TRACING/trace)"
-attach device
-told 0x80 '0x[1-9a-f]' && ok policy_device_count || not_ok policy_device_count "$(tail -n 1 $TRACING/trace)"
-bells() { bpftool map dump name device_state | grep -o '"bells": [0-9]*' | cut -d' ' -f2; }
-a=$(bells)
-sleep 0.3
-more policy_device_bells "$(bells)" "${a:-0}"
-a=$(count driver worker)
-sleep 0.3
-more policy_device_others "$(count driver worker)" "$a"	# ports that are not its own
-rm $BPF/device $BPF/service
-
-# 10 accesses a second, 50 at once: only counted, then for a pause
-attach budget
-limit() { bpftool map update name budget_limits key hex $(bytes 4 $PIO) value hex $(bytes 4 10) $(bytes 4 50) $(bytes 4 "$1"); }
-limit $PASS
-over() { bpftool map dump name budget_state | grep -o '"over": [0-9]*' | cut -d' ' -f2; }
-is_over() { [ "$(over)" -gt 0 ] 2>/dev/null; }
-until_is is_over && ok policy_budget_over || not_ok policy_budget_over "$(over)"
-same policy_budget_runs "$(state driver)" running
-limit $PAUSE
-until_is is driver paused && ok policy_budget_pause || not_ok policy_budget_pause "$(state driver)"
-rm $BPF/budget
-husk resume driver
-until_is is driver running && ok policy_budget_resume || not_ok policy_budget_resume "$(state driver)"
-husk kill driver
-until_is gone driver
 check policy_unload unload
 exit 0
