@@ -16,9 +16,9 @@
 #include "vm.h"
 
 static const char policy_usage[] =
-	"usage: husk policy [--all] [--fast] [--on REASON] [--program NAME] [--replace ID] [--json] attach|detach|list|show VM FILE\n"
+	"usage: husk policy [OPTIONS] attach|detach|list|show VM FILE\n"
 	"\n"
-	"Have a BPF program decide exits: <husk/policy.bpf.h>, and husk(1) under POLICIES.\n"
+	"Have a BPF program decide exits: <husk/policy.bpf.h>, and husk-policy(7).\n"
 	"  husk policy attach VM FILE    to one VM; prints the id that it is attached by\n"
 	"  husk policy attach --all FILE to all VMs, also those that are not there yet\n"
 	"  husk policy detach ID...      it is not asked any more\n"
