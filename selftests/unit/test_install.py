@@ -45,7 +45,7 @@ def test_installed(root, prefix):
     need = {f"{prefix}/{path}" for path in (
         "bin/husk", "libexec/husk/husk-vm", "include/husk/husk.h", "include/husk/husk_netlink.h", "include/husk/libhusk.h",
         "include/husk/netlink.h", "lib/libhusk.a", "lib/pkgconfig/libhusk.pc", "share/man/man1/husk.1", "share/man/man7/husk-trace.7",
-        "share/husk/bpf/exits.bpf.o", "share/husk/bpf/policy_table.bpf.o",
+        "share/man/man7/husk-policy.7", "share/husk/bpf/exits.bpf.o", "share/husk/bpf/policy_table.bpf.o",
         "lib/udev/rules.d/60-husk.rules", "lib/sysusers.d/husk.conf")}
     verdict("install_complete", need - listed)
     verdict("install_filled_in", [f for f in listed if not f.endswith((".a", ".bpf.o", "/husk", "/husk-vm", "/huskd")) and
