@@ -213,6 +213,8 @@ check policies_learn_reuse bpftool prog load /lab/bpf/policy_learn.bpf.o $BPF/le
 	map name learn_config pinned $BPF/learn_maps/learn_config autoattach
 rm -r $BPF/learn_maps
 attached=
+single() { [ "$(bpftool map list | grep -c " name $1 ")" = 1 ]; }
+until_is single learn_refused	# the detached program's own is gone
 boots plain
 same policies_learn_boot_again "$status" 1
 boots testdev
@@ -250,5 +252,37 @@ for door in all vm; do
 	until_is gone high
 	off
 done
+
+# ---- the examples of husk-policy(7) ----
+no_maps() { ! bpftool map list | grep -q .; }
+# each to a file with a number and its section; the first one is a function for all others
+examples() {
+	mkdir -p /tmp/examples
+	awk '/^\.S[hs] / { section = $2 }
+	/^\.\\" run$/ { file = sprintf("/tmp/examples/%02d_%s", ++n, section) }
+	/^\.Ed$/ { file = "" }
+	file && !/^\./ { print >file }' /lab/husk-policy.7
+	sed -i 's/\\e/\\/g' /tmp/examples/*
+}
+if [ -e /lab/husk-policy.7 ]; then
+	start web probe
+	examples
+	set -- /tmp/examples/*
+	same policies_examples "$(ls /tmp/examples | sed 's/^.._//' | sort -u | grep -c '^policy_')" 9
+	first=$1
+	shift
+	for example; do
+		until_is no_maps || not_ok policies_example_maps "$(bpftool map list | head -n 1)"
+		(cd /lab/bpf && cat "$first" "$example" | sh -e) >/tmp/example.out 2>&1 && ok policies_example_"${example##*/}" ||
+			not_ok policies_example_"${example##*/}" "$(tail -n 1 /tmp/example.out)"
+		rm -rf $BPF/*
+		for i in $(husk policy list --json | grep -o '^{"id": [0-9]*' | cut -d' ' -f2); do husk policy detach "$i"; done
+	done
+	is web running && ok policies_examples_run || not_ok policies_examples_run "$(state web)"
+	husk kill web
+	until_is gone web
+else
+	skip policies_examples "the manual page is not here (scripts/check puts it there)"
+fi
 check policies_unload unload
 exit 0
