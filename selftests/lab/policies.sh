@@ -6,7 +6,7 @@
 case $LAB_MACHINE in bochs-*) skip policies "a guest that spins with interrupts off keeps the host's out, in Bochs"; exit 0 ;; esac
 load || { not_ok policies_load "$(dmesg | tail -n 1)"; exit 0; }
 [ -d $TRACING/events ] || mount -t tracefs tracefs $TRACING
-RDMSR=6 WRMSR=7 MSR=0x200 GP=13
+RDMSR=6 WRMSR=7 HYPERCALL=8 MSR=0x200 GP=13
 
 # its maps go a little later than the program
 no_map() { ! bpftool map show name "$1" >/dev/null 2>&1; }
@@ -197,6 +197,27 @@ learnt $CPUID 0xd && not_ok policies_learn_full_list "it is on it" || ok policie
 config $ENFORCE $KILL
 until_is gone probe && ok policies_learn_full_kill || not_ok policies_learn_full_kill "$(state probe)"
 off
+
+# device memory by its page, and hypercalls by number
+start driver device
+for door in all vm; do
+	by $door learn learn_list driver pio,mmio,hypercall
+	class_of "$(id driver)"
+	sleep 0.3
+	learnt $MMIO 0xd0000 1 && ok policies_learn_mmio_$door || not_ok policies_learn_mmio_$door "$(save | tail -n 1)"
+	learnt $HYPERCALL 0x48550001 && ok policies_learn_hypercall_$door || not_ok policies_learn_hypercall_$door "$(save | tail -n 1)"
+	config $ENFORCE $PAUSE
+	sleep 0.3
+	is driver running && ok policies_learn_driver_$door || not_ok policies_learn_driver_$door "$(state driver)"
+	bpftool map delete name learn_list $(learn_key $MMIO 0xd0000 1)
+	until_is is driver paused && ok policies_learn_mmio_pause_$door || not_ok policies_learn_mmio_pause_$door "$(state driver)"
+	more policies_learn_mmio_refused_$door "$(refusals $MMIO 0xd0000 1)" 0
+	off
+	husk resume driver
+	until_is is driver running || not_ok policies_learn_mmio_resume_$door "$(state driver)"
+done
+husk kill driver
+until_is gone driver
 
 # a kernel that boots: once to learn, once more, and one that does something else. The map outlives the program
 class=0
