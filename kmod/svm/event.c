@@ -7,13 +7,21 @@
 
 #include "svm/svm.h"
 
+static bool svm_protected(struct husk_vcpu *vcpu)
+{
+	u64 cr0 = vcpu->sys_dirty & HUSK_SYS_CR ? vcpu->sys.cr0 : to_svm(vcpu)->vmcb->cr0;
+
+	return cr0 & X86_CR0_PE;
+}
+
 void svm_inject(struct husk_vcpu *vcpu)
 {
 	struct vmcb *vmcb = to_svm(vcpu)->vmcb;
 	struct husk_event *event = &vcpu->event;
 
 	vmcb->eventinj = event->vector | (u64)event->type << SVM_EVENT_TYPE_SHIFT | SVM_EVENT_V;
-	if (event->has_error)
+	/* Real mode has no error codes (APM2 8.2). */
+	if (event->has_error && svm_protected(vcpu))
 		vmcb->eventinj |= SVM_EVENT_EV | (u64)event->error << 32;
 	if (event->type == HUSK_EVENT_NMI)
 		svm_intercept(vmcb, 3, SVM_W3_IRET, true);
