@@ -18,7 +18,12 @@ $T/hold watched &
 for _i in $(seq 1 50); do husk ls 2>/dev/null | grep -q watched && break; sleep 0.1; done
 sleep 0.5
 like stat_table "$(husk stat watched)" 'EXIT +FAST +KERNEL +WORKER +TIME +% +AVG +P50 +P99 .*cpuid +[1-9][0-9]* +0 +0 .*pio +0 +0 +[1-9]'
-like stat_json "$(husk stat --json watched)" '"name": "watched", .*"tsc_khz": [1-9].*"reason": "cpuid", "fast": [1-9][0-9]*, "kernel": 0, "worker": 0, "total_ns": [1-9].*"log2_ticks": \[0'
+like stat_json "$(husk stat --json watched)" '"name": "watched", .*"tsc_khz": [1-9].*"reason": "cpuid", "fast": [1-9][0-9]*, "kernel": 0, "worker": 0, "total_ns": [1-9][0-9]*, "avg_ns": [1-9][0-9]*, "p50_ns": [1-9][0-9]*, "p99_ns": [1-9][0-9]*, "max_ns": [1-9][0-9]*, "log2_ticks": \[0'
+# show has the same for each vCPU
+like show_table "$(husk show watched)" 'EXIT +fast +kernel +worker +avg +p50 +p99 .*cpuid +[1-9][0-9]* +0 +0 +[0-9.]+[num]s +[0-9.]+[num]s .*pio +0 +0 +[1-9]'
+husk show --json watched >/tmp/show
+like show_json "$(cat /tmp/show)" '"tsc_khz": [1-9].*"id": 0, .*"times": \[.*"reason": "cpuid", "fast": [1-9][0-9]*, "kernel": 0, "worker": 0, "total_ns": [1-9].*"max_ns": [1-9][0-9]*, "log2_ticks": \[0'
+check show_json_whole $T/json_check /tmp/show
 refused stat_vcpu_none $FAIL "no vCPU 5" husk stat --vcpu 5 watched
 husk stat --interval 0.2 --count 3 --json watched >/tmp/stat 2>&1
 [ "$(grep -c '"name"' /tmp/stat)" = 3 ] && ok stat_interval || not_ok stat_interval "$(head -n 3 /tmp/stat)"

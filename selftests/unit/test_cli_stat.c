@@ -30,6 +30,34 @@ static void test_percentile(void)
 	check("percentile_7", stat_percentile(&s, 98) == 2047);
 	check("percentile_8", stat_percentile(&s, 99) == 0xffffffff);
 	check("percentile_9", stat_percentile(&s, 100) == 0xffffffff);
+	/* the last of all is in a bucket that is not empty */
+	s.times[31] = 0;
+	check("percentile_10", stat_percentile(&s, 100) == 2047);
+	s.times[10] = 0;
+	check("percentile_11", stat_percentile(&s, 100) == 31);
+	s.ticks = 98 * 20;
+	check("percentile_ns", stat_percentile_ns(&s, 99, 500000) == 62);
+	check("avg_ns", stat_avg_ns(&s, 500000) == 40 && stat_avg_ns(&s, 0) == 0);
+	s.times[4] = 0;
+	check("avg_none", stat_avg_ns(&s, 500000) == 0);
+}
+
+static void test_add(void)
+{
+	static struct husk_nl_vcpu vcpu;
+	static struct husk_nl_times times;
+	static struct stat_sums sums, both;
+
+	vcpu.exits[3][0] = 5;
+	vcpu.exits[3][2] = 2;
+	times = (struct husk_nl_times){ .tsc_khz = 1000, .reason = 3, .ticks = 70, .times = { [3] = 6 } };
+	stat_add_vcpu(&sums, &vcpu);
+	stat_add_times(&sums, &times);
+	check("add_1", sums.tsc_khz == 1000 && stat_count(&sums.reason[3]) == 7 && stat_timed(&sums.reason[3]) == 6);
+	stat_add(&both, &sums);
+	stat_add(&both, &sums);
+	check("add_2", both.reason[3].exits[2] == 4 && both.reason[3].ticks == 140 && both.reason[3].times[3] == 12);
+	check("add_3", !stat_count(&both.reason[4]));
 }
 
 static void test_difference(void)
@@ -53,6 +81,7 @@ int main(void)
 {
 	test_ns();
 	test_percentile();
+	test_add();
 	test_difference();
 	printf("# %d passed, %d failed\n", passed, failed);
 	return failed != 0;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* husk show: one VM, its vCPUs, its exits by reason and level, and the machine that the guest sees. */
+/* husk show: one VM, its vCPUs, its exits by reason and level with their times, and the machine that the guest sees. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,6 +7,7 @@
 
 #include "cli.h"
 #include "format.h"
+#include "stat.h"
 #include "table.h"
 #include "vm.h"
 
@@ -14,33 +15,49 @@ static const char show_usage[] =
 	"usage: husk show [--json] VM\n"
 	"\n"
 	"Show a VM by name or id: state, owner, memory, vCPUs, and its exits by reason\n"
-	"and by who served them: the fast loop, the rest of the kernel module, the worker.\n"
+	"and by who served them: the fast loop, the rest of the kernel module, the worker;\n"
+	"with their mean time, and the times that half and 99 of 100 did not exceed (to a\n"
+	"power of two; husk stat has more, and of an interval).\n"
 	"Its user and root also see the devices of the guest: addresses, interrupts, and\n"
 	"where their data path runs.\n";
 
 #define SHOW_VCPUS	1024	/* more than any kernel module allows */
 
 struct show {
-	struct husk_nl_vcpu *vcpu[SHOW_VCPUS];
+	struct {
+		struct husk_nl_vcpu vcpu;
+		struct stat_sums sums;
+	} *of[SHOW_VCPUS];
 	size_t count;
+	uint32_t tsc_khz;	/* 0: nothing was timed */
 };
 
 static int show_add(const struct husk_nl_vcpu *vcpu, void *arg)
 {
 	struct show *show = arg;
-	struct husk_nl_vcpu *copy = malloc(sizeof(*copy));
 
-	if (!copy)
+	if (show->count == SHOW_VCPUS)
+		return 0;
+	show->of[show->count] = calloc(1, sizeof(*show->of[0]));
+	if (!show->of[show->count])
 		die(HUSK_STATUS_FAIL, "out of memory");
-	*copy = *vcpu;
-	if (show->count < SHOW_VCPUS)
-		show->vcpu[show->count++] = copy;
-	else
-		free(copy);
+	show->of[show->count]->vcpu = *vcpu;
+	stat_add_vcpu(&show->of[show->count++]->sums, vcpu);
 	return 0;
 }
 
-static void show_vcpu_json(const struct husk_nl_vcpu *v)
+static int show_add_times(const struct husk_nl_times *times, void *arg)
+{
+	struct show *show = arg;
+
+	for (size_t i = 0; i < show->count; i++)
+		if (show->of[i]->vcpu.id == times->vcpu)
+			stat_add_times(&show->of[i]->sums, times);
+	show->tsc_khz = times->tsc_khz;
+	return 0;
+}
+
+static void show_vcpu_json(const struct husk_nl_vcpu *v, const struct stat_sums *sums)
 {
 	const char *comma = "";
 
@@ -58,7 +75,9 @@ static void show_vcpu_json(const struct husk_nl_vcpu *v)
 			comma = ", ";
 		}
 	}
-	printf("]}");
+	printf("],\n   \"times\": ");
+	stat_json(sums, "\n    ");
+	printf("}");
 }
 
 /* The worker's own words, if it is ours to ask */
@@ -79,10 +98,10 @@ static void show_json(const struct husk_nl_vm *vm, const struct show *show)
 {
 	printf("{");
 	vm_json(vm);
-	printf(", \"vcpu\": [");
+	printf(", \"tsc_khz\": %" PRIu32 ", \"vcpu\": [", show->tsc_khz);
 	for (size_t i = 0; i < show->count; i++) {
 		printf(i ? ",\n  " : "\n  ");
-		show_vcpu_json(show->vcpu[i]);
+		show_vcpu_json(&show->of[i]->vcpu, &show->of[i]->sums);
 	}
 	printf("]");
 	show_machine(vm, true);
@@ -127,7 +146,7 @@ static void show_vcpus(const struct show *show)
 
 	table_init(&table, columns);
 	for (size_t i = 0; i < show->count; i++) {
-		const struct husk_nl_vcpu *v = show->vcpu[i];
+		const struct husk_nl_vcpu *v = &show->of[i]->vcpu;
 
 		table_cell(&table, "%" PRIu32, v->id);
 		table_cell(&table, "%s", husk_mp_state_name(v->mp_state));
@@ -150,29 +169,38 @@ static void show_vcpus(const struct show *show)
 		       hits, misses, yields);
 }
 
+static void show_reason(struct table *table, const char *name, const struct husk_exit_stats *s, uint32_t tsc_khz)
+{
+	const uint64_t ns[] = {
+		stat_avg_ns(s, tsc_khz), stat_percentile_ns(s, 50, tsc_khz), stat_percentile_ns(s, 99, tsc_khz),
+	};
+	struct text t;
+
+	table_cell(table, "%s", name);
+	for (int l = 0; l < HUSK_LEVEL_COUNT; l++)
+		table_cell(table, "%" PRIu64, (uint64_t)s->exits[l]);
+	for (size_t i = 0; i < sizeof(ns) / sizeof(ns[0]); i++)
+		table_cell(table, "%s", stat_timed(s) ? format_ns(&t, ns[i]) : "-");
+}
+
 /* All vCPUs together, in the order of the list of reasons */
 static void show_exits(const struct show *show)
 {
-	struct table_column columns[HUSK_LEVEL_COUNT + 2] = { { "EXIT", TABLE_LEFT } };
+	struct table_column columns[] = {
+		{ "EXIT", TABLE_LEFT }, [1 + HUSK_LEVEL_COUNT] = { "avg", TABLE_RIGHT }, { "p50", TABLE_RIGHT },
+		{ "p99", TABLE_RIGHT }, { }
+	};
+	struct stat_sums all = { .tsc_khz = show->tsc_khz };
 	struct table table;
 
 	for (int l = 0; l < HUSK_LEVEL_COUNT; l++)
 		columns[1 + l] = (struct table_column){ husk_level_name(l), TABLE_RIGHT };
+	for (size_t i = 0; i < show->count; i++)
+		stat_add(&all, &show->of[i]->sums);
 	table_init(&table, columns);
 	for (int r = 0; r < HUSK_REASON_COUNT; r++) {
-		uint64_t sum[HUSK_LEVEL_COUNT] = {}, all = 0;
-
-		for (size_t i = 0; i < show->count; i++) {
-			for (int l = 0; l < HUSK_LEVEL_COUNT; l++) {
-				sum[l] += show->vcpu[i]->exits[r][l];
-				all += show->vcpu[i]->exits[r][l];
-			}
-		}
-		if (!all)
-			continue;
-		table_cell(&table, "%s", husk_reason_name(r));
-		for (int l = 0; l < HUSK_LEVEL_COUNT; l++)
-			table_cell(&table, "%" PRIu64, sum[l]);
+		if (stat_count(&all.reason[r]))
+			show_reason(&table, husk_reason_name(r), &all.reason[r], all.tsc_khz);
 	}
 	printf("\n");
 	table_finish(&table);
@@ -190,6 +218,8 @@ int cmd_show(int argc, char **argv)
 	nl = vm_connect();
 	vm_find(nl, argv[arg], &vm);
 	err = husk_nl_vcpus(nl, vm.id, show_add, &show);
+	if (!err)
+		err = husk_nl_times(nl, vm.id, show_add_times, &show);
 	if (err)
 		vm_die(nl, err, "show", argv[arg]);
 	if (json) {
@@ -201,7 +231,7 @@ int cmd_show(int argc, char **argv)
 		show_machine(&vm, false);
 	}
 	while (show.count)
-		free(show.vcpu[--show.count]);
+		free(show.of[--show.count]);
 	husk_nl_close(nl);
 	return HUSK_STATUS_OK;
 }

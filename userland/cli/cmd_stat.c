@@ -101,23 +101,16 @@ static int add_vcpu(const struct husk_nl_vcpu *vcpu, void *arg)
 	if (look->vcpu >= 0 && vcpu->id != (uint32_t)look->vcpu)
 		return 0;
 	look->found = true;
-	for (int r = 0; r < HUSK_REASON_COUNT; r++)
-		for (int l = 0; l < HUSK_LEVEL_COUNT; l++)
-			look->sums->reason[r].exits[l] += vcpu->exits[r][l];
+	stat_add_vcpu(look->sums, vcpu);
 	return 0;
 }
 
 static int add_times(const struct husk_nl_times *times, void *arg)
 {
 	struct look *look = arg;
-	struct husk_exit_stats *sum = &look->sums->reason[times->reason];
 
-	if (look->vcpu >= 0 && times->vcpu != (uint32_t)look->vcpu)
-		return 0;
-	look->sums->tsc_khz = times->tsc_khz;
-	sum->ticks += times->ticks;
-	for (int i = 0; i < HUSK_TIME_BUCKETS; i++)
-		sum->times[i] += times->times[i];
+	if (look->vcpu < 0 || times->vcpu == (uint32_t)look->vcpu)
+		stat_add_times(look->sums, times);
 	return 0;
 }
 
@@ -154,47 +147,27 @@ static void print_table(const struct stat_sums *sums)
 		const struct husk_exit_stats *s = &sums->reason[r];
 		uint64_t timed = stat_timed(s);
 
-		if (!s->exits[0] && !s->exits[1] && !s->exits[2])
+		if (!stat_count(s))
 			continue;
 		table_cell(&table, "%s", husk_reason_name(r));
 		for (int l = 0; l < HUSK_LEVEL_COUNT; l++)
 			table_cell(&table, "%" PRIu64, (uint64_t)s->exits[l]);
 		table_cell(&table, "%s", format_ns(&t, stat_ns(s->ticks, sums->tsc_khz)));
 		table_cell(&table, "%.1f", all ? 100.0 * s->ticks / all : 0);
-		table_cell(&table, "%s", timed ? format_ns(&t, stat_ns(s->ticks / timed, sums->tsc_khz)) : "-");
-		table_cell(&table, "%s", timed ? format_ns(&t, stat_ns(stat_percentile(s, 50), sums->tsc_khz)) : "-");
-		table_cell(&table, "%s", timed ? format_ns(&t, stat_ns(stat_percentile(s, 99), sums->tsc_khz)) : "-");
+		table_cell(&table, "%s", timed ? format_ns(&t, stat_avg_ns(s, sums->tsc_khz)) : "-");
+		table_cell(&table, "%s", timed ? format_ns(&t, stat_percentile_ns(s, 50, sums->tsc_khz)) : "-");
+		table_cell(&table, "%s", timed ? format_ns(&t, stat_percentile_ns(s, 99, sums->tsc_khz)) : "-");
 	}
 	table_finish(&table);
 }
 
 static void print_json(const struct husk_nl_vm *vm, const struct stat_sums *sums, uint64_t ns)
 {
-	const char *comma = "";
-
 	printf("{\"id\": %" PRIu32 ", \"name\": ", vm->id);
 	json_string(vm->name);
-	printf(", \"time_ns\": %" PRIu64 ", \"tsc_khz\": %" PRIu32 ", \"exits\": [", ns, sums->tsc_khz);
-	for (int r = 0; r < HUSK_REASON_COUNT; r++) {
-		const struct husk_exit_stats *s = &sums->reason[r];
-		int buckets = HUSK_TIME_BUCKETS;
-
-		if (!s->exits[0] && !s->exits[1] && !s->exits[2])
-			continue;
-		printf("%s\n  {\"reason\": \"%s\"", comma, husk_reason_name(r));
-		for (int l = 0; l < HUSK_LEVEL_COUNT; l++)
-			printf(", \"%s\": %" PRIu64, husk_level_name(l), (uint64_t)s->exits[l]);
-		printf(", \"total_ns\": %" PRIu64 ", \"p50_ns\": %" PRIu64 ", \"p99_ns\": %" PRIu64 ", \"log2_ticks\": [",
-		       stat_ns(s->ticks, sums->tsc_khz), stat_ns(stat_percentile(s, 50), sums->tsc_khz),
-		       stat_ns(stat_percentile(s, 99), sums->tsc_khz));
-		while (buckets > 1 && !s->times[buckets - 1])
-			buckets--;
-		for (int i = 0; i < buckets; i++)
-			printf("%s%" PRIu64, i ? ", " : "", (uint64_t)s->times[i]);
-		printf("]}");
-		comma = ",";
-	}
-	printf("%s]}\n", *comma ? "\n" : "");
+	printf(", \"time_ns\": %" PRIu64 ", \"tsc_khz\": %" PRIu32 ", \"exits\": ", ns, sums->tsc_khz);
+	stat_json(sums, "\n  ");
+	printf("}\n");
 }
 
 static void stat_print(const struct husk_nl_vm *vm, const struct stat_sums *sums, uint64_t ns, const struct stat_args *args)
