@@ -24,6 +24,18 @@ like show_table "$(husk show watched)" 'EXIT +fast +kernel +worker +avg +p50 +p9
 husk show --json watched >/tmp/show
 like show_json "$(cat /tmp/show)" '"tsc_khz": [1-9].*"id": 0, .*"times": \[.*"reason": "cpuid", "fast": [1-9][0-9]*, "kernel": 0, "worker": 0, "total_ns": [1-9].*"max_ns": [1-9][0-9]*, "log2_ticks": \[0'
 check show_json_whole $T/json_check /tmp/show
+# top: of an interval, and as part of the time. The worker sleeps a millisecond for each OUT
+husk top --json --count 1 --interval 0.5 watched >/tmp/top
+like top_time "$(cat /tmp/top)" '"guest_percent": [0-9.]+, "exit_percent": [1-9][0-9.]+, "halted_percent": 0.00, "times": \[.*"reason": "pio", "percent": [1-9][0-9.]+, "avg_ns": [1-9][0-9]{5,}, "p50_ns": [1-9][0-9]{5,}, "p99_ns": '
+check top_json_whole $T/json_check /tmp/top
+husk top --count 1 --interval 0.5 watched >/tmp/top
+like top_table "$(cat /tmp/top)" 'CPU% +GUEST% +EXIT% +HALT% .* watched: guest [0-9.]+%, exits [1-9][0-9.]+%, halted 0.0% REASON +EXITS/s +FAST/s +KERNEL/s +WORKER/s +TIME% +AVG +P50 +P99 pio '
+id=$(husk policy attach --on cpuid watched /lab/bpf/policy_cpuid.bpf.o)
+husk top --count 2 --interval 0.3 watched >/tmp/top
+like top_policy "$(tail -n 2 /tmp/top)" "POLICY +PROGRAM +VM +ANSWERS/s +DECIDED/s  *$id +policy_cpuid[^ ]* +watched +[1-9][0-9.k]* +0[.0]* "
+husk top --json --count 1 --interval 0.3 watched >/tmp/top
+like top_policy_json "$(cat /tmp/top)" "\"policies\": \[.\"id\": $id, \"vm_id\": [0-9]+, \"program\": \"policy_cpuid[^\"]*\", \"answers_per_s\": [1-9]"
+husk policy detach "$id"
 refused stat_vcpu_none $FAIL "no vCPU 5" husk stat --vcpu 5 watched
 husk stat --interval 0.2 --count 3 --json watched >/tmp/stat 2>&1
 [ "$(grep -c '"name"' /tmp/stat)" = 3 ] && ok stat_interval || not_ok stat_interval "$(head -n 3 /tmp/stat)"
@@ -54,6 +66,8 @@ a=$(sum) e=$(entries)
 sleep 0.3
 b=$(sum) f=$(entries)
 [ "$a" = "$b" ] && ok stat_off || not_ok stat_off "$a then $b"
+husk top --json --count 1 --interval 0.3 watched >/tmp/top
+like top_off "$(cat /tmp/top)" '"exit_percent": null, .*"times": \[\]'
 [ "$f" -gt "$e" ] && ok stat_off_entries || not_ok stat_off_entries "$e then $f"
 grep -q N /sys/module/husk/parameters/stats && ok stat_off_shown || not_ok stat_off_shown "$(cat /sys/module/husk/parameters/stats)"
 echo maybe >/sys/module/husk/parameters/stats 2>/dev/null && not_ok stat_bad_switch "taken" || ok stat_bad_switch

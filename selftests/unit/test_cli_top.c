@@ -20,7 +20,11 @@
 #define LEAVE		"\033[?25h\033[?1049l"
 #define SECOND		1000000000ULL
 
-/* ---- VMs: 12 % of a CPU, 1000 and 100 exits, 4096 bytes read and 100 sent, a second each ---- */
+/*
+ * ---- VMs: 12 % of a CPU, 1000 and 100 exits of 0.1 and 3 ms, a fifth of the time halted, 4096 bytes read
+ * and 100 sent, a second each. Programs: of all VMs one that answers 300 times, of that a third other than
+ * pass; one of VM 7 ----
+ */
 
 static int vms = VMS, fails_at = -1, lists;
 
@@ -108,7 +112,36 @@ int husk_nl_vcpus(struct husk_nl *nl, uint32_t id, int (*fn)(const struct husk_n
 	(void)id;
 	vcpu.exits[1][0] = vm_now() / 1000000;
 	vcpu.exits[2][2] = vm_now() / 10000000;
+	vcpu.entries = vcpu.exits[1][0] + vcpu.exits[2][2];
+	vcpu.halted_ns = vm_now() / 5;
 	return fn(&vcpu, arg);
+}
+
+int husk_nl_times(struct husk_nl *nl, uint32_t id, int (*fn)(const struct husk_nl_times *times, void *arg), void *arg)
+{
+	struct husk_nl_times times = { .tsc_khz = 1000000, .reason = 1, .ticks = vm_now() / 10 };
+
+	(void)nl;
+	(void)id;
+	times.times[16] = vm_now() / 1000000;
+	fn(&times, arg);
+	times = (struct husk_nl_times){ .tsc_khz = 1000000, .reason = 2, .ticks = vm_now() / 10 * 3 };
+	times.times[21] = vm_now() / 10000000;
+	return fn(&times, arg);
+}
+
+int husk_nl_policies(struct husk_nl *nl, uint32_t vm_id, int (*fn)(const struct husk_nl_policy *policy, void *arg), void *arg)
+{
+	struct husk_nl_policy policy = { .id = 1, .prog_name = "for_all" };
+
+	(void)nl;
+	(void)vm_id;
+	policy.counts[HUSK_POLICY_PASS] = vm_now() / 10000000;
+	policy.counts[HUSK_POLICY_HANDLED] = vm_now() / 10000000;
+	policy.counts[HUSK_POLICY_AFTER] = vm_now() / 10000000;
+	fn(&policy, arg);
+	policy = (struct husk_nl_policy){ .id = 2, .vm_id = 7, .vm_name = "machine-with-a-name-7", .prog_name = "for_7" };
+	return fn(&policy, arg);
 }
 
 const char *husk_nl_error(const struct husk_nl *nl)
@@ -260,6 +293,14 @@ static void test_json(void)
 		  near(number(second, "fast_per_s"), 1000) && near(number(second, "worker_per_s"), 100), second);
 	check_why("json_io", near(number(second, "read_bytes_per_s"), 4096) && near(number(second, "sent_bytes_per_s"), 100) &&
 		  strstr(second, "\"write_bytes_per_s\": null"), second);
+	check_why("json_time", near(number(second, "guest_percent"), 12) && near(number(second, "exit_percent"), 40) &&
+		  near(number(second, "halted_percent"), 20), second);
+	check_why("json_times", near(number(strstr(second, "\"times\""), "percent"), 10) &&
+		  near(number(strstr(second, "\"times\""), "avg_ns"), 100000) && number(second, "p50_ns") == 131071 &&
+		  number(second, "max_ns") == 131071, second);
+	check_why("json_policies", near(number(strstr(second, "\"for_all\""), "answers_per_s"), 300) &&
+		  near(number(strstr(second, "\"for_all\""), "decided_per_s"), 100) &&
+		  number(strstr(second, "\"id\": 2, \"vm_id\": 7"), "answers_per_s") == 0, strstr(second, "\"policies\""));
 	/* a worker that does not answer */
 	second = strstr(second, "\"id\": 3,");
 	check("json_silent", second && (second = strstr(second, "\"read_bytes_per_s\": ")) &&
@@ -273,7 +314,13 @@ static void test_batch(void)
 	check_why("batch_one", strstr(run.text, "\nmachine-with-a-name-7  running  1") && !strstr(run.text, "name-6") &&
 		  strstr(run.text, "SENT/s\n"), run.text);
 	check_why("batch_reasons", strstr(run.text, "\nREASON"), run.text);
+	check_why("batch_time", strstr(run.text, "\nmachine-with-a-name-7: guest 1") && strstr(run.text, "TIME%"), run.text);
+	check_why("batch_policies", strstr(run.text, "\nPOLICY") && strstr(run.text, " for_all ") && strstr(run.text, " for_7 "),
+		  run.text);
 	check("batch_no_escapes", !strchr(run.text, '\033'));
+	begin_pipe("--batch --count 1 --interval 0.2 6");
+	end();
+	check_why("batch_policies_of", strstr(run.text, " for_all ") && !strstr(run.text, " for_7 "), run.text);
 	begin_pipe("--count 1 --interval 0.2 --sort memory");
 	end();
 	check_why("sort_memory", strstr(run.text, "name-40") < strstr(run.text, "name-39") &&
@@ -300,7 +347,7 @@ static void test_screen(unsigned int lines, unsigned int columns)
 
 static void test_resize(void)
 {
-	struct winsize size = { .ws_row = 30, .ws_col = 140 };
+	struct winsize size = { .ws_row = 30, .ws_col = 170 };
 
 	begin_terminal("--interval 600", 24, 80);
 	check("resize_narrow", await(0, "\033[J") && !strstr(run.text, "RESIDENT"));

@@ -17,9 +17,11 @@
 static const char top_usage[] =
 	"usage: husk top [--interval S] [--count N] [--sort KEY] [--batch] [--json] [VM]\n"
 	"\n"
-	"Show what your VMs use, all of them or one, a second each: CPU time, exits, in all and\n"
-	"by who served them, memory that the guest has touched and that its process has, bytes\n"
-	"of disks and networks; and the exits of one by reason. Root sees all VMs.\n"
+	"Show what your VMs use, all of them or one, a second each: CPU time, where the time of\n"
+	"their vCPUs goes (in the guest, in exits, halted), exits, in all and by who served them,\n"
+	"memory that the guest has touched and that its process has, bytes of disks and networks;\n"
+	"and the exits of one by reason, with their times, and programs that decide them. Root\n"
+	"sees all VMs.\n"
 	"  --interval S  seconds between two rounds, 0.1 to 3600 (2)\n"
 	"  --count N     end after so many rounds\n"
 	"  --sort cpu|exits|memory|io|name\n"
@@ -133,6 +135,7 @@ static void next_round(struct top *top)
 		screen_leave();
 		vm_die(top->nl, err, "list VMs", "");
 	}
+	top_policies(top->nl, &top->now, &top->before);
 	if (top_orders[top->order].counted)
 		count_some(top, 0, top->now.count);
 	for (size_t i = 0; i < top->now.count; i++)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* husk top: what is counted (top_sample.c), how it is printed (top_print.c), the terminal (cmd_top.c). */
+/* husk top: what is counted (top_sample.c, top_policy.c), how it is printed (top_print.c), the terminal (cmd_top.c). */
 #ifndef HUSK_CLI_TOP_H
 #define HUSK_CLI_TOP_H
 
+#include "stat.h"
 #include "vm.h"
 
 /* Bytes that a VM's devices moved, of which each disk and net says a part: X(id, its name there, column) */
@@ -19,11 +20,28 @@ enum top_io {
 	TOP_IO_COUNT
 };
 
+#define TOP_VCPUS	64	/* more than any kernel module allows */
+
+struct top_vcpu {
+	bool waits;			/* halted, or for SIPI */
+	uint64_t entries, halted_ns;
+};
+
 struct top_counts {
 	bool exits_known, io_known[TOP_IO_COUNT];	/* a VM without disks has not read 0 bytes */
 	uint64_t exits_ns, io_ns;	/* when they were read */
-	uint64_t exits[HUSK_REASON_COUNT][HUSK_LEVEL_COUNT];	/* of all vCPUs */
+	struct stat_sums sums;		/* of all vCPUs */
+	struct top_vcpu vcpu[TOP_VCPUS];
+	unsigned int vcpus;
 	uint64_t io[TOP_IO_COUNT];
+};
+
+/* Percent of the time of all vCPUs */
+struct top_time {
+	bool known;
+	double guest;		/* at most; what is left of the time, and was CPU time */
+	double exits;		/* from an exit until it is served, by the worker too */
+	double halted;
 };
 
 /* All a second, since the round before */
@@ -32,6 +50,9 @@ struct top_rates {
 	double cpu;			/* percent of one CPU */
 	double exits[HUSK_REASON_COUNT][HUSK_LEVEL_COUNT], level[HUSK_LEVEL_COUNT], all;
 	double io[TOP_IO_COUNT];
+	struct top_time time;
+	struct stat_sums since;
+	uint64_t vcpus_ns;	/* the time that it is of, of all vCPUs */
 };
 
 struct top_vm {
@@ -42,9 +63,19 @@ struct top_vm {
 	unsigned int silent;		/* rounds in which the worker, which did not answer, is not asked */
 };
 
+/* An attached program that decides exits */
+struct top_policy {
+	struct husk_nl_policy policy;
+	bool known;			/* the two rates, a second */
+	double answers, decided;
+};
+
 struct top_round {
 	struct top_vm *vm;
 	size_t count;
+	struct top_policy *policy;	/* of all VMs, as far as one may see them */
+	size_t policies;
+	uint64_t policies_ns;
 	uint64_t time_ns;
 };
 
@@ -60,6 +91,15 @@ void top_count(struct husk_nl *nl, struct top_vm *vm, const struct top_round *be
 /* Its rates; what one of the two has not counted is not known. */
 void top_rate(struct top_vm *vm, const struct top_round *now, const struct top_round *before);
 
+/* List the programs that decide exits; where there is no such list there are none. */
+void top_policies(struct husk_nl *nl, struct top_round *now, const struct top_round *before);
+/* How many of them decide exits of that VM, or of all; and print at most so many */
+size_t top_policies_of(const struct top_round *round, uint32_t vm);
+void top_print_policies(FILE *out, const struct top_round *round, uint32_t vm, unsigned int width, size_t rows,
+			const char *eol);
+/* As an array */
+void top_json_policies(const struct top_round *round);
+
 #define TOP_ORDERS	5
 extern const struct top_order_name {
 	const char *name;
@@ -73,7 +113,7 @@ struct top_view {
 	size_t selected;	/* an index; count: none */
 	bool live;
 };
-/* The VMs from first on, at most rows of them; then the exits of the one selected, at most reasons of these */
+/* The VMs from first on, at most rows of them; then the exits of the one selected, and programs that decide them, at most reasons lines */
 void top_print(FILE *out, const struct top_view *view, unsigned int width, size_t first, size_t rows, size_t reasons);
 void top_print_json(const struct top_round *round, uint64_t interval_ns);
 

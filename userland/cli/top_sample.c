@@ -74,6 +74,7 @@ static const struct top_vm *find(const struct top_round *round, uint32_t id)
 void top_free(struct top_round *round)
 {
 	free(round->vm);
+	free(round->policy);
 	*round = (struct top_round){};
 }
 
@@ -83,9 +84,21 @@ static int add_vcpu(const struct husk_nl_vcpu *vcpu, void *arg)
 {
 	struct top_counts *counts = arg;
 
-	for (int r = 0; r < HUSK_REASON_COUNT; r++)
-		for (int l = 0; l < HUSK_LEVEL_COUNT; l++)
-			counts->exits[r][l] += vcpu->exits[r][l];
+	if (counts->vcpus < TOP_VCPUS)
+		counts->vcpu[counts->vcpus++] = (struct top_vcpu){
+			.waits = vcpu->mp_state != HUSK_MP_RUNNABLE,
+			.entries = vcpu->entries,
+			.halted_ns = vcpu->halted_ns,
+		};
+	stat_add_vcpu(&counts->sums, vcpu);
+	return 0;
+}
+
+static int add_times(const struct husk_nl_times *times, void *arg)
+{
+	struct top_counts *counts = arg;
+
+	stat_add_times(&counts->sums, times);
 	return 0;
 }
 
@@ -147,7 +160,8 @@ void top_count(struct husk_nl *nl, struct top_vm *vm, const struct top_round *be
 {
 	if (vm->now.exits_known)
 		return;
-	vm->now.exits_known = !husk_nl_vcpus(nl, vm->vm.id, add_vcpu, &vm->now);
+	vm->now.exits_known = !husk_nl_vcpus(nl, vm->vm.id, add_vcpu, &vm->now) &&
+			      !husk_nl_times(nl, vm->vm.id, add_times, &vm->now);
 	vm->now.exits_ns = vm_now();
 	vm->resident = resident(vm->vm.owner_pid);
 	count_io(vm, before);
@@ -160,6 +174,60 @@ static double rate(uint64_t now, uint64_t before, uint64_t ns)
 	return now > before && ns ? (now - before) * 1e9 / ns : 0;
 }
 
+/* A wait counts when it ends, so what is added may be from before; and one that goes on has added nothing. */
+static uint64_t halted(const struct top_vcpu *now, const struct top_vcpu *before, uint64_t ns)
+{
+	uint64_t added = now->halted_ns - before->halted_ns;
+
+	if (now->waits && before->waits && now->entries == before->entries)
+		return ns;
+	return added < ns ? added : ns;
+}
+
+static void share_time(struct top_rates *r, const struct top_counts *now, const struct top_counts *before)
+{
+	struct top_time *time = &r->time;
+	uint64_t ns = now->exits_ns - before->exits_ns, wait = 0, ticks = 0, entries = 0;
+	unsigned int vcpus = now->vcpus < before->vcpus ? now->vcpus : before->vcpus;
+
+	for (unsigned int i = 0; i < vcpus; i++) {
+		wait += halted(&now->vcpu[i], &before->vcpu[i], ns);
+		entries += now->vcpu[i].entries - before->vcpu[i].entries;
+	}
+	for (int i = 0; i < HUSK_REASON_COUNT; i++)
+		ticks += r->since.reason[i].ticks;
+	/* the module's parameter stats may be off */
+	if (!vcpus || !ns || (entries && !r->all))
+		return;
+	time->known = true;
+	r->vcpus_ns = ns * vcpus;
+	time->halted = 100.0 * wait / ns / vcpus;
+	time->exits = 100.0 * stat_ns(ticks, now->sums.tsc_khz) / ns / vcpus;
+	if (time->exits > 100 - time->halted)
+		time->exits = 100 - time->halted;
+	time->guest = 100 - time->halted - time->exits;
+	if (time->guest > r->cpu / vcpus)
+		time->guest = r->cpu / vcpus;
+}
+
+static void rate_exits(struct top_rates *r, const struct top_counts *now, const struct top_counts *before)
+{
+	uint64_t ns = now->exits_ns - before->exits_ns;
+
+	r->exits_known = now->exits_known && before->exits_known;
+	if (!r->exits_known)
+		return;
+	stat_difference(&r->since, &now->sums, &before->sums);
+	for (int i = 0; i < HUSK_REASON_COUNT; i++) {
+		for (int l = 0; l < HUSK_LEVEL_COUNT; l++) {
+			r->exits[i][l] = rate(r->since.reason[i].exits[l], 0, ns);
+			r->level[l] += r->exits[i][l];
+			r->all += r->exits[i][l];
+		}
+	}
+	share_time(r, now, before);
+}
+
 void top_rate(struct top_vm *vm, const struct top_round *now, const struct top_round *before)
 {
 	const struct top_vm *old = find(before, vm->vm.id);
@@ -170,14 +238,7 @@ void top_rate(struct top_vm *vm, const struct top_round *now, const struct top_r
 		return;
 	r->cpu_known = true;
 	r->cpu = 100 * rate(vm->vm.run_ns, old->vm.run_ns, now->time_ns - before->time_ns) / 1e9;
-	r->exits_known = vm->now.exits_known && old->now.exits_known;
-	for (int i = 0; r->exits_known && i < HUSK_REASON_COUNT; i++) {
-		for (int l = 0; l < HUSK_LEVEL_COUNT; l++) {
-			r->exits[i][l] = rate(vm->now.exits[i][l], old->now.exits[i][l], vm->now.exits_ns - old->now.exits_ns);
-			r->level[l] += r->exits[i][l];
-			r->all += r->exits[i][l];
-		}
-	}
+	rate_exits(r, &vm->now, &old->now);
 	for (int i = 0; i < TOP_IO_COUNT; i++) {
 		r->io_known[i] = vm->now.io_known[i] && old->now.io_known[i];
 		if (r->io_known[i])
