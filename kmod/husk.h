@@ -220,6 +220,7 @@ struct husk_vcpu {
 	bool told_killed;		/* the worker knows that the VM is dead */
 	bool triple_fault;		/* a fault while delivering #DF was emulated */
 	struct husk_event event;	/* to be injected at the next entry */
+	u32 told;			/* number of the last entry that a tracer was told of: traced.c */
 	u64 deadline;			/* host TSC at which the guest is left, 0: none; see irqchip/lapic_timer.c */
 
 	void *fpu;			/* XSAVE area, 64-byte aligned, husk_host.xsave_size bytes */

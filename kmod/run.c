@@ -154,13 +154,13 @@ static __always_inline enum husk_verdict husk_fast_loop(struct husk_vcpu *vcpu)
 			return HUSK_RESUME;
 		husk_exit_next(vcpu);
 		if (trace_husk_entry_enabled())
-			trace_husk_entry(vcpu->vm->id, vcpu->id, vcpu->regs.rip,
-					 vcpu->event.vector | vcpu->event.type << 8 | (u32)vcpu->event.pending << 31);
+			husk_traced_entry(vcpu);
 		if (unlikely(vcpu->event.pending)) {
 			vcpu->stats->injections++;
 			vcpu->flight->vector = vcpu->event.vector;
 			vcpu->flight->event = vcpu->event.type + 1;
-			trace_husk_inject(vcpu->vm->id, vcpu->id, vcpu->event.type, vcpu->event.vector, vcpu->event.error);
+			if (trace_husk_inject_enabled())
+				husk_traced_inject(vcpu);
 			husk_vendor->inject(vcpu);
 		}
 		husk_call(enter)(vcpu);

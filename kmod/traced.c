@@ -10,6 +10,38 @@ static_assert(HUSK_FAULT_MAPPED == 0 && HUSK_FAULT_NO_SLOT == 1 && HUSK_FAULT_RE
 	      HUSK_FAULT_HWPOISON == 3 && HUSK_FAULT_BAD == 4 && HUSK_FAULT_SIGNAL == 5);
 static_assert(HUSK_IOEVENTFD_PORTS == 0 && HUSK_IOEVENTFD_MEMORY == 1);
 
+/*
+ * Is this entry the last one over again, which was told and which a host interrupt ended
+ * before its first instruction? That interrupt may be the telling's own: a tracer that wakes
+ * its reader for each event asks for one. Told again and again, the guest would stand still.
+ */
+static bool traced_again(const struct husk_vcpu *vcpu)
+{
+	const struct husk_stats *stats = vcpu->stats;
+	const struct husk_flight *last = &stats->flight[(stats->entries - 1) % HUSK_FLIGHT_LEN];
+
+	return last->reason == HUSK_REASON_EXTINT && last->rip == vcpu->regs.rip && vcpu->told == (u32)stats->entries - 1;
+}
+
+void husk_traced_entry(struct husk_vcpu *vcpu)
+{
+	const struct husk_event *event = &vcpu->event;
+
+	if (traced_again(vcpu))
+		return;
+	vcpu->told = vcpu->stats->entries;
+	trace_husk_entry(vcpu->vm->id, vcpu->id, vcpu->regs.rip,
+			 event->vector | event->type << 8 | (u32)event->pending << 31);
+}
+
+void husk_traced_inject(struct husk_vcpu *vcpu)
+{
+	if (traced_again(vcpu))
+		return;
+	vcpu->told = vcpu->stats->entries;
+	trace_husk_inject(vcpu->vm->id, vcpu->id, vcpu->event.type, vcpu->event.vector, vcpu->event.error);
+}
+
 enum husk_verdict husk_traced_cpuid(struct husk_vcpu *vcpu)
 {
 	u64 *gpr = vcpu->regs.gpr;

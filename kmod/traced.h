@@ -25,6 +25,10 @@ enum husk_verdict husk_traced_pio_worker(struct husk_vcpu *vcpu);
 /* Of an emulated instruction, to a port or to memory */
 void husk_traced_io(struct husk_vcpu *vcpu, bool port, u64 addr, u8 width, bool write, u8 level, u64 data);
 
+/* Before an entry, and what goes in with it */
+void husk_traced_entry(struct husk_vcpu *vcpu);
+void husk_traced_inject(struct husk_vcpu *vcpu);
+
 void husk_traced_eoi(struct husk_vcpu *vcpu, u8 vector);
 
 #endif

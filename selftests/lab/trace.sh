@@ -48,7 +48,7 @@ expected() {
 	'perf record'* | 'husk trace --flame'* | 'husk trace --chrome'*) ;;
 	'perf stat'*) echo '[1-9][0-9]* +husk:husk_exit' ;;
 	'perf script'*) echo 'husk:husk_exit: vm=1 vcpu=0 reason=pio level=worker .*ns=[1-9]' ;;
-	'perf trace'*) echo 'husk:husk_cpuid\(vm: 1' ;;
+	'perf trace'*) echo 'husk:husk_entry\(vm: 1.*husk:husk_cpuid\(vm: 1' ;;
 	'trace-cmd '*) echo 'husk_pio: +vm=1 vcpu=0 port=0x80 width=1 write=1 level=worker' ;;
 	'bpftrace '*) echo '@ns\[1, 5\].*\[1M, 2M\) +[1-9]' ;;
 	'bpftool map'*) echo '"reason": 3.*"count": [1-9]' ;;
