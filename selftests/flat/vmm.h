@@ -33,6 +33,7 @@ enum vmm_kind {
 	VMM_PIO, VMM_MMIO, VMM_SHUTDOWN, VMM_UNHANDLED, VMM_ENTRY_FAIL,
 	VMM_NONE,		/* immediate exit */
 	VMM_STOP, VMM_KILLED,
+	VMM_POLICY,		/* husk: run->policy is to be answered */
 	VMM_ERROR,		/* the run call failed: error is errno */
 };
 

@@ -25,6 +25,17 @@ with() {
 }
 with /lab/bpf/exits.bpf.o counted
 with /lab/tests/policy_bench.bpf policy
+# by LABEL COMMAND...: CPUID while what the command has attached decides it
+by() {
+	label=$1
+	shift
+	id=$("$@") && /lab/tests/bench husk "$label" cpuid && husk policy detach "$id"
+}
+mount -t bpf bpf /sys/fs/bpf 2>/dev/null
+[ ! -d /lab/release ] || by struct_ops /lab/release/ld-linux-x86-64.so.2 --library-path /lab/release:/lib/x86_64-linux-gnu:/usr/lib/x86_64-linux-gnu \
+	/usr/bin/husk policy attach --fast --all /lab/tests/policy_bench_ops.bpf
+by syscall husk policy attach --all --on cpuid /lab/tests/policy_bench.bpf
+by worker husk policy attach --all --on cpuid /lab/tests/policy_worker.bpf
 
 # From `husk run` to the guest's user space: the clock counts instructions
 now() { awk '{ printf "%d", $1 * 100 }' /proc/uptime; }
