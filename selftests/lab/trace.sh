@@ -127,5 +127,26 @@ shows ipi_set ' mode=fixed vector=97 to=set dest=0x0 set=0x1$'
 shows doorbell ' space=port addr=0x2200 width=2 data=0x1$'
 shows doorbell_memory ' space=memory addr=0xd8000000 width='
 
+# what a program counts is what the statistics say
+$T/hold counted &
+for _i in $(seq 50); do husk pause counted 2>/dev/null && break; sleep 0.1; done
+# total NAME: of the statistics, all levels
+total() { husk stat --json counted | grep "\"reason\": \"$1\"" | grep -oE '"(fast|kernel|worker)": [0-9]+' | awk '{ n += $2 } END { print n + 0 }'; }
+# counted NUMBER: of the program, all levels and CPUs
+counted() { awk -v reason="$1," '$1 == "\"reason\":" { on = $2 == reason } on && $1 == "\"count\":" { n += $2 } END { print n + 0 }' /tmp/dump; }
+sleep 0.2
+cpuid=$(total cpuid) pio=$(total pio) extint=$(total extint)
+check trace_counts_load bpftool prog load /lab/bpf/exits.bpf.o $BPF/exits autoattach
+husk resume counted
+sleep 1
+husk pause counted
+sleep 0.2
+bpftool map dump name exits >/tmp/dump 2>&1
+equal counts_cpuid "$(counted 3)" "$(($(total cpuid) - cpuid))"
+equal counts_pio "$(counted 5)" "$(($(total pio) - pio))"
+[ "$(counted 1)" = "$(($(total extint) - extint))" ] && ok trace_counts_extint || not_ok trace_counts_extint "$(counted 1), not $(($(total extint) - extint))"
+rm -f $BPF/exits
+husk kill counted
+
 check trace_unload unload
 exit 0
