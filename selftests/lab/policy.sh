@@ -79,6 +79,21 @@ rm $BPF/policy
 sleep 0.5
 more policy_detach "$(count other worker)" "$b"
 
+# a program whose process is killed while it decides the exits of a guest that has nothing else to do
+start busy fast
+$T/attach /lab/tests/decide_always.bpf >/tmp/attach.out &
+owner=$!
+until_is grep -q attached /tmp/attach.out && ok policy_process || not_ok policy_process "does not attach"
+sleep 0.3
+b=$(count busy worker)
+sleep 0.3
+same policy_process_decides "$(count busy worker)" "$b"
+kill -9 $owner
+worked() { [ "$(count busy worker)" -gt "$b" ]; }
+until_is worked && ok policy_process_killed || not_ok policy_process_killed "$(count busy worker), still"
+husk kill busy
+until_is gone busy
+
 # a program that writes beyond the record
 # (bpftool pins it, unattached)
 bpftool prog load /lab/tests/policy_beyond.bpf $BPF/beyond autoattach >/tmp/beyond 2>&1
