@@ -27,7 +27,8 @@
 static const unsigned char guest[] = {
 	0x0f, 0xa2,	/* again: cpuid */
 	0xe6, 0x80,	/* out 80h, al */
-	0xeb, 0xfa,	/* jmp again */
+	0xfb,		/* sti: Bochs takes no interrupts of the host's else (SDM 3C 26.2 has them taken) */
+	0xeb, 0xf9,	/* jmp again */
 };
 
 /* At the bottom of the BIOS, for a vCPU that comes from the reset vector */

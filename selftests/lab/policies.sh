@@ -2,8 +2,6 @@
 # The policies that come with husk, each by the tracepoint and for one VM.
 . ./lib.sh
 . ./decide_lib.sh
-# see group policy
-case $LAB_MACHINE in bochs-*) skip policies "a guest that spins with interrupts off keeps the host's out, in Bochs"; exit 0 ;; esac
 load || { not_ok policies_load "$(dmesg | tail -n 1)"; exit 0; }
 [ -d $TRACING/events ] || mount -t tracefs tracefs $TRACING
 RDMSR=6 WRMSR=7 HYPERCALL=8 MSR=0x200 GP=13

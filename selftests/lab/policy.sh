@@ -2,8 +2,6 @@
 # BPF programs that decide exits, by the writable tracepoint and plain bpftool.
 . ./lib.sh
 . ./decide_lib.sh
-# A guest whose exits never leave the kernel, with IF=0: Bochs lets no host interrupt in then, which an exit is due for (SDM 3C 26.2)
-case $LAB_MACHINE in bochs-*) skip policy "a guest that spins with interrupts off keeps the host's out, in Bochs"; exit 0 ;; esac
 load || { not_ok policy_load "$(dmesg | tail -n 1)"; exit 0; }
 [ -d $TRACING/events ] || mount -t tracefs tracefs $TRACING
 

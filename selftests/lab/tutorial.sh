@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 # The tutorial, userland/bpf/README.md: each of its commands, as it stands there, after the build has made its files from its text.
 . ./lib.sh
-# see group policy
-case $LAB_MACHINE in bochs-*) skip tutorial "a guest that spins, in Bochs"; exit 0 ;; esac
 load || { not_ok tutorial_load "$(dmesg | tail -n 1)"; exit 0; }
 
 # what a command says; it is one line then, blanks as they are
