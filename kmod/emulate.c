@@ -413,6 +413,7 @@ static bool emul_mov_hinted(struct emul *m, enum husk_emul_status *status)
 	bool write = insn->dst.kind == HUSK_OPND_MEM;
 	struct husk_emul_access *a = &e->need;
 	u32 at = e->hint_gpa & OFFSET_IN_PAGE;
+	int ret;
 
 	if (emul_handlers[insn->op] != emul_mov || e->mode != 8 || insn->segment >= 4 || insn->addr_size != 8 ||
 	    e->hint_access != (write ? HUSK_ACCESS_WRITE : HUSK_ACCESS_READ))
@@ -427,8 +428,12 @@ static bool emul_mov_hinted(struct emul *m, enum husk_emul_status *status)
 	if (write)
 		a->data = (insn->src.kind == HUSK_OPND_IMM ? insn->imm : emul_get(m, &insn->src)) & emul_mask(a->width);
 	*status = HUSK_EMUL_NEED;
-	if (m->ops->dev_io(m->ctx, a->addr, a->width, write, false, &a->data))
+	ret = m->ops->dev_io(m->ctx, a->addr, a->width, write, false, &a->data);
+	if (ret) {
+		if (ret < 0)
+			*status = HUSK_EMUL_RETRY;
 		return true;
+	}
 	if (!write)
 		emul_set(m, &insn->dst, emul_extend(insn, a->data));
 	husk_emulate_retire(e);

@@ -25,19 +25,6 @@ static bool policy_may(struct sk_buff *skb, struct netlink_ext_ack *extack)
 
 /* ---- policy-attach ---- */
 
-static int policy_attached(struct genl_info *info, u32 id)
-{
-	struct sk_buff *reply = genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_KERNEL);
-	void *header = reply ? genlmsg_put_reply(reply, info, &husk_nl_family, 0, HUSK_CMD_POLICY_ATTACH) : NULL;
-
-	if (!header || nla_put_u32(reply, HUSK_A_POLICY_ID, id)) {
-		nlmsg_free(reply);
-		return -ENOMEM;
-	}
-	genlmsg_end(reply, header);
-	return genlmsg_reply(reply, info);
-}
-
 static int policy_refused(struct genl_info *info, int err)
 {
 	struct nlattr *fd = info->attrs[HUSK_A_POLICY_PROG_FD], *old = info->attrs[HUSK_A_POLICY_ID];
@@ -50,7 +37,7 @@ static int policy_refused(struct genl_info *info, int err)
 		NL_SET_ERR_MSG_ATTR(info->extack, fd, "not a BPF program of type syscall");
 		break;
 	case -E2BIG:
-		NL_SET_ERR_MSG_ATTR(info->extack, fd, "the program looks beyond the end of struct husk_exit_record");
+		NL_SET_ERR_MSG_ATTR(info->extack, fd, "the program looks beyond the end of struct husk_exit_record, or has tail calls, which may");
 		break;
 	case -ENOSPC:
 		NL_SET_ERR_MSG_ATTR(info->extack, fd, "there are 8 programs already: detach one");
@@ -66,6 +53,8 @@ static int policy_attach(struct husk_vm *vm, struct genl_info *info)
 {
 	struct nlattr *which = info->attrs[HUSK_A_POLICY_REASONS], *old = info->attrs[HUSK_A_POLICY_ID];
 	u64 reasons = which ? nla_get_u64(which) : husk_policy_reasons;
+	struct sk_buff *reply;
+	void *header;
 	int ret;
 	u32 id;
 
@@ -77,9 +66,19 @@ static int policy_attach(struct husk_vm *vm, struct genl_info *info)
 		NL_SET_ERR_MSG(info->extack, "the VM is dead");
 		return -EIO;
 	}
+	/* What has been attached must be told of. */
+	reply = genlmsg_new(nla_total_size(sizeof(id)), GFP_KERNEL);
+	if (!reply)
+		return -ENOMEM;
+	header = genlmsg_put_reply(reply, info, &husk_nl_family, 0, HUSK_CMD_POLICY_ATTACH);
 	ret = husk_policy_attach(vm, nla_get_u32(info->attrs[HUSK_A_POLICY_PROG_FD]), reasons,
 				 old ? nla_get_u32(old) : 0, &id);
-	return ret ? policy_refused(info, ret) : policy_attached(info, id);
+	if (ret || WARN_ON_ONCE(!header || nla_put_u32(reply, HUSK_A_POLICY_ID, id))) {
+		nlmsg_free(reply);
+		return policy_refused(info, ret);
+	}
+	genlmsg_end(reply, header);
+	return genlmsg_reply(reply, info);
 }
 
 int husk_nl_policy_attach(struct sk_buff *skb, struct genl_info *info)

@@ -19,7 +19,7 @@
 #define POLICY_POLL_MAX_NS	10000000	/* that a HLT polls on a program's word */
 
 /* Exceptions that a program may give a guest, and those of them with an error code (SDM 3A 6.15) */
-#define POLICY_FAULTS	(BIT(0) | BIT(5) | BIT(6) | BIT(7) | POLICY_ERRORS | BIT(16) | BIT(19))
+#define POLICY_FAULTS	(BIT(0) | BIT(6) | BIT(7) | POLICY_ERRORS | BIT(16) | BIT(19))
 #define POLICY_ERRORS	(GENMASK(14, 10) | BIT(17))
 
 /* The member of struct husk_vcpu begins with regs. */
@@ -57,7 +57,7 @@ static __always_inline bool policy_fill(struct husk_vcpu *vcpu)
 		return !exit->pio.string;
 	case HUSK_REASON_HYPERCALL:
 		x->address = x->gpr[0];
-		return true;
+		return !husk_cpl(vcpu);		/* user mode has none */
 	case HUSK_REASON_HLT:
 		x->data = vcpu->halt_poll_ns;
 		return true;
@@ -70,25 +70,33 @@ static __always_inline bool policy_fill(struct husk_vcpu *vcpu)
 	}
 }
 
-/* Ask about what the record has by now. @attached: also those that may sleep */
-static __always_inline void policy_consult(struct husk_vcpu *vcpu, u8 reason, bool attached)
+/* Ask about what the record has by now. @slow: outside of the fast loop, also those that may sleep */
+static __always_inline void policy_consult(struct husk_vcpu *vcpu, u8 reason, bool slow)
 {
 	struct husk_exit_record *x = &vcpu->record;
 	u64 rip = x->rip, rflags = x->rflags;
+	u32 after = x->after;
 
 	x->vm = vcpu->vm->id;
 	x->vcpu = vcpu->id;
 	x->reason = reason;
 	x->verdict = HUSK_POLICY_PASS;
-	if (attached) {
-		x->reserved = 0;
-		x->verdict = husk_policy_run(vcpu, x);
-	}
+	x->fault = 0;
+	x->error = 0;
+	x->reserved = 0;
+	if (slow && husk_policy_wanted(vcpu, HUSK_POLICY_SLOW, reason))
+		x->verdict = husk_policy_run(vcpu, x, reason);
 	if (husk_policy_wanted(vcpu, HUSK_POLICY_FAST, reason) && x->verdict == HUSK_POLICY_PASS)
-		x->verdict = husk_policy_run_fast(vcpu, x);
+		x->verdict = husk_policy_run_fast(vcpu, x, reason);
+	if (slow)	/* BPF leaves a tracepoint's program out that another task on this CPU is in. */
+		preempt_disable();
 	trace_husk_policy(x);
+	if (slow)
+		preempt_enable();
 	x->rip = rip;
 	x->rflags = rflags;
+	x->reason = reason;
+	x->after = after;
 }
 
 /* ---- what is answered ---- */
@@ -109,7 +117,7 @@ void husk_policy_init(struct husk_vm *vm)
 	INIT_WORK(&vm->policy.work, policy_work);
 }
 
-/* Both may sleep, here nobody can. Until it is done the guest does not get beyond the instruction: it is asked again. */
+/* Both may sleep, here nobody can. Until it is done the guest does not get beyond the instruction, unless that is done already: it is asked again. */
 static enum husk_verdict policy_end(struct husk_vcpu *vcpu, bool kill)
 {
 	struct husk_vm *vm = vcpu->vm;
@@ -119,7 +127,7 @@ static enum husk_verdict policy_end(struct husk_vcpu *vcpu, bool kill)
 	kref_get(&vm->ref);
 	if (!queue_work(husk_wq, &vm->policy.work))
 		husk_vm_put(vm);	/* not the last: the vCPU's file has one */
-	return HUSK_RESUME;
+	return vcpu->record.after ? HUSK_RETIRE : HUSK_RESUME;
 }
 
 static bool policy_fault_ok(u32 vector)
@@ -218,6 +226,28 @@ static __always_inline enum husk_verdict policy_answer(struct husk_vcpu *vcpu)
 
 /* ---- when it is asked ---- */
 
+/* The kernel has done its part. @before: rax, rcx, rdx and rbx, which are all that it can have changed */
+static enum husk_verdict policy_again(struct husk_vcpu *vcpu, const u64 before[4], bool slow)
+{
+	struct husk_exit_record *x = &vcpu->record;
+
+	x->after = 1;
+	policy_consult(vcpu, vcpu->exit.reason, slow);
+	if (x->verdict == HUSK_POLICY_FAULT)
+		memcpy(x->gpr, before, 4 * sizeof(u64));
+	return policy_answer(vcpu);
+}
+
+/* It is to be masked: not worth leaving the loop for. */
+static noinline enum husk_verdict policy_after_cpuid(struct husk_vcpu *vcpu)
+{
+	u64 before[4];
+
+	memcpy(before, vcpu->regs.gpr, sizeof(before));
+	husk_cpuid(vcpu);
+	return policy_again(vcpu, before, false);
+}
+
 enum husk_verdict husk_policy_ask(struct husk_vcpu *vcpu)
 {
 	struct husk_exit_record *x = &vcpu->record;
@@ -232,27 +262,27 @@ enum husk_verdict husk_policy_ask(struct husk_vcpu *vcpu)
 	verdict = policy_answer(vcpu);
 	if (verdict != HUSK_ASK)
 		return verdict;
-	x->after = 1;
-	if (x->reason != HUSK_REASON_CPUID)
-		return HUSK_ASK;
-	/* It is to be masked: not worth a stay. */
-	husk_cpuid(vcpu);
-	policy_consult(vcpu, HUSK_REASON_CPUID, false);
-	return policy_answer(vcpu);
+	if (vcpu->exit.reason == HUSK_REASON_CPUID)
+		return policy_after_cpuid(vcpu);
+	x->after = 1;	/* for husk_policy_serve() */
+	return HUSK_ASK;
 }
 
 /* The kernel's part, and what programs say to its result */
 static enum husk_verdict policy_after(struct husk_vcpu *vcpu)
 {
-	enum husk_verdict verdict = husk_builtin(vcpu);
+	enum husk_verdict verdict;
+	u64 before[4];
 
-	if (verdict != HUSK_RETIRE)
+	vcpu->record.after = 0;
+	memcpy(before, vcpu->regs.gpr, sizeof(before));
+	verdict = husk_builtin(vcpu);
+	/* A HLT has no result, and the thread is to wait now. */
+	if (verdict != HUSK_RETIRE || vcpu->exit.reason == HUSK_REASON_HLT)
 		return verdict;
-	vcpu->record.after = 1;
 	if (vcpu->exit.reason == HUSK_REASON_RDMSR)
 		vcpu->record.data = (u32)vcpu->regs.gpr[0] | vcpu->regs.gpr[2] << 32;
-	policy_consult(vcpu, vcpu->exit.reason, true);
-	return policy_answer(vcpu);
+	return policy_again(vcpu, before, true);
 }
 
 static enum husk_verdict policy_go_on(struct husk_vcpu *vcpu, enum husk_verdict verdict)
@@ -299,7 +329,7 @@ enum husk_verdict husk_policy_io(struct husk_vcpu *vcpu, struct husk_policy_io *
 	x->width = io->width;
 	x->access = io->write ? HUSK_POLICY_WRITE : HUSK_POLICY_READ;
 	x->data = io->write ? io->data : 0;
-	policy_consult(vcpu, reason, husk_policy_wanted(vcpu, HUSK_POLICY_SLOW, reason));
+	policy_consult(vcpu, reason, true);
 	switch (x->verdict) {
 	case HUSK_POLICY_PASS:
 		return HUSK_DISPATCH;

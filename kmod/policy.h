@@ -81,8 +81,8 @@ static __always_inline bool husk_policy_wanted(const struct husk_vcpu *vcpu, int
 }
 
 /* Ask them, until one does not pass. The first may sleep; the second, any context. */
-enum husk_policy_verdict husk_policy_run(struct husk_vcpu *vcpu, struct husk_exit_record *x);
-enum husk_policy_verdict husk_policy_run_fast(struct husk_vcpu *vcpu, struct husk_exit_record *x);
+enum husk_policy_verdict husk_policy_run(struct husk_vcpu *vcpu, struct husk_exit_record *x, u8 reason);
+enum husk_policy_verdict husk_policy_run_fast(struct husk_vcpu *vcpu, struct husk_exit_record *x, u8 reason);
 
 /**
  * husk_policy_attach - attach a program, or put it in another's place
@@ -92,7 +92,8 @@ enum husk_policy_verdict husk_policy_run_fast(struct husk_vcpu *vcpu, struct hus
  * @replace: id of the attached program whose place it takes, 0: none
  * @id: out
  *
- * When it returns, what it has replaced is not asked any more. Sleeps, some ms.
+ * When it returns, what it has replaced is not asked any more; but one that sleeps is
+ * waited for at most a second. Sleeps.
  *
  * Return: 0; -EBADF no file, -EINVAL no program of this type; -E2BIG it looks beyond the record;
  * -ENOSPC too many; -ENOENT nothing to replace there; -ENOMEM.

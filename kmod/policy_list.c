@@ -9,6 +9,7 @@
  * others' by RCU.
  */
 #include <linux/bpf.h>
+#include <linux/completion.h>
 #include <linux/filter.h>
 #include <linux/rcupdate_trace.h>
 #include <linux/slab.h>
@@ -16,8 +17,22 @@
 
 #include "policy.h"
 
-/* Programs are asked in this order. */
+#define POLICY_WAIT	HZ	/* for readers of a list that was replaced */
+
+/**
+ * struct husk_policies - a list; programs are asked in this order
+ * @rcu: from when it was replaced on
+ * @gone: what was in it only, to be released with it
+ * @users: then: its readers, and who waits for them
+ * @over: there are no readers any more
+ * @count: of policies
+ * @policy: they
+ */
 struct husk_policies {
+	struct rcu_head rcu;
+	struct husk_policy *gone;
+	refcount_t users;
+	struct completion over;
 	u32 count;
 	struct husk_policy *policy[HUSK_POLICY_MAX];
 };
@@ -36,7 +51,7 @@ const u64 husk_policy_reasons = 0 HUSK_POLICY_REASONS(X);
 
 /* ---- asking ---- */
 
-static u32 policy_run_list(const struct husk_policies *list, struct husk_exit_record *x)
+static u32 policy_run_list(const struct husk_policies *list, struct husk_exit_record *x, u8 reason)
 {
 	u32 i, verdict = HUSK_POLICY_PASS;
 
@@ -45,7 +60,7 @@ static u32 policy_run_list(const struct husk_policies *list, struct husk_exit_re
 	for (i = 0; i < list->count && verdict == HUSK_POLICY_PASS; i++) {
 		const struct husk_policy *policy = list->policy[i];
 
-		if (!(policy->reasons & BIT_ULL(x->reason)))
+		if (!(policy->reasons & BIT_ULL(reason)))
 			continue;
 		verdict = policy->ops ? policy->ops->decide(x) : bpf_prog_run_pin_on_cpu(policy->prog, x);
 		this_cpu_inc(policy->counts[min_t(u32, verdict, HUSK_POLICY_VERDICT_COUNT)]);
@@ -53,31 +68,31 @@ static u32 policy_run_list(const struct husk_policies *list, struct husk_exit_re
 	return verdict;
 }
 
-static u32 policy_run_slow(const struct husk_policy_set *set, struct husk_exit_record *x)
+static u32 policy_run_slow(const struct husk_policy_set *set, struct husk_exit_record *x, u8 reason)
 {
-	return policy_run_list(rcu_dereference_check(set->list[HUSK_POLICY_SLOW], rcu_read_lock_trace_held()), x);
+	return policy_run_list(rcu_dereference_check(set->list[HUSK_POLICY_SLOW], rcu_read_lock_trace_held()), x, reason);
 }
 
-enum husk_policy_verdict husk_policy_run(struct husk_vcpu *vcpu, struct husk_exit_record *x)
+enum husk_policy_verdict husk_policy_run(struct husk_vcpu *vcpu, struct husk_exit_record *x, u8 reason)
 {
 	u32 verdict;
 
 	rcu_read_lock_trace();
-	verdict = policy_run_slow(&vcpu->vm->policy.set, x);
+	verdict = policy_run_slow(&vcpu->vm->policy.set, x, reason);
 	if (verdict == HUSK_POLICY_PASS)
-		verdict = policy_run_slow(&husk_policy_all, x);
+		verdict = policy_run_slow(&husk_policy_all, x, reason);
 	rcu_read_unlock_trace();
 	return verdict;
 }
 
-enum husk_policy_verdict husk_policy_run_fast(struct husk_vcpu *vcpu, struct husk_exit_record *x)
+enum husk_policy_verdict husk_policy_run_fast(struct husk_vcpu *vcpu, struct husk_exit_record *x, u8 reason)
 {
 	u32 verdict;
 
 	rcu_read_lock();
-	verdict = policy_run_list(rcu_dereference(vcpu->vm->policy.set.list[HUSK_POLICY_FAST]), x);
+	verdict = policy_run_list(rcu_dereference(vcpu->vm->policy.set.list[HUSK_POLICY_FAST]), x, reason);
 	if (verdict == HUSK_POLICY_PASS)
-		verdict = policy_run_list(rcu_dereference(husk_policy_all.list[HUSK_POLICY_FAST]), x);
+		verdict = policy_run_list(rcu_dereference(husk_policy_all.list[HUSK_POLICY_FAST]), x, reason);
 	rcu_read_unlock();
 	return verdict;
 }
@@ -106,12 +121,11 @@ static int policy_count_add(int more)
 	return 0;
 }
 
+/* It is not in policy_ids. Any context */
 static void policy_free(struct husk_policy *policy)
 {
 	if (!policy)
 		return;
-	if (policy->id)
-		xa_erase(&policy_ids, policy->id);
 	if (policy->prog)
 		bpf_prog_put(policy->prog);
 	free_percpu(policy->counts);
@@ -137,6 +151,19 @@ static struct husk_policy *policy_new(struct husk_vm *vm, u64 reasons)
 	return policy;
 }
 
+/* A program that it calls may look beyond the record: nobody checks that (Linux 7.0 lets programs that sleep do so). */
+static bool policy_tail_calls(const struct bpf_prog *prog)
+{
+	bool found = false;
+	u32 i;
+
+	mutex_lock(&prog->aux->used_maps_mutex);
+	for (i = 0; i < prog->aux->used_map_cnt; i++)
+		found |= prog->aux->used_maps[i]->map_type == BPF_MAP_TYPE_PROG_ARRAY;
+	mutex_unlock(&prog->aux->used_maps_mutex);
+	return found;
+}
+
 static struct husk_policy *policy_new_prog(struct husk_vm *vm, int fd, u64 reasons)
 {
 	struct bpf_prog *prog = bpf_prog_get_type_dev(fd, BPF_PROG_TYPE_SYSCALL, false);
@@ -144,7 +171,10 @@ static struct husk_policy *policy_new_prog(struct husk_vm *vm, int fd, u64 reaso
 
 	if (IS_ERR(prog))
 		return ERR_CAST(prog);
-	policy = prog->aux->max_ctx_offset > sizeof(struct husk_exit_record) ? ERR_PTR(-E2BIG) : policy_new(vm, reasons);
+	if (prog->aux->max_ctx_offset > sizeof(struct husk_exit_record) || policy_tail_calls(prog))
+		policy = ERR_PTR(-E2BIG);
+	else
+		policy = policy_new(vm, reasons);
 	if (IS_ERR(policy))
 		bpf_prog_put(prog);
 	else
@@ -177,12 +207,14 @@ static int policy_fill_list(struct husk_policies *to, const struct husk_policies
 	return 0;
 }
 
-/* Take old out and put new in; either may be NULL. The old one is nobody's afterwards. */
-static int policy_swap(struct husk_vm *vm, struct husk_policy *old, struct husk_policy *new)
+/*
+ * Take old out and put new in; either may be NULL. What is answered in from is to be given to
+ * policy_retire() without the lock; new is not listed if it could not be put in.
+ */
+static int policy_swap(struct husk_vm *vm, struct husk_policy *old, struct husk_policy *new, struct husk_policies **from)
 {
 	int door = (old ? old : new)->ops ? HUSK_POLICY_FAST : HUSK_POLICY_SLOW;
 	struct husk_policy_set *set = policy_set_of(vm);
-	struct husk_policies *from = rcu_dereference_protected(set->list[door], lockdep_is_held(&policy_lock));
 	/* What is to be taken out must not be left. */
 	struct husk_policies *to = kzalloc(sizeof(*to), new ? GFP_KERNEL_ACCOUNT : GFP_KERNEL | __GFP_NOFAIL);
 	u64 reasons = 0;
@@ -191,7 +223,8 @@ static int policy_swap(struct husk_vm *vm, struct husk_policy *old, struct husk_
 
 	if (!to)
 		return -ENOMEM;
-	ret = policy_fill_list(to, from, old, new);
+	*from = rcu_dereference_protected(set->list[door], lockdep_is_held(&policy_lock));
+	ret = policy_fill_list(to, *from, old, new);
 	if (!ret)
 		ret = policy_count_add(!!new - !!old);
 	if (ret) {
@@ -202,26 +235,65 @@ static int policy_swap(struct husk_vm *vm, struct husk_policy *old, struct husk_
 		reasons |= to->policy[i]->reasons;
 	rcu_assign_pointer(set->list[door], to);
 	WRITE_ONCE(set->reasons[door], reasons);
-	if (from && door == HUSK_POLICY_SLOW)
-		synchronize_rcu_tasks_trace();
-	else if (from)
-		synchronize_rcu();
-	kfree(from);
+	if (old) {
+		xa_erase(&policy_ids, old->id);
+		(*from)->gone = old;
+	}
 	return 0;
 }
 
-/* new is given up if it can't be put in. */
-static int policy_put_in(struct husk_vm *vm, struct husk_policy *old, struct husk_policy *new)
+/* As policy_swap(); new is released if it can't be put in. */
+static int policy_put_in(struct husk_vm *vm, struct husk_policy *old, struct husk_policy *new, struct husk_policies **from)
 {
-	int ret = policy_swap(vm, old, new);
+	int ret = policy_swap(vm, old, new, from);
 
-	policy_free(ret ? new : old);
+	if (!ret)
+		return 0;
+	*from = NULL;
+	if (new)
+		xa_erase(&policy_ids, new->id);
+	policy_free(new);
 	return ret;
+}
+
+static void policy_list_put(struct husk_policies *list)
+{
+	if (!refcount_dec_and_test(&list->users))
+		return;
+	policy_free(list->gone);
+	kfree(list);
+}
+
+static void policy_no_readers(struct rcu_head *rcu)
+{
+	struct husk_policies *list = container_of(rcu, struct husk_policies, rcu);
+
+	complete(&list->over);
+	policy_list_put(list);
+}
+
+/*
+ * Wait for the readers of a list that is none any more. Not for ever: a program may sleep
+ * in it as long as the worker's memory makes it wait. Without policy_lock. NULL is fine.
+ */
+static void policy_retire(struct husk_policies *list, int door)
+{
+	if (!list)
+		return;
+	init_completion(&list->over);
+	refcount_set(&list->users, 2);
+	if (door == HUSK_POLICY_SLOW)
+		call_rcu_tasks_trace(&list->rcu, policy_no_readers);
+	else
+		call_rcu(&list->rcu, policy_no_readers);
+	wait_for_completion_killable_timeout(&list->over, POLICY_WAIT);
+	policy_list_put(list);
 }
 
 int husk_policy_attach(struct husk_vm *vm, int fd, u64 reasons, u32 replace, u32 *id)
 {
 	struct husk_policy *old = NULL, *new;
+	struct husk_policies *from = NULL;
 	int ret = -ENOENT;
 
 	mutex_lock(&policy_lock);
@@ -235,9 +307,10 @@ int husk_policy_attach(struct husk_vm *vm, int fd, u64 reasons, u32 replace, u32
 	if (ret)
 		goto unlock;
 	*id = new->id;
-	ret = policy_put_in(vm, old, new);
+	ret = policy_put_in(vm, old, new, &from);
 unlock:
 	mutex_unlock(&policy_lock);
+	policy_retire(from, HUSK_POLICY_SLOW);
 	return ret;
 }
 
@@ -263,7 +336,8 @@ static bool policy_name_taken(const struct husk_vm *vm, const char *name, const 
 	return false;
 }
 
-static int policy_attach_ops(struct husk_vm *vm, const struct husk_policy_ops *ops, const struct husk_policy_ops *replaces)
+static int policy_attach_ops(struct husk_vm *vm, const struct husk_policy_ops *ops, const struct husk_policy_ops *replaces,
+			     struct husk_policies **from)
 {
 	struct husk_policy *old = replaces ? policy_find_ops(replaces) : NULL, *new;
 
@@ -275,11 +349,12 @@ static int policy_attach_ops(struct husk_vm *vm, const struct husk_policy_ops *o
 	if (IS_ERR(new))
 		return PTR_ERR(new);
 	new->ops = ops;
-	return policy_put_in(vm, old, new);
+	return policy_put_in(vm, old, new, from);
 }
 
 int husk_policy_ops_attach(const struct husk_policy_ops *ops, const struct husk_policy_ops *old)
 {
+	struct husk_policies *from = NULL;
 	struct husk_vm *vm = NULL;
 	int ret = -EIO;
 
@@ -292,33 +367,44 @@ int husk_policy_ops_attach(const struct husk_policy_ops *ops, const struct husk_
 	}
 	if (!vm || !READ_ONCE(vm->dead)) {
 		mutex_lock(&policy_lock);
-		ret = policy_attach_ops(vm, ops, old);
+		ret = policy_attach_ops(vm, ops, old, &from);
 		mutex_unlock(&policy_lock);
 	}
+	policy_retire(from, HUSK_POLICY_FAST);
 	if (vm)
 		husk_vm_put(vm);
 	return ret;
 }
 
-static int policy_detach(struct husk_policy *old)
+static int policy_detach(struct husk_policy *old, struct husk_policies **from, int *door)
 {
-	return old ? policy_put_in(old->vm, old, NULL) : -ENOENT;
+	if (!old)
+		return -ENOENT;
+	*door = old->ops ? HUSK_POLICY_FAST : HUSK_POLICY_SLOW;
+	return policy_put_in(old->vm, old, NULL, from);
 }
 
 void husk_policy_ops_detach(const struct husk_policy_ops *ops)
 {
+	struct husk_policies *from = NULL;
+	int door;
+
 	mutex_lock(&policy_lock);
-	policy_detach(policy_find_ops(ops));	/* or its VM is gone, and has taken it along */
+	policy_detach(policy_find_ops(ops), &from, &door);	/* or its VM is gone, and has taken it along */
 	mutex_unlock(&policy_lock);
+	policy_retire(from, HUSK_POLICY_FAST);
+	synchronize_rcu();	/* also if that gave up: what the readers call is about to go */
 }
 
 int husk_policy_detach(u32 id)
 {
-	int ret;
+	struct husk_policies *from = NULL;
+	int ret, door = 0;
 
 	mutex_lock(&policy_lock);
-	ret = policy_detach(xa_load(&policy_ids, id));
+	ret = policy_detach(xa_load(&policy_ids, id), &from, &door);
 	mutex_unlock(&policy_lock);
+	policy_retire(from, door);
 	return ret;
 }
 
@@ -337,6 +423,7 @@ static void policy_release(struct husk_policy_set *set)
 		list = rcu_replace_pointer(set->list[door], NULL, lockdep_is_held(&policy_lock));
 		for (i = 0; i < list->count; i++) {
 			policy_count_add(-1);
+			xa_erase(&policy_ids, list->policy[i]->id);
 			policy_free(list->policy[i]);
 		}
 		kfree(list);
@@ -352,6 +439,7 @@ void husk_policy_fini(struct husk_vm *vm)
 void husk_policy_cleanup(void)
 {
 	policy_release(&husk_policy_all);
+	rcu_barrier_tasks_trace();	/* lists that were replaced */
 	tracepoint_synchronize_unregister();	/* policy_probe() */
 }
 

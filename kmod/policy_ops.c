@@ -32,7 +32,8 @@ static int ops_btf_struct_access(struct bpf_verifier_log *log, const struct bpf_
 {
 	const struct btf_type *type = btf_type_by_id(reg->btf, reg->btf_id);
 
-	if (reg->btf != ops_btf || !type || type->size != sizeof(struct husk_exit_record)) {
+	/* One that was kept in a map may be another vCPU's, or freed. */
+	if (!(reg->type & PTR_TRUSTED) || reg->btf != ops_btf || !type || type->size != sizeof(struct husk_exit_record)) {
 		bpf_log(log, "husk: only the exit's record can be written to\n");
 		return -EACCES;
 	}

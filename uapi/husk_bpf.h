@@ -73,7 +73,7 @@ enum husk_policy_verdict {
  * @data: likewise
  * @width: bytes, of PIO
  * @access: HUSK_POLICY_READ and so on, of PIO and FAULT2
- * @fault: vector for the verdict FAULT: 0, 5, 6, 7, 10..14, 16, 17 or 19
+ * @fault: vector for the verdict FAULT: 0, 6, 7, 10..14, 16, 17 or 19
  * @error: its error code, for 10..14 and 17
  * @fault_address: CR2, for 14
  * @after: 1: asked again after the verdict AFTER: gpr has the result, data that of
@@ -112,7 +112,7 @@ struct husk_exit_record {
  * @vm: id of the VM; 0: all
  * @reserved: 0
  * @decide: the verdict. It may read all of the record, and write gpr, data, fault, error
- *	and fault_address. Interrupts are off
+ *	and fault_address. Interrupts may be off
  * @name: of no other one of this VM
  *
  * Errors of its registration: ENOENT no such VM, EIO it is dead, EEXIST there is one of

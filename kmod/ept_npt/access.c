@@ -164,12 +164,14 @@ int husk_write_gpa(struct husk_vm *vm, u64 gpa, const void *data, u32 len)
 	while (len) {
 		u32 piece = len;
 		void __user *user = access_find(vm, gpa, true, &piece);
+		unsigned long left;
 
 		if (!user)
 			return -EFAULT;
-		if (!access_write_small(user, data, piece) && __copy_to_user(user, data, piece))
+		left = access_write_small(user, data, piece) ? 0 : __copy_to_user(user, data, piece);
+		husk_log_written(vm, gpa, piece);	/* or a part of it */
+		if (left)
 			return -EFAULT;
-		husk_log_written(vm, gpa, piece);
 		gpa += piece;
 		data += piece;
 		len -= piece;

@@ -48,6 +48,13 @@ sleep 0.3
 more decide_after_pause "$(count one kernel)" "$a"
 unrule 0 $PIO 0x80
 
+# a program that writes what is not its own: the next one, which it deceives, is asked all the same, and the exit is what it was
+lie=$(husk policy attach one /lab/tests/decide_lie.bpf) after=$(husk policy attach --on cpuid one /lab/tests/decide_after.bpf)
+sleep 0.3
+more decide_lie "$(answers "$after" pass)" 0
+is one running && ok decide_lie_runs || not_ok decide_lie_runs "$(state one)"
+husk policy detach "$lie" "$after"
+
 # the worker decides
 rule 0 $CPUID $ALL $WORKER
 a=$(answers "$id" worker)
@@ -89,6 +96,24 @@ until_is gone driver && ok decide_mmio_fault || not_ok decide_mmio_fault "$(stat
 unrule 0 $MMIO 0xd0010
 husk policy list --json | grep -q "\"id\": $id," && not_ok decide_released "it is listed" || ok decide_released
 bpftool prog list | grep -q policy_table && not_ok decide_released_bpf "$(bpftool prog list | grep policy_table)" || ok decide_released_bpf
+
+# a plain MOV of 64-bit code is refused before the device sees it
+start mover long
+id=$(husk policy attach --on mmio mover $P)
+seen() { husk stat --json mover | grep '"reason": "mmio"' | grep -o '"worker": [0-9]*' | cut -d' ' -f2; }
+until_is [ "$(seen)" ] && ok decide_mov || not_ok decide_mov "no access of its"
+rule 0 $MMIO 0xd0000010 $PAUSE
+until_is is mover paused
+a=$(seen)
+for i in 1 2 3; do husk resume mover; until_is is mover paused; done
+same decide_mov_pause "$(seen)" "$a"
+rule 0 $MMIO 0xd0000010 $HANDLED 0 0 0 0x66
+husk resume mover
+told 0x80 0x66 && ok decide_mov_handled || not_ok decide_mov_handled "$(tail -n 1 $TRACING/trace)"
+same decide_mov_quiet "$(seen)" "$a"
+rule 0 $MMIO 0xd0000010 $FAULT 13
+until_is gone mover && ok decide_mov_fault || not_ok decide_mov_fault "$(state mover)"
+unrule 0 $MMIO 0xd0000010
 
 # HLT without waiting
 start sleeper halt
@@ -165,6 +190,9 @@ refused decide_verb 2 "no command" husk policy nonsense
 refused decide_replace_none 5 "no program with this id" husk policy attach --replace 999999 one $P
 refused decide_replace_other 5 "no program with this id" husk policy attach --replace "$id" one $P
 refused decide_beyond 1 "beyond the end" husk policy attach one /lab/tests/decide_beyond.bpf
+# before Linux 7.0 the verifier refuses it
+husk policy attach one /lab/tests/decide_tail.bpf >/tmp/refused.out 2>&1 && not_ok decide_tail "attached" || ok decide_tail
+grep -qE 'tail calls|Sleepable programs can only use' /tmp/refused.out && ok decide_tail_told || not_ok decide_tail_told "$(tail -n 1 /tmp/refused.out)"
 refused decide_type 1 "not a BPF program of type syscall" husk policy attach one $BPF/pinned/after
 husk policy attach one /lab/tests/decide_refused.bpf >/tmp/refused.out 2>&1
 grep -q "invalid mem access 'map_value_or_null'" /tmp/refused.out && tail -n 1 /tmp/refused.out | grep -q 'the kernel refuses program "refused_vm"' &&

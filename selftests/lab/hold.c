@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * hold NAME [stubborn|fast|device|halt|answer|probe]: a VM for tests of control and tracing. Its guest runs
+ * hold NAME [stubborn|fast|device|halt|answer|long|probe]: a VM for tests of control and tracing. Its guest runs
  * CPUID and an OUT to port 80h for ever, about a thousand times a second, a fast one
  * as often as it can. Ends when asked to stop, killed or crashed; a stubborn one
  * keeps the VM's fds instead. Of a button and a reset it says a line. One with a device
@@ -95,6 +95,53 @@ static void put_probe(char *ram)
 	memcpy(ram + 0xfff0, to_driver, sizeof(to_driver));
 }
 
+/*
+ * A guest in 64-bit mode, whose plain MOVs have a way of their own through the emulator:
+ * linear 0 is the 2 MiB that end with the BIOS, linear 200000h a device's.
+ */
+static const unsigned char mover[] = {
+	0x0f, 0xa2,			/* again: cpuid */
+	0xbb, 0x10, 0x00, 0x20, 0x00,	/* mov ebx, 200010h */
+	0xb0, 0x55, 0x88, 0x03,		/* mov al, 55h; mov [rbx], al */
+	0x8a, 0x03, 0xe6, 0x80,		/* mov al, [rbx]; out 80h, al */
+	0xeb, 0xef,			/* again */
+};
+#define MOVER		0x8000u
+
+static void put_mover(char *ram)
+{
+	uint64_t *pml4 = (void *)(ram + 0x1000), *pdpt = (void *)(ram + 0x2000), *pd = (void *)(ram + 0x3000);
+
+	pml4[0] = (BIOS + 0x2000) | 3;
+	pdpt[0] = (BIOS + 0x3000) | 3;
+	pd[0] = 0xffe00000 | 0x83;
+	pd[1] = 0xd0000000 | 0x83;
+	memcpy(ram + MOVER, mover, sizeof(mover));
+}
+
+static int start_mover(int vcpu, struct husk_run *page)
+{
+	const struct husk_segment data = { .limit = ~0u, .selector = 16, .attr = 0xc93 };
+	struct husk_system *s = &page->system;
+
+	page->sync_want = 1 << HUSK_STATE_GENERAL | 1 << HUSK_STATE_SYSTEM;
+	page->immediate_exit = 1;
+	if (ioctl(vcpu, HUSK_VCPU_RUN, 0))
+		return -1;
+	page->immediate_exit = 0;
+	s->cs = (struct husk_segment){ .limit = ~0u, .selector = 8, .attr = 0xa9b };
+	s->ss = s->ds = s->es = s->fs = s->gs = data;
+	s->cr0 = 0x80000011;
+	s->cr4 = 0x20;
+	s->efer = 0x500;
+	s->cr3 = BIOS + 0x1000;
+	s->idtr.limit = 0;
+	page->general = (struct husk_general){ .rip = 0x200000 - BIOS_SIZE + MOVER, .rflags = 2 };
+	page->sync_dirty = page->sync_want;
+	page->sync_want = 0;
+	return 0;
+}
+
 static void answer(struct husk_run *page)
 {
 	page->policy.gpr[0] = page->policy.data = 0x3c;
@@ -164,6 +211,8 @@ int main(int argc, char **argv)
 	}
 	if (!strcmp(mode, "probe"))
 		put_probe(ram);
+	if (!strcmp(mode, "long"))
+		put_mover(ram);
 	memory.hva = (uintptr_t)ram;
 	if (ioctl(vm, HUSK_VM_SET_MEMORY, &memory))
 		return fail("no memory");
@@ -175,5 +224,7 @@ int main(int argc, char **argv)
 	page = fd < 0 ? MAP_FAILED : mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (page == MAP_FAILED)
 		return fail("no vCPU");
+	if (!strcmp(mode, "long") && start_mover(fd, page))
+		return fail("no 64-bit mode");
 	return run(fd, page, mode);
 }
