@@ -150,7 +150,7 @@ echo 200000 >/sys/module/husk/parameters/halt_poll_ns
 # another in its place, again and again: no exit in between that nobody decides
 id=$(husk policy attach --on pio one /lab/tests/decide_always.bpf)
 a=$(count one worker) b=$(count one kernel) first=$id bad=
-for i in $(seq 10); do id=$(husk policy attach --replace "$id" one /lab/tests/decide_always.bpf) || bad="round $i"; done
+for i in $(seq 6); do id=$(husk policy attach --replace "$id" one /lab/tests/decide_always.bpf) || bad="round $i"; done
 same decide_replaced "$bad$(count one worker)" "$a"
 more decide_replaced_runs "$(count one kernel)" "$b"
 more decide_replaced_id "$id" "$first"
@@ -210,7 +210,7 @@ same decide_user_list "$(setuidgid 1000 husk policy list --json)" ""
 start fast1 fast
 start fast2 fast
 bad=
-for i in $(seq 20); do
+for i in $(seq 8); do
 	a=$(husk policy attach --on cpuid,pio fast1 $P) && b=$(husk policy attach --all /lab/tests/decide_after.bpf) &&
 		husk policy detach "$a" "$b" || bad="round $i"
 done
