@@ -25,8 +25,10 @@ static inline void husk_pio_in(struct husk_vcpu *vcpu, u8 width, u32 data)
 /* exits.c: the common table, interrupts on. Any verdict but HUSK_DISPATCH */
 enum husk_verdict husk_dispatch(struct husk_vcpu *vcpu);
 
-/* run.c */
+/* exception.c */
 void husk_single_step_trap(struct husk_vcpu *vcpu);
+
+/* run.c */
 enum husk_verdict husk_retire_slow(struct husk_vcpu *vcpu);
 /*
  * The exit as if no program had been asked about it, leaf or not. Interrupts on; may

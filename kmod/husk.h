@@ -394,7 +394,7 @@ u64 husk_limit_run_ns(struct husk_vm *vm);	/* CPU time of the threads that ran i
 void husk_limit_start(struct husk_vcpu *vcpu);
 void husk_limit_stop(struct husk_vcpu *vcpu);
 
-/* ---- run.c ---- */
+/* ---- run.c, exception.c ---- */
 int husk_vcpu_run(struct husk_vcpu *vcpu);
 /* Queue a fault for injection at the next entry; cr2 counts for #PF only. */
 void husk_inject_exception(struct husk_vcpu *vcpu, u8 vector, bool has_error, u32 error, u64 cr2);

@@ -117,7 +117,10 @@ void husk_policy_init(struct husk_vm *vm)
 	INIT_WORK(&vm->policy.work, policy_work);
 }
 
-/* Both may sleep, here nobody can. Until it is done the guest does not get beyond the instruction, unless that is done already: it is asked again. */
+/*
+ * Both may sleep, here nobody can. Until it is done the guest does not get beyond the
+ * instruction, unless that is done already: it is asked again.
+ */
 static enum husk_verdict policy_end(struct husk_vcpu *vcpu, bool kill)
 {
 	struct husk_vm *vm = vcpu->vm;

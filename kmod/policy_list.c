@@ -256,12 +256,17 @@ static int policy_put_in(struct husk_vm *vm, struct husk_policy *old, struct hus
 	return ret;
 }
 
+static void policy_list_free(struct husk_policies *list)
+{
+	if (list)
+		policy_free(list->gone);
+	kfree(list);
+}
+
 static void policy_list_put(struct husk_policies *list)
 {
-	if (!refcount_dec_and_test(&list->users))
-		return;
-	policy_free(list->gone);
-	kfree(list);
+	if (refcount_dec_and_test(&list->users))
+		policy_list_free(list);
 }
 
 static void policy_no_readers(struct rcu_head *rcu)
@@ -280,12 +285,14 @@ static void policy_retire(struct husk_policies *list, int door)
 {
 	if (!list)
 		return;
+	if (door == HUSK_POLICY_FAST) {
+		synchronize_rcu();
+		policy_list_free(list);
+		return;
+	}
 	init_completion(&list->over);
 	refcount_set(&list->users, 2);
-	if (door == HUSK_POLICY_SLOW)
-		call_rcu_tasks_trace(&list->rcu, policy_no_readers);
-	else
-		call_rcu(&list->rcu, policy_no_readers);
+	call_rcu_tasks_trace(&list->rcu, policy_no_readers);
 	wait_for_completion_killable_timeout(&list->over, POLICY_WAIT);
 	policy_list_put(list);
 }
@@ -390,10 +397,10 @@ void husk_policy_ops_detach(const struct husk_policy_ops *ops)
 	int door;
 
 	mutex_lock(&policy_lock);
-	policy_detach(policy_find_ops(ops), &from, &door);	/* or its VM is gone, and has taken it along */
+	policy_detach(policy_find_ops(ops), &from, &door);	/* or its VM, or husk policy detach, was first */
 	mutex_unlock(&policy_lock);
-	policy_retire(from, HUSK_POLICY_FAST);
-	synchronize_rcu();	/* also if that gave up: what the readers call is about to go */
+	synchronize_rcu();	/* in any case: what the readers call is about to go */
+	policy_list_free(from);
 }
 
 int husk_policy_detach(u32 id)
