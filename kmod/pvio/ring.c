@@ -50,10 +50,10 @@ int pvio_ring_start(struct pvio_ring *ring, const struct pvio_memory *memory)
 	if (!parts_aligned(ring))
 		return -1;
 	ring->memory = memory;
-	ring->desc = pvio_map(memory, ring->desc_gpa, sizeof(struct pvio_desc) * ring->size);
-	ring->avail = pvio_map(memory, ring->avail_gpa, PART_ENTRIES + 2 * ring->size + 2);
+	ring->desc = pvio_map(memory, ring->desc_gpa, sizeof(struct pvio_desc) * ring->size, false);
+	ring->avail = pvio_map(memory, ring->avail_gpa, PART_ENTRIES + 2 * ring->size + 2, false);
 	ring->used_part = pvio_map(memory, ring->used_gpa,
-				   PART_ENTRIES + sizeof(struct pvio_used_elem) * ring->size + 2);
+				   PART_ENTRIES + sizeof(struct pvio_used_elem) * ring->size + 2, true);
 	if (!ring->desc || !ring->avail || !ring->used_part)
 		return -1;
 	ring->last_avail = ring->used = ring->told = 0;
@@ -67,9 +67,9 @@ void pvio_ring_stop(struct pvio_ring *ring)
 	ring->running = ring->broken = false;
 }
 
-static struct pvio_desc load_desc(const u8 *table, unsigned int index)
+static struct pvio_desc load_desc(const u8 __guest *table, unsigned int index)
 {
-	const u8 *at = table + index * sizeof(struct pvio_desc);
+	const u8 __guest *at = table + index * sizeof(struct pvio_desc);
 	u64 addr = pvio_load64(at), rest = pvio_load64(at + 8);
 
 	return (struct pvio_desc){ .addr = addr, .len = (u32)rest, .flags = rest >> 32, .next = rest >> 48 };
@@ -79,13 +79,13 @@ static struct pvio_desc load_desc(const u8 *table, unsigned int index)
 static int add_segment(const struct pvio_ring *ring, struct pvio_chain *chain, const struct pvio_desc *desc)
 {
 	unsigned int n = chain->out + chain->in;
-	void *data;
+	void __guest *data;
 
 	if (!(desc->flags & DESC_WRITE) && chain->in)
 		return -1;
 	if (!desc->len)
 		return 0;
-	data = pvio_map(ring->memory, desc->addr, desc->len);
+	data = pvio_map(ring->memory, desc->addr, desc->len, desc->flags & DESC_WRITE);
 	if (!data || n == PVIO_RING_MAX)
 		return -1;
 	chain->iov[n].iov_base = data;
@@ -101,7 +101,7 @@ static int add_segment(const struct pvio_ring *ring, struct pvio_chain *chain, c
 }
 
 /* Follow a chain through a table of so many descriptors, each at most once. */
-static int walk(const struct pvio_ring *ring, struct pvio_chain *chain, const u8 *table, unsigned int size,
+static int walk(const struct pvio_ring *ring, struct pvio_chain *chain, const u8 __guest *table, unsigned int size,
 		struct pvio_desc desc, bool indirect)
 {
 	unsigned int left = size;
@@ -110,7 +110,7 @@ static int walk(const struct pvio_ring *ring, struct pvio_chain *chain, const u8
 		if (!left-- || (indirect && (desc.flags & DESC_INDIRECT)))
 			return -1;
 		if (desc.flags & DESC_INDIRECT) {
-			const u8 *inner = pvio_map(ring->memory, desc.addr, desc.len);
+			const u8 __guest *inner = pvio_map(ring->memory, desc.addr, desc.len, false);
 			unsigned int count = desc.len / sizeof(desc);
 
 			/* 2.7.5.3.1: a table, and the end of its chain */
@@ -160,7 +160,7 @@ void pvio_ring_unget(struct pvio_ring *ring, unsigned int count)
 void pvio_ring_fill(struct pvio_ring *ring, unsigned int index, u16 head, u32 written)
 {
 	unsigned int at = (ring->used + index) & (ring->size - 1);
-	u8 *elem = ring->used_part + PART_ENTRIES + sizeof(struct pvio_used_elem) * at;
+	u8 __guest *elem = ring->used_part + PART_ENTRIES + sizeof(struct pvio_used_elem) * at;
 
 	if (!ring->running)
 		return;
@@ -217,6 +217,11 @@ bool pvio_ring_want_kicks(struct pvio_ring *ring, bool want)
 	return avail_idx(ring) != ring->last_avail;
 }
 
+bool pvio_ring_waits(const struct pvio_ring *ring)
+{
+	return ring->running && !ring->broken && avail_idx(ring) != ring->last_avail;
+}
+
 enum pvio_served pvio_ring_serve(struct pvio_ring *ring, struct pvio_chain *chain, unsigned int weight,
 				 bool (*one)(void *ctx, struct pvio_chain *chain), void *ctx)
 {
@@ -258,9 +263,9 @@ static size_t copy(const struct iovec *iov, unsigned int count, size_t skip, u8 
 		if (n > length - done)
 			n = length - done;
 		if (to)
-			pvio_copy((u8 *)iov[i].iov_base + skip, bytes + done, n);
+			pvio_copy_to((u8 __guest *)iov[i].iov_base + skip, bytes + done, n);
 		else
-			pvio_copy(bytes + done, (u8 *)iov[i].iov_base + skip, n);
+			pvio_copy_from(bytes + done, (u8 __guest *)iov[i].iov_base + skip, n);
 		done += n;
 		skip = 0;
 	}

@@ -48,7 +48,9 @@ struct pvio_ring {
 	bool indirect, event_index;
 
 	const struct pvio_memory *memory;
-	u8 *desc, *avail, *used_part;
+	u8 __guest *desc;
+	u8 __guest *avail;
+	u8 __guest *used_part;
 	u16 last_avail, used, told;
 	bool running, broken;
 };
@@ -63,7 +65,10 @@ struct pvio_chain {
 
 enum pvio_next { PVIO_EMPTY, PVIO_CHAIN, PVIO_BROKEN };
 
-/* The parts must be in guest memory, and aligned: -1 if not, and the ring is broken */
+/*
+ * The parts must be in guest memory, and aligned: -1 if not, and the ring is broken. It begins with all
+ * indices 0: a caller that goes on where another stopped sets last_avail, used and told after.
+ */
 int pvio_ring_start(struct pvio_ring *ring, const struct pvio_memory *memory);
 void pvio_ring_stop(struct pvio_ring *ring);
 /* Take the next chain that the driver made available */
@@ -79,6 +84,8 @@ void pvio_ring_publish(struct pvio_ring *ring, unsigned int count);
 bool pvio_ring_should_notify(struct pvio_ring *ring);
 /* Ask the driver for kicks, or not to. True: there is a chain already, for which no kick may come */
 bool pvio_ring_want_kicks(struct pvio_ring *ring, bool want);
+/* Is there a chain to take? */
+bool pvio_ring_waits(const struct pvio_ring *ring);
 
 /*
  * How a queue is served: with kicks off, up to @weight chains, then kicks on and

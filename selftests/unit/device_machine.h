@@ -55,7 +55,7 @@ void machine_end(struct machine *m, enum machine_end reason)
 
 uint8_t *machine_ram(const struct machine *m, uint64_t gpa, uint64_t length)
 {
-	return pvio_map(&m->guest, gpa, length);
+	return pvio_map(&m->guest, gpa, length, true);
 }
 
 enum husk_status config_add_device(struct config *c, enum husk_status (*create)(struct machine *m, void *options),

@@ -25,7 +25,7 @@ long long machine_now_ms(void)
 
 uint8_t *machine_ram(const struct machine *m, uint64_t gpa, uint64_t length)
 {
-	return pvio_map(&m->guest, gpa, length);
+	return pvio_map(&m->guest, gpa, length, true);
 }
 
 /* Until the guest has a driver for hvc0, there is the serial port. */

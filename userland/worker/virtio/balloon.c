@@ -28,7 +28,7 @@ struct balloon_config {
 /* The kernel's notifier takes the pages out of the guest's tables; at the next access they are new. */
 static void release(struct virtio *v, uint64_t gpa, uint64_t length)
 {
-	uint8_t *ram = pvio_map(&v->machine->guest, gpa, length);
+	uint8_t *ram = pvio_map(&v->machine->guest, gpa, length, true);
 
 	if (ram)
 		madvise(ram, length, MADV_DONTNEED);

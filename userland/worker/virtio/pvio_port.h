@@ -20,9 +20,12 @@ struct pvio_memory {
 	u64 low, high_base, high;
 };
 
-/* Its bytes at a guest address, or NULL if they are not all in memory */
-static inline void *pvio_map(const struct pvio_memory *m, u64 gpa, u64 length)
+#define __guest		/* a pointer into guest memory: an ordinary one */
+
+/* Its bytes at a guest address, or NULL if they are not all in memory, of which all can be written to */
+static inline void *pvio_map(const struct pvio_memory *m, u64 gpa, u64 length, bool write)
 {
+	(void)write;
 	if (gpa < m->low && length <= m->low - gpa)
 		return m->ram + gpa;
 	if (gpa >= m->high_base && gpa - m->high_base < m->high && length <= m->high - (gpa - m->high_base))
@@ -54,6 +57,7 @@ static inline void pvio_store32(void *p, u32 value)
 #define pvio_rmb()	__atomic_thread_fence(__ATOMIC_ACQUIRE)
 #define pvio_wmb()	__atomic_thread_fence(__ATOMIC_RELEASE)
 #define pvio_mb()	__atomic_thread_fence(__ATOMIC_SEQ_CST)
-#define pvio_copy(to, from, n)	memcpy(to, from, n)
+#define pvio_copy_to(to, from, n)	memcpy(to, from, n)
+#define pvio_copy_from(to, from, n)	memcpy(to, from, n)
 
 #endif
