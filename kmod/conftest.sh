@@ -21,5 +21,6 @@ has YOUNG_BOOL		'bool \(\*test_young\)'		$inc/linux/mmu_notifier.h
 has IPI_TRACE		'\btrace_ipi_send_cpu\('	$inc/linux/smp.h
 has STRUCT_OPS		'\bregister_bpf_struct_ops\('	$inc/linux/bpf.h
 has KF_TRUSTED		'define KF_TRUSTED_ARGS\b'	$inc/linux/btf.h
+has KIOCB_WRITE		'\bkiocb_start_write\('	$inc/linux/fs.h
 has CPUID_API		.				$asm/cpuid/api.h
 echo

@@ -479,7 +479,9 @@ int husk_read_gpa_atomic(struct husk_vm *vm, u64 gpa, void *data, u32 len);
 const void __user *husk_gpa_to_user(struct husk_vm *vm, u64 gpa);
 /* The same to write there; NULL also if the slot is READONLY. husk_log_written() after it */
 void __user *husk_gpa_to_user_write(struct husk_vm *vm, u64 gpa);
+void __user *husk_gpa_range_to_user(struct husk_vm *vm, u64 gpa, u32 len, bool write);
 void husk_log_written(struct husk_vm *vm, u64 gpa, u32 len);
+void husk_log_written_user(struct husk_vm *vm, const void __user *user, u64 len);
 /* Atomic update of a naturally aligned word of 1, 2, 4 or 8 bytes: 0, -EAGAIN (*old was not there), -EFAULT */
 int husk_cmpxchg_gpa(struct husk_vm *vm, u64 gpa, u64 old, u64 new, u32 width);
 

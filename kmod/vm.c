@@ -23,6 +23,7 @@
 #include "policy.h"
 #include "ioctl.h"
 #include "irqchip/irqchip.h"
+#include "pvio/disk.h"
 #include "uapi/husk_netlink.h"
 #include "vendor.h"
 #include "vm_state.h"
@@ -49,6 +50,11 @@ static long husk_vm_harvest(void *object, void *arg)
 static long husk_vm_create_vcpu(void *object, void *arg, struct file **file)
 {
 	return husk_vcpu_create(object, arg, file);
+}
+
+static long husk_vm_create_disk(void *object, void *arg, struct file **file)
+{
+	return husk_disk_create(object, arg, file);
 }
 
 static long husk_vm_set_cpuid(void *object, void *p)
@@ -182,6 +188,7 @@ static const struct husk_ioctl husk_vm_ioctls[] = {
 	HUSK_IOCTL(HUSK_VM_SET_MEMORY, husk_memory, HUSK_MEM_READONLY | HUSK_MEM_LOG_DIRTY, 40, HUSK_LOCK_VM,
 		   .fn = husk_vm_set_memory),
 	HUSK_IOCTL(HUSK_VM_CREATE_VCPU, husk_create_vcpu, 0, 16, HUSK_LOCK_VM, .make = husk_vm_create_vcpu),
+	HUSK_IOCTL(HUSK_VM_CREATE_DISK, husk_create_disk, HUSK_DISK_READONLY, 48, HUSK_LOCK_VM, .make = husk_vm_create_disk),
 	HUSK_IOCTL(HUSK_VM_SET_CPUID, husk_cpuid, 0, 24, HUSK_LOCK_VM, .fn = husk_vm_set_cpuid),
 	HUSK_IOCTL(HUSK_VM_IRQ_LINE, husk_irq_line, 0, 16, HUSK_LOCK_NONE, .fn = husk_vm_irq_line),
 	HUSK_IOCTL(HUSK_VM_SIGNAL_MSI, husk_msi, 0, 24, HUSK_LOCK_NONE, .fn = husk_vm_signal_msi),
@@ -190,7 +197,7 @@ static const struct husk_ioctl husk_vm_ioctls[] = {
 	HUSK_IOCTL(HUSK_VM_IRQFD, husk_irqfd, HUSK_IRQFD_DEASSIGN | HUSK_IRQFD_RESAMPLE, 24, HUSK_LOCK_VM,
 		   .fn = husk_vm_irqfd),
 	HUSK_IOCTL(HUSK_VM_IOEVENTFD, husk_ioeventfd,
-		   HUSK_IOEVENTFD_PIO | HUSK_IOEVENTFD_MATCH | HUSK_IOEVENTFD_DEASSIGN, 32, HUSK_LOCK_VM,
+		   HUSK_IOEVENTFD_PIO | HUSK_IOEVENTFD_MATCH | HUSK_IOEVENTFD_DEASSIGN | HUSK_IOEVENTFD_DIRECT, 32, HUSK_LOCK_VM,
 		   .fn = husk_vm_ioeventfd),
 	HUSK_IOCTL(HUSK_VM_GET_STATE, husk_state, 0, 32, HUSK_LOCK_VM, .fn = husk_vm_get_state,
 		   .dead = true, .out = true),

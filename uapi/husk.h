@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 WITH Linux-syscall-note */
 /*
- * husk's user ABI: the ioctls of /dev/husk, of a VM fd and of a vCPU fd, the
+ * husk's user ABI: the ioctls of /dev/husk, of a VM fd, a vCPU fd and a disk fd, the
  * mapped run page and the mapped statistics.
  *
  * Rules that hold for every command
@@ -11,7 +11,7 @@
  *  - An unknown flag or class: EOPNOTSUPP. A non-zero reserved field or a value
  *    out of range: EINVAL. An unknown command: ENOTTY. No such id: ENOENT.
  *    A wrong state: EBUSY. A missing right: EPERM or EACCES. A dead VM: EIO.
- *  - VM and vCPU fds are for the process that made the VM, whose memory is the
+ *  - VM, vCPU and disk fds are for the process that made the VM, whose memory is the
  *    guest's: EPERM in another one.
  *  - Addresses are __aligned_u64, never pointers. Padding must be zero.
  *
@@ -452,8 +452,10 @@ struct husk_irqfd {
  * @size: sizeof(struct husk_ioeventfd)
  * @flags: HUSK_IOEVENTFD_PIO: @addr is a port, else a guest physical address.
  *	HUSK_IOEVENTFD_MATCH: only writes of @data. HUSK_IOEVENTFD_DEASSIGN: undo it,
- *	for arguments equal to those that it was made with (ENOENT)
- * @fd: an eventfd; stays in use until it is undone or the VM ends
+ *	for arguments equal to those that it was made with (ENOENT).
+ *	HUSK_IOEVENTFD_DIRECT: @fd is a disk of this VM
+ * @fd: an eventfd; stays in use until it is undone or the VM ends. Or a disk, whose
+ *	thread looks at its queues then (as by HUSK_DISK_KICK); undone, too, when the disk ends
  * @width: of the write: 1, 2, 4, or 8 (not for ports), or 0 for any, without
  *	HUSK_IOEVENTFD_MATCH
  * @addr: first byte
@@ -477,7 +479,195 @@ struct husk_ioeventfd {
 #define HUSK_IOEVENTFD_PIO	(1U << 0)
 #define HUSK_IOEVENTFD_MATCH	(1U << 1)
 #define HUSK_IOEVENTFD_DEASSIGN	(1U << 2)
+#define HUSK_IOEVENTFD_DIRECT	(1U << 3)
 #define HUSK_IOEVENTFDS_MAX	1024
+
+/**
+ * struct husk_create_disk - HUSK_VM_CREATE_DISK: the data path of a virtio block device
+ * @size: sizeof(struct husk_create_disk)
+ * @flags: HUSK_DISK_READONLY
+ * @fd: a regular file or a block device, open with O_DIRECT (and not O_APPEND) for reading, and
+ *	for writing unless READONLY; may be closed afterwards
+ * @queues: 1 .. HUSK_DISK_QUEUES_MAX
+ * @bytes: of the disk, a multiple of 512, not 0
+ * @serial: what the guest reads as the device's id; padded with 0
+ * @reserved: 0
+ *
+ * The kernel serves the device's queues (virtio 1.2, 5.2): it takes the requests from guest
+ * memory, has the file's file system or driver do them, and gives them back. What else a device has (its
+ * configuration, its interrupts' table) is the owner's, and so is the thread: see HUSK_DISK_RUN.
+ *
+ * A buffer whose addresses or lengths are no multiples of 512 is copied. A discard, or a write of
+ * zeroes, does what the file can: zeroes are written where it makes none itself.
+ *
+ * Return: the disk's fd, which holds the VM. Its last close waits for what is in flight.
+ *
+ * Errors: EBADF; EINVAL, not such a file; EACCES, it is not open for that; ENOMEM, EMFILE.
+ */
+struct husk_create_disk {
+	__u32 size;
+	__u32 flags;
+	__s32 fd;
+	__u32 queues;
+	__u64 bytes;
+	__u8 serial[20];
+	__u32 reserved;
+};
+#define HUSK_DISK_READONLY	(1U << 0)
+#define HUSK_DISK_QUEUES_MAX	16
+
+/**
+ * struct husk_disk_start - HUSK_DISK_START: serve a queue
+ * @size: sizeof(struct husk_disk_start)
+ * @flags: 0
+ * @index: 0 .. queues-1
+ * @entries: a power of two, up to 256
+ * @last_avail: index of the first chain to be taken; 0 for a queue that is new
+ * @used: number of chains given back, modulo 2^16; likewise
+ * @reserved: 0
+ * @features: as negotiated (virtio 1.2, 2.2 and 5.2.3). Without VIRTIO_BLK_F_FLUSH writes are
+ *	stable when they are done
+ * @desc: guest address of the descriptors
+ * @avail: of the driver's part
+ * @used_part: of the device's part
+ *
+ * Errors: EBUSY, it is served already; EINVAL; EFAULT, a part of it is not in guest memory; ENOMEM.
+ */
+struct husk_disk_start {
+	__u32 size;
+	__u32 flags;
+	__u32 index;
+	__u16 entries;
+	__u16 last_avail;
+	__u16 used;
+	__u16 reserved[3];
+	__u64 features;
+	__u64 desc;
+	__u64 avail;
+	__u64 used_part;
+};
+
+/**
+ * struct husk_disk_stop - HUSK_DISK_STOP: do not serve a queue any longer
+ * @size: sizeof(struct husk_disk_stop)
+ * @flags: 0
+ * @index: 0 .. queues-1
+ * @last_avail: out: as HUSK_DISK_START takes it
+ * @used: out: likewise
+ *
+ * Waits until no request of the queue is in flight: then the kernel has let go of guest memory.
+ *
+ * Errors: EINVAL; EBUSY, it is not served; EINTR, a fatal signal.
+ */
+struct husk_disk_stop {
+	__u32 size;
+	__u32 flags;
+	__u32 index;
+	__u16 last_avail;
+	__u16 used;
+};
+
+/**
+ * struct husk_disk_call - HUSK_DISK_SET_CALL: how a queue interrupts its driver
+ * @size: sizeof(struct husk_disk_call)
+ * @flags: HUSK_DISK_CALL_GSI: raise and lower @gsi. HUSK_DISK_CALL_EVENTFD: signal @fd. Without: not at all
+ * @index: 0 .. queues-1
+ * @gsi: with HUSK_DISK_CALL_GSI 0 .. gsi_count-1; else 0
+ * @fd: with HUSK_DISK_CALL_EVENTFD an eventfd; else 0
+ * @reserved: 0
+ *
+ * At any time: what the queue has to tell goes the one way or the other.
+ *
+ * Errors: EINVAL; EBADF; EINTR, a fatal signal.
+ */
+struct husk_disk_call {
+	__u32 size;
+	__u32 flags;
+	__u32 index;
+	__u32 gsi;
+	__s32 fd;
+	__u32 reserved;
+};
+#define HUSK_DISK_CALL_GSI	(1U << 0)
+#define HUSK_DISK_CALL_EVENTFD	(1U << 1)
+
+/**
+ * struct husk_disk_kick - HUSK_DISK_KICK: look at the queues
+ * @size: sizeof(struct husk_disk_kick)
+ * @flags: 0
+ * @reserved: 0
+ *
+ * For a driver's notification that did not come by HUSK_IOEVENTFD_DIRECT.
+ */
+struct husk_disk_kick {
+	__u32 size;
+	__u32 flags;
+	__u64 reserved;
+};
+
+/**
+ * struct husk_disk_run - HUSK_DISK_RUN: serve the queues
+ * @size: sizeof(struct husk_disk_run)
+ * @flags: 0
+ * @broken: out: a bit for each queue whose driver broke the rules since the last call. It is
+ *	served no more; the device needs a reset
+ * @error: out: an errno: the file failed a request, the first one since the last call. 0: none did
+ * @type: out: of that request (virtio 1.2, 5.2.6)
+ * @reserved: 0
+ * @offset: out: of it, in bytes
+ * @length: out: likewise
+ *
+ * The calling thread does all of the work, and so what that costs is its own. It stays in the kernel while
+ * there is a queue that is served and nothing to tell: 0 then. What was to be told when no queue is served is told
+ * by the next call.
+ *
+ * Errors: EBUSY, another thread is at it; EINTR, a signal: call again; requests in flight
+ * go on meanwhile. EINVAL; EIO.
+ */
+struct husk_disk_run {
+	__u32 size;
+	__u32 flags;
+	__u32 broken;
+	__s32 error;
+	__u32 type;
+	__u32 reserved;
+	__u64 offset;
+	__u64 length;
+};
+
+/**
+ * struct husk_disk_stats - HUSK_DISK_GET_STATS: what was done since the disk was made
+ * @size: sizeof(struct husk_disk_stats)
+ * @flags: 0
+ * @reads: that succeeded, as the next four
+ * @read_bytes: by these
+ * @writes: likewise
+ * @write_bytes: likewise
+ * @flushes: likewise
+ * @ranges: discards and writes of zeroes
+ * @errors: requests that failed
+ * @copied: reads and writes whose buffer was copied
+ * @calls: interrupts
+ * @sleeps: times that the thread slept
+ * @polls: times that it waited awake and work came
+ * @in_flight: requests, now
+ */
+struct husk_disk_stats {
+	__u32 size;
+	__u32 flags;
+	__u64 reads;
+	__u64 read_bytes;
+	__u64 writes;
+	__u64 write_bytes;
+	__u64 flushes;
+	__u64 ranges;
+	__u64 errors;
+	__u64 copied;
+	__u64 calls;
+	__u64 sleeps;
+	__u64 polls;
+	__u64 in_flight;
+};
 
 /**
  * struct husk_reset - HUSK_VM_RESET: vCPUs and interrupt hardware to power-on state
@@ -772,6 +962,13 @@ HUSK_ASSERT_SIZE(husk_pic_state, 32);
 HUSK_ASSERT_SIZE(husk_pit_state, 80);
 HUSK_ASSERT_SIZE(husk_vm_clock, 64);
 HUSK_ASSERT_SIZE(husk_translate, 32);
+HUSK_ASSERT_SIZE(husk_create_disk, 48);
+HUSK_ASSERT_SIZE(husk_disk_start, 56);
+HUSK_ASSERT_SIZE(husk_disk_stop, 16);
+HUSK_ASSERT_SIZE(husk_disk_call, 24);
+HUSK_ASSERT_SIZE(husk_disk_kick, 16);
+HUSK_ASSERT_SIZE(husk_disk_run, 40);
+HUSK_ASSERT_SIZE(husk_disk_stats, 104);
 
 /*
  * Commands. One list: the kernel's table, the tests of bad input and strace-like
@@ -793,12 +990,19 @@ HUSK_ASSERT_SIZE(husk_translate, 32);
 	X(VM_SET_ROUTES,	0x17, VM,   husk_routes,	24, 0) \
 	X(VM_IRQFD,		0x18, VM,   husk_irqfd,		24, HUSK_IRQFD_DEASSIGN | HUSK_IRQFD_RESAMPLE) \
 	X(VM_IOEVENTFD,		0x19, VM,   husk_ioeventfd,	32, \
-	  HUSK_IOEVENTFD_PIO | HUSK_IOEVENTFD_MATCH | HUSK_IOEVENTFD_DEASSIGN) \
+	  HUSK_IOEVENTFD_PIO | HUSK_IOEVENTFD_MATCH | HUSK_IOEVENTFD_DEASSIGN | HUSK_IOEVENTFD_DIRECT) \
 	X(VM_GET_STATE,		0x1a, VM,   husk_state,		32, 0) \
 	X(VM_SET_STATE,		0x1b, VM,   husk_state,		32, 0) \
+	X(VM_CREATE_DISK,	0x1c, VM,   husk_create_disk,	48, HUSK_DISK_READONLY) \
 	X(VCPU_GET_STATE,	0x20, VCPU, husk_state,		32, 0) \
 	X(VCPU_SET_STATE,	0x21, VCPU, husk_state,		32, 0) \
-	X(VCPU_TRANSLATE,	0x22, VCPU, husk_translate,	32, 0)
+	X(VCPU_TRANSLATE,	0x22, VCPU, husk_translate,	32, 0) \
+	X(DISK_START,		0x30, DISK, husk_disk_start,	56, 0) \
+	X(DISK_STOP,		0x31, DISK, husk_disk_stop,	16, 0) \
+	X(DISK_SET_CALL,	0x32, DISK, husk_disk_call,	24, HUSK_DISK_CALL_GSI | HUSK_DISK_CALL_EVENTFD) \
+	X(DISK_KICK,		0x33, DISK, husk_disk_kick,	16, 0) \
+	X(DISK_GET_STATS,	0x34, DISK, husk_disk_stats,	104, 0) \
+	X(DISK_RUN,		0x3f, DISK, husk_disk_run,	40, 0)
 
 #define HUSK_IOC_MAGIC		0xB7
 #define HUSK_GET_CAPS		_IO(HUSK_IOC_MAGIC, 0x00)
@@ -816,10 +1020,17 @@ HUSK_ASSERT_SIZE(husk_translate, 32);
 #define HUSK_VM_IOEVENTFD	_IO(HUSK_IOC_MAGIC, 0x19)
 #define HUSK_VM_GET_STATE	_IO(HUSK_IOC_MAGIC, 0x1a)
 #define HUSK_VM_SET_STATE	_IO(HUSK_IOC_MAGIC, 0x1b)
+#define HUSK_VM_CREATE_DISK	_IO(HUSK_IOC_MAGIC, 0x1c)
 #define HUSK_VCPU_GET_STATE	_IO(HUSK_IOC_MAGIC, 0x20)
 #define HUSK_VCPU_SET_STATE	_IO(HUSK_IOC_MAGIC, 0x21)
 #define HUSK_VCPU_TRANSLATE	_IO(HUSK_IOC_MAGIC, 0x22)
 #define HUSK_VCPU_RUN		_IO(HUSK_IOC_MAGIC, 0x2f)
+#define HUSK_DISK_START		_IO(HUSK_IOC_MAGIC, 0x30)
+#define HUSK_DISK_STOP		_IO(HUSK_IOC_MAGIC, 0x31)
+#define HUSK_DISK_SET_CALL	_IO(HUSK_IOC_MAGIC, 0x32)
+#define HUSK_DISK_KICK		_IO(HUSK_IOC_MAGIC, 0x33)
+#define HUSK_DISK_GET_STATS	_IO(HUSK_IOC_MAGIC, 0x34)
+#define HUSK_DISK_RUN		_IO(HUSK_IOC_MAGIC, 0x3f)
 
 /* ---- run page: mmap of the vCPU fd at offset 0, read-write -------------- */
 

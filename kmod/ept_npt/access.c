@@ -60,6 +60,23 @@ void __user *husk_gpa_to_user_write(struct husk_vm *vm, u64 gpa)
 	return access_find(vm, gpa, true, &piece);
 }
 
+/**
+ * husk_gpa_range_to_user - where a piece of guest memory is in the worker
+ * @vm: the VM
+ * @gpa: any value
+ * @len: bytes; 0 as 1
+ * @write: it is to be written to
+ *
+ * Any context. Return: the worker's address, or NULL unless all of it is in one slot (and not a READONLY one).
+ */
+void __user *husk_gpa_range_to_user(struct husk_vm *vm, u64 gpa, u32 len, bool write)
+{
+	u32 piece = len;
+	void __user *user = access_find(vm, gpa, write, &piece);
+
+	return piece == len ? user : NULL;
+}
+
 /*
  * Up to 16 bytes in one piece without the general copy: page-table entries and
  * instructions are most of what is read. false: any other length, or a fault.
@@ -134,6 +151,40 @@ void husk_log_written(struct husk_vm *vm, u64 gpa, u32 len)
 		return;
 	for (page = gpa & PAGE_MASK; page < gpa + len; page += PAGE_SIZE)
 		husk_log_page(vm, page);
+}
+
+static void access_log_slot(struct husk_vm *vm, const struct husk_slot *slot, u64 start, u64 end)
+{
+	u64 at;
+
+	start = max(start, slot->hva);
+	end = min(end, slot->hva + slot->length);
+	for (at = start & PAGE_MASK; at < end; at += PAGE_SIZE)
+		husk_log_page(vm, slot->gpa + (at - slot->hva));
+}
+
+/**
+ * husk_log_written_user - after a write to guest memory, by the worker's address
+ * @vm: the VM
+ * @user: any value
+ * @len: bytes
+ *
+ * As husk_log_written().
+ */
+void husk_log_written_user(struct husk_vm *vm, const void __user *user, u64 len)
+{
+	const struct husk_slots *slots;
+	u32 i;
+
+	smp_mb();
+	if (likely(!READ_ONCE(vm->mem.logged)))
+		return;
+	rcu_read_lock();
+	slots = rcu_dereference(vm->mem.slots);
+	for (i = 0; i < slots->count; i++)
+		if (slots->slot[i].log)
+			access_log_slot(vm, &slots->slot[i], (unsigned long)user, (unsigned long)user + len);
+	rcu_read_unlock();
 }
 
 /* A word in one piece: a guest that reads it meanwhile sees the old or the new one. As access_read_small() */

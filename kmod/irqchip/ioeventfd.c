@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * ioeventfd: a guest's write to a port or address signals an eventfd, and the
- * guest goes on: a doorbell. That is how a guest wakes vhost.
+ * guest goes on: a doorbell. That is how a guest wakes vhost. Or it wakes a disk's
+ * thread, without an eventfd between them.
  *
  * A set is sorted by address, width and value, read under RCU, and replaced when
  * it changes. No write fits two entries, so the one that it fits, if there is
@@ -13,12 +14,14 @@
 #include <linux/slab.h>
 
 #include "irqchip/irqchip.h"
+#include "pvio/disk.h"
 #include "trace.h"
 
 struct ioeventfd {
 	u64 addr;
 	u64 data;		/* 0 unless it is compared */
-	struct eventfd_ctx *eventfd;
+	struct eventfd_ctx *eventfd;	/* or NULL, and it is */
+	struct husk_disk *disk;	/* which undoes it when it ends */
 	u8 width;		/* 0: any */
 	bool match;		/* compare data */
 };
@@ -62,6 +65,14 @@ static bool ioeventfd_fits(const struct ioeventfd *e, u64 addr, u8 width, u64 da
 	return e->addr == addr && (!e->width || e->width == width) && (!e->match || e->data == data);
 }
 
+static void ioeventfd_ring(const struct ioeventfd *e)
+{
+	if (e->disk)
+		husk_disk_kick(e->disk);
+	else
+		eventfd_signal(e->eventfd);
+}
+
 /**
  * husk_ioeventfd_write - does a guest's write signal an eventfd?
  * @vcpu: the writer; its thread is here
@@ -84,7 +95,7 @@ bool husk_ioeventfd_write(struct husk_vcpu *vcpu, enum husk_ioeventfd_space spac
 	set = rcu_dereference(vcpu->vm->ioeventfds[space]);
 	place = set ? ioeventfd_place(set, addr, width, data) : 0;
 	if (place && ioeventfd_fits(&set->entry[place - 1], addr, width, data)) {
-		eventfd_signal(set->entry[place - 1].eventfd);
+		ioeventfd_ring(&set->entry[place - 1]);
 		trace_husk_doorbell(vcpu->vm->id, vcpu->id, space, addr, width, data);
 		hit = true;
 	}
@@ -107,7 +118,7 @@ static bool ioeventfd_clash(const struct ioeventfd *a, const struct ioeventfd *b
 static bool ioeventfd_equal(const struct ioeventfd *a, const struct ioeventfd *b)
 {
 	return a->addr == b->addr && a->width == b->width && a->match == b->match && a->data == b->data &&
-	       a->eventfd == b->eventfd;
+	       a->eventfd == b->eventfd && a->disk == b->disk;
 }
 
 static struct husk_ioeventfd_set *ioeventfd_alloc(u32 count)
@@ -150,6 +161,12 @@ static int ioeventfd_assign(struct husk_vm *vm, struct husk_ioeventfd_set __rcu 
 	return 0;
 }
 
+static void ioeventfd_put(const struct ioeventfd *e)
+{
+	if (e->eventfd)
+		eventfd_ctx_put(e->eventfd);
+}
+
 /* Without entries there is no set. */
 static int ioeventfd_deassign(struct husk_vm *vm, struct husk_ioeventfd_set __rcu **at, const struct ioeventfd *remove)
 {
@@ -169,7 +186,7 @@ static int ioeventfd_deassign(struct husk_vm *vm, struct husk_ioeventfd_set __rc
 	}
 	rcu_assign_pointer(*at, new);
 	synchronize_rcu();	/* before the eventfd goes */
-	eventfd_ctx_put(old->entry[i].eventfd);
+	ioeventfd_put(&old->entry[i]);
 	kvfree(old);
 	return 0;
 }
@@ -199,6 +216,28 @@ static bool ioeventfd_valid(const struct husk_ioeventfd *arg)
 	return arg->addr + arg->width >= arg->addr && (!port || (arg->addr < 0x10000 && arg->addr + arg->width <= 0x10000));
 }
 
+static long ioeventfd_change(struct husk_vm *vm, const struct husk_ioeventfd *arg, const struct ioeventfd *e)
+{
+	struct husk_ioeventfd_set __rcu **at;
+
+	at = &vm->ioeventfds[arg->flags & HUSK_IOEVENTFD_PIO ? HUSK_IOEVENTFD_PORTS : HUSK_IOEVENTFD_MEMORY];
+	return arg->flags & HUSK_IOEVENTFD_DEASSIGN ? ioeventfd_deassign(vm, at, e) : ioeventfd_assign(vm, at, e);
+}
+
+/* While the file is held the disk does not end. */
+static long ioeventfd_disk(struct husk_vm *vm, const struct husk_ioeventfd *arg, struct ioeventfd *e)
+{
+	struct file *file;
+	long ret;
+
+	e->disk = husk_disk_get(vm, arg->fd, &file);
+	if (IS_ERR(e->disk))
+		return PTR_ERR(e->disk);
+	ret = ioeventfd_change(vm, arg, e);
+	fput(file);
+	return ret;
+}
+
 /**
  * husk_ioeventfd - HUSK_VM_IOEVENTFD
  * @vm: vm->lock is held
@@ -211,22 +250,52 @@ long husk_ioeventfd(struct husk_vm *vm, const struct husk_ioeventfd *arg)
 	struct ioeventfd e = {
 		.addr = arg->addr, .width = arg->width, .data = arg->data, .match = arg->flags & HUSK_IOEVENTFD_MATCH,
 	};
-	struct husk_ioeventfd_set __rcu **at;
-	int ret;
+	long ret;
 
 	if (!ioeventfd_valid(arg))
 		return -EINVAL;
+	if (arg->flags & HUSK_IOEVENTFD_DIRECT)
+		return ioeventfd_disk(vm, arg, &e);
 	e.eventfd = eventfd_ctx_fdget(arg->fd);
 	if (IS_ERR(e.eventfd))
 		return PTR_ERR(e.eventfd);
-	at = &vm->ioeventfds[arg->flags & HUSK_IOEVENTFD_PIO ? HUSK_IOEVENTFD_PORTS : HUSK_IOEVENTFD_MEMORY];
-	if (arg->flags & HUSK_IOEVENTFD_DEASSIGN)
-		ret = ioeventfd_deassign(vm, at, &e);
-	else
-		ret = ioeventfd_assign(vm, at, &e);
+	ret = ioeventfd_change(vm, arg, &e);
 	if (ret || (arg->flags & HUSK_IOEVENTFD_DEASSIGN))
 		eventfd_ctx_put(e.eventfd);
 	return ret;
+}
+
+/**
+ * husk_ioeventfd_forget - a disk ends
+ * @vm: vm->lock is held
+ * @disk: the disk; nobody rings it after a grace period
+ *
+ * The set shrinks in place: an entry goes by those above it moving down, which no reader may see. So readers have
+ * none meanwhile: a doorbell is rung at the worker then, as one that is nobody's.
+ */
+void husk_ioeventfd_forget(struct husk_vm *vm, const struct husk_disk *disk)
+{
+	int space;
+	u32 i, kept;
+
+	for (space = 0; space < HUSK_IOEVENTFD_SPACES; space++) {
+		struct husk_ioeventfd_set *set = ioeventfd_set(vm, &vm->ioeventfds[space]);
+
+		for (i = 0; set && i < set->count && set->entry[i].disk != disk; i++)
+			;
+		if (!set || i == set->count)
+			continue;
+		RCU_INIT_POINTER(vm->ioeventfds[space], NULL);
+		synchronize_rcu();
+		for (kept = i; i < set->count; i++)
+			if (set->entry[i].disk != disk)
+				set->entry[kept++] = set->entry[i];
+		set->count = kept;
+		if (kept)
+			rcu_assign_pointer(vm->ioeventfds[space], set);
+		else
+			kvfree(set);
+	}
 }
 
 /* The VM has no fd any more. */
@@ -239,7 +308,7 @@ void husk_ioeventfd_fini(struct husk_vm *vm)
 		struct husk_ioeventfd_set *set = rcu_dereference_protected(vm->ioeventfds[space], true);
 
 		for (i = 0; set && i < set->count; i++)
-			eventfd_ctx_put(set->entry[i].eventfd);
+			ioeventfd_put(&set->entry[i]);
 		kvfree(set);
 	}
 }

@@ -51,6 +51,9 @@ void husk_irqfd_fini(struct husk_vm *vm);
 /* F: the guest ended interrupts of a chip's inputs (a bit each) */
 void husk_irqfd_acked(struct husk_vm *vm, enum husk_route_kind chip, u32 inputs);
 long husk_ioeventfd(struct husk_vm *vm, const struct husk_ioeventfd *arg);	/* HUSK_VM_IOEVENTFD */
+struct husk_disk;
+/* A disk ends: doorbells that lead to it are undone; under vm->lock */
+void husk_ioeventfd_forget(struct husk_vm *vm, const struct husk_disk *disk);
 void husk_ioeventfd_fini(struct husk_vm *vm);
 /* F: a guest's write. true: it signalled an eventfd, and is done */
 bool husk_ioeventfd_write(struct husk_vcpu *vcpu, enum husk_ioeventfd_space space, u64 addr, u8 width, u64 data);

@@ -17,6 +17,7 @@
 
 static int passed, failed_checks, failed;
 static char reason[256];
+int abi_disk;
 
 void abi_check(bool ok, const char *format, ...)
 {
@@ -55,19 +56,22 @@ int abi_call(int fd, unsigned long command, void *arg)
 	return ret < 0 ? -errno : ret;
 }
 
-struct fds abi_open(bool vcpu)
+struct fds abi_open(bool all)
 {
-	struct husk_create_vm vm = { .size = sizeof(vm) };
+	struct husk_create_disk disk = { .size = sizeof(disk), .fd = abi_disk, .queues = 2, .bytes = 4096 };
 	struct husk_create_vcpu cpu = { .size = sizeof(cpu) };
-	struct fds fds = { { -1, -1, -1 } };
+	struct husk_create_vm vm = { .size = sizeof(vm) };
+	struct fds fds = { { -1, -1, -1, -1 } };
 
 	fds.fd[DEV] = open("/dev/husk", O_RDWR | O_CLOEXEC);
 	if (fds.fd[DEV] >= 0)
 		fds.fd[VM] = abi_call(fds.fd[DEV], HUSK_CREATE_VM, &vm);
-	if (vcpu && fds.fd[VM] >= 0)
+	if (all && fds.fd[VM] >= 0) {
 		fds.fd[VCPU] = abi_call(fds.fd[VM], HUSK_VM_CREATE_VCPU, &cpu);
-	if (fds.fd[DEV] < 0 || fds.fd[VM] < 0 || (vcpu && fds.fd[VCPU] < 0)) {
-		printf("not ok abi_open: no VM (%d %d %d)\n", fds.fd[DEV], fds.fd[VM], fds.fd[VCPU]);
+		fds.fd[DISK] = abi_call(fds.fd[VM], HUSK_VM_CREATE_DISK, &disk);
+	}
+	if (fds.fd[DEV] < 0 || fds.fd[VM] < 0 || (all && (fds.fd[VCPU] < 0 || fds.fd[DISK] < 0))) {
+		printf("not ok abi_open: no VM (%d %d %d %d)\n", fds.fd[DEV], fds.fd[VM], fds.fd[VCPU], fds.fd[DISK]);
 		exit(1);
 	}
 	return fds;
@@ -100,6 +104,20 @@ static void fill_VM_RESET(struct husk_reset *arg) { (void)arg; }
 static void fill_VM_SET_ROUTES(struct husk_routes *arg) { arg->count = 1; arg->routes = (uintptr_t)&route; }
 static void fill_VM_IRQFD(struct husk_irqfd *arg) { arg->fd = signals; arg->gsi = 5; }
 static void fill_VM_IOEVENTFD(struct husk_ioeventfd *arg) { arg->fd = signals; arg->width = 4; arg->addr = 0xd0000000; }
+static void fill_VM_CREATE_DISK(struct husk_create_disk *arg) { arg->fd = abi_disk; arg->queues = 1; arg->bytes = 512; }
+static void fill_DISK_STOP(struct husk_disk_stop *arg) { (void)arg; }
+static void fill_DISK_SET_CALL(struct husk_disk_call *arg) { arg->flags = HUSK_DISK_CALL_EVENTFD; arg->fd = signals; }
+static void fill_DISK_KICK(struct husk_disk_kick *arg) { (void)arg; }
+static void fill_DISK_GET_STATS(struct husk_disk_stats *arg) { (void)arg; }
+static void fill_DISK_RUN(struct husk_disk_run *arg) { (void)arg; }
+
+static void fill_DISK_START(struct husk_disk_start *arg)
+{
+	arg->entries = 4;
+	arg->avail = 256;
+	arg->used_part = 512;
+}
+
 static void fill_VCPU_TRANSLATE(struct husk_translate *arg) { arg->gva = 0x1000; }
 
 static void fill_VCPU_GET_STATE(struct husk_state *arg)
@@ -166,6 +184,13 @@ struct command {
 #define RESERVED_VM_SET_STATE	{ offsetof(struct husk_state, reserved) }
 #define RESERVED_VCPU_GET_STATE	{ offsetof(struct husk_state, reserved) }
 #define RESERVED_VCPU_SET_STATE	{ offsetof(struct husk_state, reserved) }
+#define RESERVED_VM_CREATE_DISK	{ offsetof(struct husk_create_disk, reserved) }
+#define RESERVED_DISK_START	{ offsetof(struct husk_disk_start, reserved) }
+#define RESERVED_DISK_STOP	{ 0 }
+#define RESERVED_DISK_SET_CALL	{ offsetof(struct husk_disk_call, reserved) }
+#define RESERVED_DISK_KICK	{ offsetof(struct husk_disk_kick, reserved) }
+#define RESERVED_DISK_GET_STATS	{ 0 }
+#define RESERVED_DISK_RUN	{ offsetof(struct husk_disk_run, reserved) }
 #define RESERVED_VCPU_TRANSLATE	{ offsetof(struct husk_translate, reserved) }
 
 static const struct command commands[] = {
@@ -200,14 +225,22 @@ static void arrange(struct fds *fds)
 		.size = sizeof(logged), .flags = HUSK_MEM_LOG_DIRTY, .length = 4096, .hva = (uintptr_t)backing,
 	};
 
+	struct husk_memory memory = { .size = sizeof(memory), .length = 4096, .hva = (uintptr_t)backing };
+	struct husk_disk_start start = { .size = sizeof(start) };
+
 	if (now->number == HUSK_VM_HARVEST)
 		EXPECT(abi_call(fds->fd[VM], HUSK_VM_SET_MEMORY, &logged), 0);
+	if (now->number == HUSK_DISK_START || now->number == HUSK_DISK_STOP)
+		EXPECT(abi_call(fds->fd[VM], HUSK_VM_SET_MEMORY, &memory), 0);
+	fill_DISK_START(&start);
+	if (now->number == HUSK_DISK_STOP)
+		EXPECT(abi_call(fds->fd[DISK], HUSK_DISK_START, &start), 0);
 }
 
 /* On fresh objects, so that no call depends on the one before it */
 static int try(void *arg)
 {
-	struct fds fds = abi_open(now->object == VCPU);
+	struct fds fds = abi_open(now->object >= VCPU);
 	int ret;
 
 	arrange(&fds);
@@ -313,7 +346,7 @@ static void rule_object(void)
 /* A child has another address space: VM and vCPU are not its own */
 static void rule_process(void)
 {
-	struct fds fds = abi_open(now->object == VCPU);
+	struct fds fds = abi_open(now->object >= VCPU);
 	union argument arg = valid(now->size);
 	int status = 0;
 	pid_t pid;
@@ -351,7 +384,7 @@ static void every_command(void)
 		}
 }
 
-/* Numbers that no table has, on all three kinds of object */
+/* Numbers that no table has, on all kinds of objects */
 static void unknown_numbers(void)
 {
 	struct fds fds = abi_open(true);
@@ -371,7 +404,14 @@ static void unknown_numbers(void)
 
 int main(void)
 {
+	const char *disk = getenv("ABI_DISK");
+
 	signals = eventfd(0, EFD_NONBLOCK);
+	abi_disk = disk ? open(disk, O_RDWR | O_DIRECT | O_CLOEXEC) : -1;
+	if (abi_disk < 0) {
+		printf("not ok abi_disk: $ABI_DISK, %s, can't be opened\n", disk ? disk : "not set");
+		return 1;
+	}
 	every_command();
 	abi_group("abi_unknown_numbers", unknown_numbers);
 	values_run();

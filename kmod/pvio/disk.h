@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A disk: the queues of a virtio block device over a file, served in the kernel.
+ *
+ * disk.c is the object and its commands, disk_run.c the thread that serves the queues,
+ * disk_request.c what a request does.
+ */
+#ifndef HUSK_PVIO_DISK_H
+#define HUSK_PVIO_DISK_H
+
+#include <linux/fs.h>
+#include <linux/llist.h>
+#include <linux/mutex.h>
+#include <linux/rcuwait.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "husk.h"
+#include "pvio/ring.h"
+
+#define DISK_SECTOR	512
+#define DISK_FEW	4	/* segments of a read, for which nothing is allocated */
+
+struct husk_disk;
+struct disk_queue;
+
+/**
+ * struct disk_request - a request in flight
+ * @iocb: of a read or write
+ * @work: of all else
+ * @done: in the disk's, when it is done
+ * @next: the next one that is free
+ * @iov: guest memory that a read writes; @few, or allocated
+ * @iovs: number of segments
+ * @status: where the guest is told how it went
+ * @offset: in the file
+ * @length: bytes of it
+ * @result: when it is done: an error, or how many of the bytes of a read or write
+ * @type: what the guest asked for
+ * @head: of the chain
+ * @unmap: zeroes may become a hole
+ * @through: stable when it is done
+ */
+struct disk_request {
+	union {
+		struct kiocb iocb;
+		struct work_struct work;
+	};
+	struct llist_node done;
+	struct disk_request *next;
+	struct disk_queue *queue;
+	struct iovec *iov;
+	u32 iovs;
+	struct iovec few[DISK_FEW];
+	u8 __user *status;
+	u64 offset, length;
+	long result;
+	u32 type;
+	u16 head;
+	bool unmap, through;
+};
+
+/**
+ * struct disk_queue - a queue; all by disk->lock
+ * @on: it is served
+ * @busy: likewise, or it is being stopped
+ * @stuck: a chain waits until a request is done
+ * @told: the owner knows that it is broken
+ * @bytes: of data in flight
+ * @works: requests that a kernel worker has
+ * @pool: as many requests as the ring has entries, while @busy
+ * @free: those not in flight
+ * @call: an eventfd; or NULL: @gsi, unless that is negative
+ */
+struct disk_queue {
+	struct husk_disk *disk;
+	struct pvio_ring ring;
+	u64 features;
+	bool on, busy, stuck, told;
+	u32 in_flight, works;
+	u64 bytes;
+	struct disk_request *pool, *free;
+	struct eventfd_ctx *call;
+	int gsi;
+};
+
+/**
+ * struct husk_disk - a disk
+ * @lock: of the queues. Held by the thread while it works, not while it sleeps, and not
+ *	by those who only kick. May be held while the host's disk is waited for
+ * @runner: held by the thread
+ * @done: requests that are done, put there in any context
+ * @called: something may have come since the thread looked last; xchg
+ * @wait: the thread sleeps here
+ * @drained: who waits for requests
+ * @chain: what is being parsed; by lock
+ * @served: number of queues that are on; by lock
+ * @poll_ns: how long the thread waits awake; by lock
+ * @stats: by lock
+ * @failure: the first request that failed, for the owner; by lock
+ */
+struct husk_disk {
+	struct husk_vm *vm;		/* immutable, with a reference, as the next five */
+	struct file *file;
+	struct pvio_memory memory;
+	u64 bytes;
+	char serial[20];
+	bool readonly;
+
+	struct mutex lock, runner;
+	struct llist_head done;
+	bool called;
+	struct rcuwait wait;
+	wait_queue_head_t drained;
+	struct pvio_chain chain;
+	u32 served;
+	u32 poll_ns;
+	struct husk_disk_stats stats;
+	struct husk_disk_run failure;
+	u32 queues;			/* immutable */
+	struct disk_queue queue[];
+};
+
+/* disk_request.c: at load, and at unload */
+int husk_disk_init(void);
+void husk_disk_exit(void);
+
+/* disk.c: for HUSK_VM_CREATE_DISK, under vm->lock; and its file again, with a reference, or NULL */
+long husk_disk_create(struct husk_vm *vm, struct husk_create_disk *arg, struct file **file);
+struct husk_disk *husk_disk_get(struct husk_vm *vm, int fd, struct file **file);
+/* Any context: look at the queues */
+void husk_disk_kick(struct husk_disk *disk);
+
+/* disk_request.c: after the device's part of the ring was written to */
+void disk_log_ring(struct disk_queue *queue);
+
+/* disk_run.c, with disk->lock held: interrupt, if the driver wants it */
+void disk_notify(struct disk_queue *queue);
+long disk_run(struct husk_disk *disk, struct husk_disk_run *told);
+
+/* disk_request.c, with disk->lock held: take a chain. false: not now */
+bool disk_request(struct disk_queue *queue, struct pvio_chain *chain);
+/* What it has allocated; in any mm */
+void disk_drop_data(struct disk_request *r);
+/* Give back what is done; in the VM's mm */
+void disk_reap(struct husk_disk *disk);
+
+#endif

@@ -1,0 +1,499 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A request of a virtio block device (virtio 1.2, 5.2.6), from the chain to the status byte.
+ *
+ * Reads and writes are direct I/O on guest memory itself: the file system pins the
+ * pages when it takes the request, and tells us in any context when it is done. What
+ * may take long without that (flushes, discards, zeroes) is done by a kernel worker, so that others go on.
+ *
+ * A flush covers what was told to be done before it was made available: so it waits for nothing.
+ */
+#include <linux/bvec.h>
+#include <linux/falloc.h>
+#include <linux/gfp.h>
+#include <linux/slab.h>
+
+#include "compat.h"
+#include "pvio/disk.h"
+
+/* 5.2.3, 5.2.6 */
+#define F_FLUSH		BIT_ULL(9)
+#define F_DISCARD	BIT_ULL(13)
+#define F_WRITE_ZEROES	BIT_ULL(14)
+
+enum { T_IN = 0, T_OUT = 1, T_FLUSH = 4, T_GET_ID = 8, T_DISCARD = 11, T_WRITE_ZEROES = 13 };
+enum { S_OK, S_IOERR, S_UNSUPP };
+
+struct block_header {
+	u32 type, reserved;
+	u64 sector;
+};
+
+struct block_range {
+	u64 sector;
+	u32 sectors, flags;
+};
+#define RANGE_UNMAP	1
+
+#define TRANSFER_MAX	(1ULL << 30)	/* bytes of a read or write */
+#define IN_FLIGHT_MAX	(256ULL << 20)	/* bytes of all of a queue, unless it is one: who stops the queue waits for them */
+#define DISCARD_MAX	(1ULL << 30)
+#define ZEROES_MAX	(16ULL << 20)
+#define WORKS_MAX	4		/* of a queue: others have flushes, too */
+#define COPY_ORDER	4		/* of the buffer for what is copied */
+#define COPY_BYTES	(PAGE_SIZE << COPY_ORDER)
+
+/* ---- the end ---- */
+
+static bool disk_is_data(const struct disk_request *r)
+{
+	return r->type == T_IN || r->type == T_OUT;
+}
+
+static void disk_count(struct husk_disk *disk, const struct disk_request *r, bool failed)
+{
+	struct husk_disk_stats *s = &disk->stats;
+
+	if (failed) {
+		s->errors++;
+	} else if (r->type == T_IN) {
+		s->reads++;
+		s->read_bytes += r->length;
+	} else if (r->type == T_OUT) {
+		s->writes++;
+		s->write_bytes += r->length;
+	} else if (r->type == T_FLUSH) {
+		s->flushes++;
+	} else {
+		s->ranges++;
+	}
+}
+
+/* ---- the log of written pages: as it is when the write is over ---- */
+
+void disk_log_ring(struct disk_queue *q)
+{
+	husk_log_written_user(q->disk->vm, q->ring.used_part, sizeof(struct pvio_used_elem) * q->ring.size + 6);
+}
+
+static void disk_log_data(struct disk_request *r)
+{
+	u32 i;
+
+	for (i = 0; i < r->iovs; i++)
+		husk_log_written_user(r->queue->disk->vm, r->iov[i].iov_base, r->iov[i].iov_len);
+}
+
+/* What a read writes is needed when it is done, and the chain is another one by then. */
+static int disk_keep_data(struct disk_request *r, const struct iovec *iov, unsigned int count)
+{
+	r->iov = r->few;
+	r->iovs = 0;
+	if (r->type != T_IN)
+		return 0;
+	if (count > DISK_FEW)
+		r->iov = kmalloc_array(count, sizeof(*iov), GFP_KERNEL_ACCOUNT);
+	if (!r->iov)
+		return -ENOMEM;
+	memcpy(r->iov, iov, count * sizeof(*iov));
+	r->iovs = count;
+	return 0;
+}
+
+void disk_drop_data(struct disk_request *r)
+{
+	if (r->iov != r->few)
+		kfree(r->iov);
+}
+
+static void disk_answer(struct disk_queue *q, u16 head, u8 __user *to, u8 status, u32 bytes)
+{
+	pvio_copy_to(to, &status, 1);
+	husk_log_written_user(q->disk->vm, to, 1);
+	pvio_ring_put(&q->ring, head, bytes + 1);
+}
+
+/* A transfer that is short met the end of a file that was longer before, or of its file system's space. */
+static void disk_end(struct disk_request *r)
+{
+	bool data = disk_is_data(r);
+	bool failed = r->result < 0 || (data && r->result != r->length);
+	struct disk_queue *q = r->queue;
+
+	disk_log_data(r);
+	disk_drop_data(r);
+	disk_count(q->disk, r, failed);
+	if (failed && !q->disk->failure.error)
+		q->disk->failure = (struct husk_disk_run) {
+			.error = r->result < 0 ? -r->result : EIO, .type = r->type, .offset = r->offset, .length = r->length,
+		};
+	disk_answer(q, r->head, r->status, failed ? S_IOERR : S_OK, !failed && r->type == T_IN ? r->length : 0);
+	r->next = q->free;
+	q->free = r;
+	if (data)
+		q->bytes -= r->length;
+	else
+		q->works--;
+	q->in_flight--;
+	q->disk->stats.in_flight--;
+	q->stuck = false;
+	if (!q->on)
+		wake_up(&q->disk->drained);
+}
+
+void disk_reap(struct husk_disk *disk)
+{
+	struct llist_node *done = llist_reverse_order(llist_del_all(&disk->done));
+	struct disk_request *r, *next;
+
+	llist_for_each_entry_safe(r, next, done, done)
+		disk_end(r);
+}
+
+/* Any context. The disk is freed no earlier than we are through with it: husk_disk_release() waits for readers of RCU. */
+static void disk_done(struct disk_request *r, long result)
+{
+	struct husk_disk *disk = r->queue->disk;
+
+	rcu_read_lock();
+	r->result = result;
+	if (llist_add(&r->done, &disk->done)) {
+		rcuwait_wake_up(&disk->wait);
+		if (wq_has_sleeper(&disk->drained))
+			wake_up(&disk->drained);
+	}
+	rcu_read_unlock();
+}
+
+/* ---- reads and writes ---- */
+
+static void disk_iocb_end(struct kiocb *iocb)
+{
+	if (iocb->ki_flags & IOCB_WRITE && S_ISREG(file_inode(iocb->ki_filp)->i_mode))
+		kiocb_end_write(iocb);
+}
+
+static void disk_complete(struct kiocb *iocb, long result)
+{
+	disk_iocb_end(iocb);
+	disk_done(container_of(iocb, struct disk_request, iocb), result);
+}
+
+/* As io_uring does. -EIOCBQUEUED: complete will be called */
+static ssize_t disk_submit(struct kiocb *iocb, struct iov_iter *iter, u64 offset, bool through,
+			   void (*complete)(struct kiocb *iocb, long result), struct file *file)
+{
+	ssize_t ret;
+
+	init_sync_kiocb(iocb, file);
+	iocb->ki_pos = offset;
+	iocb->ki_complete = complete;
+	iocb->ki_flags |= IOCB_DIRECT | (through ? IOCB_DSYNC : 0);
+	if (iov_iter_rw(iter) == READ)
+		return file->f_op->read_iter(iocb, iter);
+	if (S_ISREG(file_inode(file)->i_mode))
+		kiocb_start_write(iocb);
+	iocb->ki_flags |= IOCB_WRITE;
+	ret = file->f_op->write_iter(iocb, iter);
+	if (ret != -EIOCBQUEUED)
+		disk_iocb_end(iocb);
+	return ret;
+}
+
+/* One piece, by a buffer of ours. Bytes, or an error */
+static ssize_t disk_copy_piece(struct disk_request *r, struct page *page, struct iov_iter *data, size_t n, u64 offset)
+{
+	struct bio_vec vec = { .bv_page = page, .bv_len = n };
+	bool write = r->type == T_OUT;
+	struct iov_iter iter;
+	struct kiocb iocb;
+	ssize_t ret;
+
+	if (write && copy_from_iter(page_address(page), n, data) != n)
+		return -EFAULT;
+	iov_iter_bvec(&iter, write ? ITER_SOURCE : ITER_DEST, &vec, 1, n);
+	ret = disk_submit(&iocb, &iter, offset, r->through, NULL, r->queue->disk->file);
+	if (!write && ret > 0 && copy_to_iter(page_address(page), ret, data) != ret)
+		return -EFAULT;
+	return ret;
+}
+
+/* The device can't reach the buffer as it lies. That is rare: a boot loader, perhaps. */
+static long disk_copy(struct disk_request *r, struct iov_iter *data)
+{
+	struct page *page = alloc_pages(GFP_KERNEL, COPY_ORDER);
+	ssize_t ret = 0;
+	u64 done;
+
+	if (!page)
+		return -ENOMEM;
+	r->queue->disk->stats.copied++;
+	for (done = 0; done < r->length; done += ret) {
+		ret = disk_copy_piece(r, page, data, min_t(u64, r->length - done, COPY_BYTES), r->offset + done);
+		if (ret <= 0)
+			break;
+	}
+	__free_pages(page, COPY_ORDER);
+	return ret < 0 ? ret : done;
+}
+
+/* The segments of the data alone: without the header before it, or the status byte after. There is some. */
+static struct iovec *disk_data(struct pvio_chain *c, bool write, unsigned int *count)
+{
+	struct iovec *iov = c->iov + (write ? 0 : c->out);
+	size_t skip = sizeof(struct block_header);
+
+	if (!write) {
+		*count = c->in - !--iov[c->in - 1].iov_len;
+		return iov;
+	}
+	for (*count = c->out; skip >= iov->iov_len; iov++, (*count)--)
+		skip -= iov->iov_len;
+	iov->iov_base += skip;
+	iov->iov_len -= skip;
+	return iov;
+}
+
+static void disk_transfer(struct disk_request *r, struct pvio_chain *c)
+{
+	bool write = r->type == T_OUT;
+	struct iov_iter iter;
+	struct iovec *iov;
+	unsigned int n;
+	ssize_t ret;
+
+	iov = disk_data(c, write, &n);
+	iov_iter_init(&iter, write ? ITER_SOURCE : ITER_DEST, iov, n, r->length);
+	ret = disk_keep_data(r, iov, n);
+	if (!ret && iov_iter_alignment(&iter) & (DISK_SECTOR - 1))
+		ret = -EINVAL;
+	else if (!ret)
+		ret = disk_submit(&r->iocb, &iter, r->offset, r->through, disk_complete, r->queue->disk->file);
+	if (ret == -EINVAL) {	/* or the file wants more than that */
+		iov_iter_init(&iter, write ? ITER_SOURCE : ITER_DEST, iov, n, r->length);
+		ret = disk_copy(r, &iter);
+	}
+	if (ret == -EIOCBQUEUED)
+		return;
+	r->result = ret;
+	disk_end(r);
+}
+
+/* ---- the others ---- */
+
+/* Not husk_wq: a file may take its time, and a VM's limits should not wait for it. */
+static struct workqueue_struct *disk_wq;
+
+int husk_disk_init(void)
+{
+	disk_wq = alloc_workqueue("husk_disk", WQ_UNBOUND, 0);
+	return disk_wq ? 0 : -ENOMEM;
+}
+
+void husk_disk_exit(void)
+{
+	destroy_workqueue(disk_wq);
+}
+
+/* Zeroes to write where the file makes none itself */
+static long disk_write_zeroes(struct disk_request *r)
+{
+	struct page *page = alloc_pages(GFP_KERNEL | __GFP_ZERO, COPY_ORDER);
+	ssize_t ret = 0;
+	u64 done;
+
+	if (!page)
+		return -ENOMEM;
+	for (done = 0; done < r->length; done += ret) {
+		struct bio_vec vec = { .bv_page = page, .bv_len = min_t(u64, r->length - done, COPY_BYTES) };
+		struct iov_iter iter;
+		struct kiocb iocb;
+
+		iov_iter_bvec(&iter, ITER_SOURCE, &vec, 1, vec.bv_len);
+		ret = disk_submit(&iocb, &iter, r->offset + done, false, NULL, r->queue->disk->file);
+		if (ret <= 0)
+			break;
+	}
+	__free_pages(page, COPY_ORDER);
+	return ret < 0 ? ret : done == r->length ? 0 : -EIO;
+}
+
+static long disk_zero(struct disk_request *r)
+{
+	struct file *file = r->queue->disk->file;
+	long ret = -EOPNOTSUPP;
+
+	if (!r->unmap)
+		ret = vfs_fallocate(file, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, r->offset, r->length);
+	if (ret == -EOPNOTSUPP)
+		ret = vfs_fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, r->offset, r->length);
+	if (ret == -EOPNOTSUPP)
+		ret = disk_write_zeroes(r);
+	return ret || !r->through ? ret : vfs_fsync(file, 1);
+}
+
+/* A hint (5.2.6.2): what the file can't do is done. */
+static long disk_discard(struct disk_request *r)
+{
+	long ret = vfs_fallocate(r->queue->disk->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, r->offset, r->length);
+
+	return ret == -EOPNOTSUPP ? 0 : ret;
+}
+
+static void disk_work(struct work_struct *work)
+{
+	struct disk_request *r = container_of(work, struct disk_request, work);
+
+	if (r->type == T_FLUSH)
+		disk_done(r, vfs_fsync(r->queue->disk->file, 1));
+	else
+		disk_done(r, r->type == T_DISCARD ? disk_discard(r) : disk_zero(r));
+}
+
+/* By a kernel worker: what it costs is not charged to the VM, but there is little to be had that way. */
+static void disk_defer(struct disk_request *r, struct pvio_chain *c)
+{
+	r->iov = r->few;
+	r->iovs = 0;
+	INIT_WORK(&r->work, disk_work);
+	r->queue->works++;
+	queue_work(disk_wq, &r->work);
+}
+
+/* ---- parsing: all that is looked at has been read, and nothing is read twice ---- */
+
+static bool disk_inside(const struct husk_disk *disk, u64 sector, u64 bytes)
+{
+	u64 sectors = disk->bytes / DISK_SECTOR;
+
+	return !(bytes % DISK_SECTOR) && sector <= sectors && bytes / DISK_SECTOR <= sectors - sector;
+}
+
+static int disk_parse_data(struct disk_queue *q, const struct block_header *h, const struct pvio_chain *c,
+			   struct disk_request *r)
+{
+	r->offset = h->sector * DISK_SECTOR;
+	r->length = h->type == T_OUT ? c->out_bytes - sizeof(*h) : c->in_bytes - 1;
+	if (!disk_inside(q->disk, h->sector, r->length) || r->length > TRANSFER_MAX ||
+	    (h->type == T_OUT && q->disk->readonly))
+		return S_IOERR;
+	return S_OK;
+}
+
+static int disk_parse_flush(struct disk_queue *q, const struct block_header *h, const struct pvio_chain *c,
+			    struct disk_request *r)
+{
+	r->offset = 0;
+	r->length = q->disk->bytes;
+	return S_OK;
+}
+
+/* One range, as the device's configuration says */
+static int disk_parse_range(struct disk_queue *q, const struct block_header *h, const struct pvio_chain *c,
+			    struct disk_request *r)
+{
+	bool zero = h->type == T_WRITE_ZEROES;
+	struct block_range range;
+
+	if (c->out_bytes != sizeof(*h) + sizeof(range) || q->disk->readonly ||
+	    !(q->features & (zero ? F_WRITE_ZEROES : F_DISCARD)))
+		return S_UNSUPP;
+	pvio_iov_from(c->iov, c->out, sizeof(*h), &range, sizeof(range));
+	if (range.flags & ~(zero ? RANGE_UNMAP : 0U))
+		return S_UNSUPP;
+	r->offset = range.sector * DISK_SECTOR;
+	r->length = (u64)range.sectors * DISK_SECTOR;
+	r->unmap = range.flags & RANGE_UNMAP;
+	return disk_inside(q->disk, range.sector, r->length) && r->length <= (zero ? ZEROES_MAX : DISCARD_MAX) ?
+	       S_OK : S_IOERR;
+}
+
+static const struct disk_type {
+	u32 type;
+	int (*parse)(struct disk_queue *q, const struct block_header *h, const struct pvio_chain *c, struct disk_request *r);
+	void (*start)(struct disk_request *r, struct pvio_chain *c);
+} disk_types[] = {
+	{ T_IN, disk_parse_data, disk_transfer },
+	{ T_OUT, disk_parse_data, disk_transfer },
+	{ T_FLUSH, disk_parse_flush, disk_defer },
+	{ T_DISCARD, disk_parse_range, disk_defer },
+	{ T_WRITE_ZEROES, disk_parse_range, disk_defer },
+};
+
+static const struct disk_type *disk_type(u32 type)
+{
+	unsigned int i;
+
+	for (i = 0; i < ARRAY_SIZE(disk_types); i++)
+		if (disk_types[i].type == type)
+			return &disk_types[i];
+	return NULL;
+}
+
+static void disk_get_id(struct disk_queue *q, const struct pvio_chain *c, u8 __user *status)
+{
+	size_t n = min_t(u64, c->in_bytes - 1, sizeof(q->disk->serial));
+	u32 i;
+
+	pvio_iov_to(c->iov + c->out, c->in, 0, q->disk->serial, n);
+	for (i = 0; i < c->in; i++)
+		husk_log_written_user(q->disk->vm, c->iov[c->out + i].iov_base, min_t(u64, c->iov[c->out + i].iov_len, n));
+	disk_answer(q, c->head, status, S_OK, n);
+}
+
+static bool disk_has_room(const struct disk_queue *q, const struct disk_request *r)
+{
+	if (!disk_is_data(r))
+		return q->works < WORKS_MAX;
+	return !q->bytes || q->bytes + r->length <= IN_FLIGHT_MAX;
+}
+
+/* It is the queue's only request that is free until it is taken. */
+static bool disk_start(struct disk_queue *q, const struct block_header *h, struct pvio_chain *c, u8 __user *status)
+{
+	const struct disk_type *type = disk_type(h->type);
+	struct disk_request *r = q->free;
+	int why = S_UNSUPP;
+
+	if (!r)
+		return false;
+	if (type)
+		why = type->parse(q, h, c, r);
+	if (why || !r->length) {
+		q->disk->stats.errors += why != S_OK;
+		disk_answer(q, c->head, status, why, 0);
+		return true;
+	}
+	r->type = h->type;
+	if (!disk_has_room(q, r))
+		return false;
+	q->free = r->next;
+	r->queue = q;
+	r->status = status;
+	r->head = c->head;
+	r->through = !(q->features & F_FLUSH);
+	q->bytes += disk_is_data(r) ? r->length : 0;
+	q->in_flight++;
+	q->disk->stats.in_flight++;
+	type->start(r, c);
+	return true;
+}
+
+bool disk_request(struct disk_queue *q, struct pvio_chain *c)
+{
+	const struct iovec *last = &c->iov[c->out + c->in - 1];
+	u8 __user *status;
+	struct block_header h;
+
+	if (!c->in || c->out_bytes < sizeof(h)) {
+		q->ring.broken = true;
+		return true;
+	}
+	pvio_iov_from(c->iov, c->out, 0, &h, sizeof(h));
+	status = last->iov_base + last->iov_len - 1;
+	if (h.type == T_GET_ID)
+		disk_get_id(q, c, status);
+	else
+		return disk_start(q, &h, c, status);
+	return true;
+}

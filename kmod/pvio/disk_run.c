@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * HUSK_DISK_RUN: the thread that serves a disk's queues. It is one of the owner's: its time
+ * is charged to the VM, guest memory is where it is for the owner, and it ends with it.
+ *
+ * When there is nothing to do, the next request often comes soon: as a vCPU in HLT the
+ * thread waits awake for a time that grows while that would have been enough, and meanwhile
+ * the driver need not kick. Then it asks for kicks, looks once more, and sleeps.
+ */
+#include <linux/blkdev.h>
+#include <linux/eventfd.h>
+#include <linux/ktime.h>
+#include <linux/moduleparam.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/stat.h>
+
+#include "compat.h"
+#include "irqchip/irqchip.h"
+#include "pvio/disk.h"
+
+#define DISK_WEIGHT		64	/* chains of a queue, before others have their turn */
+#define DISK_POLL_FIRST_NS	10000U
+
+static unsigned int disk_poll_ns = 50000;
+module_param(disk_poll_ns, uint, 0644);
+MODULE_PARM_DESC(disk_poll_ns, "a disk's thread polls at most so long, in ns, before it sleeps; 0: not at all");
+
+void husk_disk_kick(struct husk_disk *disk)
+{
+	if (!xchg(&disk->called, true))
+		rcuwait_wake_up(&disk->wait);
+}
+
+void disk_notify(struct disk_queue *q)
+{
+	if (!pvio_ring_should_notify(&q->ring))
+		return;
+	q->disk->stats.calls++;
+	if (q->call) {
+		eventfd_signal(q->call);
+	} else if (q->gsi >= 0) {
+		husk_irq_set(q->disk->vm, q->gsi, HUSK_IRQ_IRQFD, true);
+		husk_irq_set(q->disk->vm, q->gsi, HUSK_IRQ_IRQFD, false);
+	}
+}
+
+/* true: there may be more */
+static bool disk_serve(struct disk_queue *q)
+{
+	unsigned int left;
+
+	if (!q->on || q->stuck || !pvio_ring_waits(&q->ring))
+		return false;
+	pvio_ring_want_kicks(&q->ring, false);
+	for (left = DISK_WEIGHT; left; left--) {
+		if (pvio_ring_next(&q->ring, &q->disk->chain) != PVIO_CHAIN)
+			return false;
+		if (!disk_request(q, &q->disk->chain)) {
+			pvio_ring_unget(&q->ring, 1);
+			q->stuck = true;
+			return false;
+		}
+	}
+	return true;
+}
+
+/* Everything once. true: there is more */
+static bool disk_round(struct husk_disk *disk)
+{
+	struct blk_plug plug;
+	bool more = false;
+	u32 i;
+
+	xchg(&disk->called, false);	/* before we look */
+	blk_start_plug(&plug);
+	disk_reap(disk);
+	for (i = 0; i < disk->queues; i++)
+		more |= disk_serve(&disk->queue[i]);
+	blk_finish_plug(&plug);
+	disk_reap(disk);
+	for (i = 0; i < disk->queues; i++)
+		if (disk->queue[i].busy) {
+			disk_log_ring(&disk->queue[i]);
+			disk_notify(&disk->queue[i]);
+		}
+	return more;
+}
+
+/* Queues that broke, which the owner does not know of yet */
+static u32 disk_broken(const struct husk_disk *disk)
+{
+	u32 i, broken = 0;
+
+	for (i = 0; i < disk->queues; i++)
+		if (disk->queue[i].on && disk->queue[i].ring.broken && !disk->queue[i].told)
+			broken |= BIT(i);
+	return broken;
+}
+
+static bool disk_tell(struct husk_disk *disk, struct husk_disk_run *told)
+{
+	u32 i, size = told->size;
+
+	*told = disk->failure;
+	told->size = size;
+	told->broken = disk_broken(disk);
+	memset(&disk->failure, 0, sizeof(disk->failure));
+	for (i = 0; i < disk->queues; i++)
+		disk->queue[i].told |= !!(told->broken & BIT(i));
+	return told->broken || told->error;
+}
+
+static bool disk_called(struct husk_disk *disk)
+{
+	return READ_ONCE(disk->called) || !llist_empty(&disk->done);
+}
+
+static bool disk_waits(struct husk_disk *disk)
+{
+	u32 i;
+
+	if (disk_called(disk))
+		return true;
+	for (i = 0; i < disk->queues; i++)
+		if (disk->queue[i].on && !disk->queue[i].stuck && pvio_ring_waits(&disk->queue[i].ring))
+			return true;
+	return false;
+}
+
+static bool disk_poll(struct husk_disk *disk, u64 end)
+{
+	do {
+		if (disk_waits(disk)) {
+			disk->stats.polls++;
+			return true;
+		}
+		cpu_relax();
+	} while (single_task_running() && !need_resched() && !signal_pending(current) && ktime_get_ns() < end);
+	return false;
+}
+
+/* Have the drivers kick. true: there is something already, for which no kick may come */
+static bool disk_want_kicks(struct husk_disk *disk)
+{
+	bool waits = false;
+	u32 i;
+
+	for (i = 0; i < disk->queues; i++)
+		if (disk->queue[i].on) {
+			waits |= pvio_ring_want_kicks(&disk->queue[i].ring, true) && !disk->queue[i].stuck;
+			disk_log_ring(&disk->queue[i]);
+		}
+	return waits;
+}
+
+/* Nothing came for so many ns, or did, after them: choose how long to poll next time. */
+static void disk_adapt(struct husk_disk *disk, u64 waited)
+{
+	u32 max = READ_ONCE(disk_poll_ns);
+
+	if (waited > max)
+		disk->poll_ns = 0;
+	else if (waited > disk->poll_ns)
+		disk->poll_ns = min(max(2 * disk->poll_ns, DISK_POLL_FIRST_NS), max);
+}
+
+/* disk->lock is held, but not while it sleeps. */
+static void disk_wait(struct husk_disk *disk)
+{
+	u64 start = ktime_get_ns();
+
+	if (!(disk->poll_ns && disk_poll(disk, start + disk->poll_ns)) && !disk_want_kicks(disk)) {
+		disk->stats.sleeps++;
+		mutex_unlock(&disk->lock);
+		rcuwait_wait_event(&disk->wait, disk_called(disk), TASK_INTERRUPTIBLE);
+		mutex_lock(&disk->lock);
+	}
+	disk_adapt(disk, ktime_get_ns() - start);
+}
+
+/* A thread that is always busy keeps nobody from the lock for longer than a round: who waits for it is handed it. */
+static void disk_let_in(struct husk_disk *disk)
+{
+	mutex_unlock(&disk->lock);
+	cond_resched();
+	mutex_lock(&disk->lock);
+}
+
+long disk_run(struct husk_disk *disk, struct husk_disk_run *told)
+{
+	long ret = 0;
+
+	mutex_lock(&disk->lock);
+	while (!disk_tell(disk, told) && disk->served) {
+		bool more = disk_round(disk);
+
+		if (READ_ONCE(disk->vm->dead))
+			ret = -EIO;
+		else if (signal_pending(current) || test_thread_flag(TIF_NOTIFY_RESUME))
+			ret = -EINTR;
+		if (ret)
+			break;
+		if (!more && !disk->failure.error && !disk_broken(disk))
+			disk_wait(disk);
+		disk_let_in(disk);
+	}
+	mutex_unlock(&disk->lock);
+	return ret;
+}
