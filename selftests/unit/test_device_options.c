@@ -42,6 +42,11 @@ enum husk_status block_create(struct machine *m, void *options)
 	return HUSK_STATUS_OK;
 }
 
+enum husk_status block_kernel_create(struct machine *m, void *options)
+{
+	return block_create(m, options);
+}
+
 enum husk_status net_create(struct machine *m, void *options)
 {
 	return block_create(m, options);
@@ -63,12 +68,14 @@ enum husk_status fail(enum husk_status status, const char *fmt, ...)
 static void test_disk(void)
 {
 	static const char * const bad[] = { "", ",readonly", "f,format=vdi", "f,format", "f,readonly=1", "f,color=red", "f,",
-		"f,serial=123456789012345678901" };
+		"f,serial=123456789012345678901", "f,where", "f,where=there", "f,where=kernel,format=qcow2" };
 	struct disk_options *o;
 
 	check("file", !option_disk(&config, "a b") && (o = made) && !strcmp(o->path, "a b") && !o->readonly && !o->backing && !o->format && !o->serial);
 	check("all keys", !option_disk(&config, "f,serial=x=y,readonly,backing,format=qcow2") && (o = made) && !strcmp(o->path, "f") &&
 	      o->readonly && o->backing && !strcmp(o->format, "qcow2") && !strcmp(o->serial, "x=y"));
+	check("in the kernel", !option_disk(&config, "f,where=kernel") && (o = made) && o->in_kernel);
+	check("in the worker", !option_disk(&config, "f,where=worker") && (o = made) && !o->in_kernel);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		*said = 0;
 		check(bad[i], option_disk(&config, bad[i]) == HUSK_STATUS_USAGE && strstr(said, "--disk"));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Where the VM's GSIs go. A VM begins with those of a PC; each message that the kernel is to
- * send by itself, for an irqfd, takes one more. The machine's lock is held around every call.
+ * send by itself, for an irqfd or a disk, takes one more. The machine's lock is held around every call.
  */
 #ifndef HUSK_WORKER_ROUTES_H
 #define HUSK_WORKER_ROUTES_H
@@ -10,7 +10,7 @@
 
 #include "lib/libhusk.h"
 
-#define ROUTES_MESSAGES	8
+#define ROUTES_MESSAGES	32
 #define ROUTES_MAX	(15 + 23 + ROUTES_MESSAGES)
 
 struct routes {

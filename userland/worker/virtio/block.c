@@ -13,34 +13,8 @@
 #define IN_FLIGHT_MAX	(256ULL << 20)	/* bytes, unless it is one request: a reset waits for them */
 #define TRANSFER_MAX	(1ULL << 30)	/* bytes of one; OVMF makes no larger ones either */
 
-#define F_SEG_MAX	(1ULL << 2)
-#define F_RO		(1ULL << 5)
-#define F_BLK_SIZE	(1ULL << 6)
-#define F_FLUSH		(1ULL << 9)
-#define F_TOPOLOGY	(1ULL << 10)
-#define F_CONFIG_WCE	(1ULL << 11)
-#define F_DISCARD	(1ULL << 13)
-#define F_WRITE_ZEROES	(1ULL << 14)
-
 enum { T_IN = 0, T_OUT = 1, T_FLUSH = 4, T_GET_ID = 8, T_DISCARD = 11, T_WRITE_ZEROES = 13 };
 enum { S_OK, S_IOERR, S_UNSUPP };
-
-/* 5.2.4 */
-struct block_config {
-	uint64_t capacity;
-	uint32_t size_max, seg_max;
-	uint32_t geometry;
-	uint32_t blk_size;
-	uint8_t physical_block_exp, alignment_offset;
-	uint16_t min_io_size;
-	uint32_t opt_io_size;
-	uint8_t writeback, unused0;
-	uint16_t num_queues;
-	uint32_t max_discard_sectors, max_discard_seg, discard_sector_alignment;
-	uint32_t max_write_zeroes_sectors, max_write_zeroes_seg;
-	uint8_t write_zeroes_may_unmap, unused1[3];
-} __attribute__((packed));
-_Static_assert(sizeof(struct block_config) == 60 && sizeof(struct block_config) <= VIRTIO_CONFIG, "5.2.4");
 
 /* 5.2.6 */
 struct header {
@@ -155,9 +129,9 @@ static bool write_through(const struct block *b)
 {
 	const struct block_config *c = (const struct block_config *)b->virtio.config;
 
-	if (virtio_has(&b->virtio, F_CONFIG_WCE))
+	if (virtio_has(&b->virtio, BLOCK_F_CONFIG_WCE))
 		return !c->writeback;
-	return !virtio_has(&b->virtio, F_FLUSH);	/* 5.2.6.2 */
+	return !virtio_has(&b->virtio, BLOCK_F_FLUSH);	/* 5.2.6.2 */
 }
 
 /* Reads and writes: the iov of the request is filled in. */
@@ -185,7 +159,7 @@ static int parse_range(struct block *b, const struct header *h, const struct pvi
 	bool zero = h->type == T_WRITE_ZEROES;
 	struct range range;
 
-	if (c->out_bytes != sizeof(*h) + sizeof(range) || !virtio_has(&b->virtio, zero ? F_WRITE_ZEROES : F_DISCARD))
+	if (c->out_bytes != sizeof(*h) + sizeof(range) || !virtio_has(&b->virtio, zero ? BLOCK_F_WRITE_ZEROES : BLOCK_F_DISCARD))
 		return S_UNSUPP;
 	pvio_iov_from(c->iov, c->out, sizeof(*h), &range, sizeof(range));
 	if (range.flags & ~(zero ? RANGE_UNMAP : 0U))
@@ -334,12 +308,11 @@ static const struct virtio_class block_class = {
 	.show = block_show, .destroy = block_destroy,
 };
 
-static void fill_config(struct block *b)
+void block_fill_config(struct virtio *v, const struct disk *d)
 {
-	struct block_config *c = (struct block_config *)b->virtio.config;
-	const struct disk *d = b->disk;
+	struct block_config *c = (struct block_config *)v->config;
 
-	b->virtio.config_len = sizeof(*c);
+	v->config_len = sizeof(*c);
 	c->capacity = d->size / DISK_SECTOR;
 	c->seg_max = QUEUE_SIZE - 2;
 	c->blk_size = d->block;
@@ -353,13 +326,12 @@ static void fill_config(struct block *b)
 	c->max_discard_seg = c->max_write_zeroes_seg = 1;
 	c->discard_sector_alignment = (d->physical > d->block ? d->physical : d->block) / DISK_SECTOR;
 	c->write_zeroes_may_unmap = 1;
-	b->virtio.config_writable[offsetof(struct block_config, writeback)] = 0xff;
 }
 
 enum husk_status block_create(struct machine *m, void *options)
 {
 	const struct disk_options *o = options;
-	uint64_t features = F_SEG_MAX | F_BLK_SIZE | F_FLUSH | F_TOPOLOGY | F_CONFIG_WCE;
+	uint64_t features = BLOCK_F_SEG_MAX | BLOCK_F_BLK_SIZE | BLOCK_F_FLUSH | BLOCK_F_TOPOLOGY | BLOCK_F_CONFIG_WCE;
 	struct block *b = calloc(1, sizeof(*b));
 	enum husk_status status;
 
@@ -373,12 +345,13 @@ enum husk_status block_create(struct machine *m, void *options)
 	}
 	if (b->disk->size > m->largest_disk)
 		m->largest_disk = b->disk->size;
-	features |= o->readonly ? F_RO : F_DISCARD | F_WRITE_ZEROES;
+	features |= o->readonly ? BLOCK_F_RO : BLOCK_F_DISCARD | BLOCK_F_WRITE_ZEROES;
 	virtio_init(&b->virtio, &block_class, m, features, 1, QUEUE_SIZE);
 	b->virtio.backend = "worker";
 	b->disk->done = block_done;
 	b->disk->reaped = block_reaped;
 	b->disk->ctx = b;
-	fill_config(b);
+	block_fill_config(&b->virtio, b->disk);
+	b->virtio.config_writable[offsetof(struct block_config, writeback)] = 0xff;
 	return virtio_add(&b->virtio) < 0 ? fail(HUSK_STATUS_USAGE, "no free PCI slot for the disk") : HUSK_STATUS_OK;
 }

@@ -62,6 +62,7 @@ struct disk_options {
 	const char *serial;
 	bool readonly;
 	bool backing;		/* of qcow2: it may have a backing file */
+	bool in_kernel;		/* the module serves it */
 };
 
 struct disk {
@@ -82,6 +83,9 @@ struct disk {
 /* Open it; on failure one line is printed. done, reaped and ctx are the caller's to set before */
 enum husk_status disk_open_raw(struct disk **disk, const struct disk_options *options, struct loop *loop);
 enum husk_status disk_open_qcow2(struct disk **disk, const struct disk_options *options, struct loop *loop);
+
+/* The file of a raw disk, locked, and the disk's sizes; for who serves it otherwise. The caller closes *fd, also on failure */
+enum husk_status disk_open_file(struct disk *disk, const struct disk_options *options, int *fd);
 
 /* Does a qcow2 file name others that the user has not allowed? NULL, or why it is refused */
 const char *qcow2_refuse(const char *path, bool backing);

@@ -245,10 +245,10 @@ static const char *open_error(const struct disk_options *o)
  * One writer or many readers, over all of the file: also against QEMU's tools, which lock
  * some bytes of it in this way. A block device that is mounted can't be opened with O_EXCL.
  */
-static enum husk_status open_locked(struct raw *raw, const struct disk_options *o, struct stat *st)
+static enum husk_status open_locked(int *fd, const struct disk_options *o, struct stat *st)
 {
 	struct flock lock = { .l_type = o->readonly ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET };
-	int flags = o->readonly ? O_RDONLY : O_RDWR;
+	int direct = o->in_kernel ? O_DIRECT : 0, flags = direct | (o->readonly ? O_RDONLY : O_RDWR);
 
 	if (stat(o->path, st) < 0)
 		return complain(o, strerror(errno));
@@ -256,34 +256,56 @@ static enum husk_status open_locked(struct raw *raw, const struct disk_options *
 		return complain(o, "neither a file nor a block device");
 	if (S_ISBLK(st->st_mode) && !o->readonly)
 		flags |= O_EXCL;
-	raw->fd = open(o->path, flags | O_CLOEXEC | O_NONBLOCK);
-	if (raw->fd < 0)
+	*fd = open(o->path, flags | O_CLOEXEC | O_NONBLOCK);
+	if (*fd < 0 && errno == EINVAL && direct)
+		return complain(o, "its file system has no direct I/O: take where=worker");
+	if (*fd < 0)
 		return complain(o, open_error(o));
 	/* Without O_NONBLOCK again, which was for a pipe put in its place: io_uring would answer EAGAIN. */
-	if (fstat(raw->fd, st) < 0 || fcntl(raw->fd, F_SETFL, 0) < 0)
+	if (fstat(*fd, st) < 0 || fcntl(*fd, F_SETFL, direct) < 0)
 		return complain(o, strerror(errno));
-	if (fcntl(raw->fd, F_OFD_SETLK, &lock) < 0)
+	if (fcntl(*fd, F_OFD_SETLK, &lock) < 0)
 		return complain(o, errno == EAGAIN || errno == EACCES ? "in use by another VM or program" : strerror(errno));
 	return HUSK_STATUS_OK;
 }
 
-static enum husk_status measure(struct raw *raw, const struct disk_options *o, const struct stat *st)
+/* What direct I/O on a file takes at least: 512 where the kernel does not say */
+static int direct_block(int fd)
 {
-	struct disk *disk = &raw->disk;
+	struct statx stx;
+
+	if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &stx) < 0 || !(stx.stx_mask & STATX_DIOALIGN) ||
+	    stx.stx_dio_offset_align < DISK_SECTOR)
+		return DISK_SECTOR;
+	return stx.stx_dio_offset_align;
+}
+
+static enum husk_status measure(struct disk *disk, int fd, const struct disk_options *o, const struct stat *st)
+{
 	uint64_t size = st->st_size;
-	int block = DISK_SECTOR;
+	int block = o->in_kernel ? direct_block(fd) : DISK_SECTOR;
 	unsigned int physical = 4096;
 
 	if (S_ISBLK(st->st_mode) &&
-	    (ioctl(raw->fd, BLKGETSIZE64, &size) < 0 || ioctl(raw->fd, BLKSSZGET, &block) < 0 ||
-	     ioctl(raw->fd, BLKPBSZGET, &physical) < 0))
+	    (ioctl(fd, BLKGETSIZE64, &size) < 0 || ioctl(fd, BLKSSZGET, &block) < 0 ||
+	     ioctl(fd, BLKPBSZGET, &physical) < 0))
 		return complain(o, strerror(errno));
-	if (size < DISK_SECTOR)
+	if (size < (unsigned int)block)
 		return complain(o, "too short: a disk has 512 bytes at least");
 	disk->block = block;
 	disk->physical = physical;
 	disk->size = size - size % block;
 	return HUSK_STATUS_OK;
+}
+
+enum husk_status disk_open_file(struct disk *disk, const struct disk_options *options, int *fd)
+{
+	enum husk_status status;
+	struct stat st;
+
+	disk->options = options;
+	status = open_locked(fd, options, &st);
+	return status ? status : measure(disk, *fd, options, &st);
 }
 
 /* A ring does what system calls do, without a look at the jail's list of them: no more than this here. */
@@ -331,17 +353,13 @@ enum husk_status disk_open_raw(struct disk **disk, const struct disk_options *op
 {
 	struct raw *raw = calloc(1, sizeof(*raw));
 	enum husk_status status;
-	struct stat st;
 
 	if (!raw)
 		return fail(HUSK_STATUS_FAIL, "out of memory");
 	raw->fd = raw->watch.fd = -1;
 	raw->disk.ops = &raw_ops;
-	raw->disk.options = options;
 	raw->disk.loop = loop;
-	status = open_locked(raw, options, &st);
-	if (!status)
-		status = measure(raw, options, &st);
+	status = disk_open_file(&raw->disk, options, &raw->fd);
 	if (!status)
 		status = set_up_ring(raw);
 	if (status)
