@@ -122,6 +122,11 @@ bad() {
 images() {
 	shows seabios 'No bootable device' 15 --firmware seabios --memory 64M --cpus 2
 	ends grub 7 'ALL TESTS PASSED' --memory 64M --disk $F/grub.img,readonly --no-reboot
+	# the same from a disk that the kernel serves: a firmware's buffers lie anyhow
+	modprobe loop
+	losetup -r /dev/loop5 $F/grub.img
+	ends grub_kernel 7 'ALL TESTS PASSED' --memory 64M --disk /dev/loop5,readonly,where=kernel --no-reboot
+	losetup -d /dev/loop5
 	# the second disk first: a file of the user's in place of ours
 	head -c 1000000 /dev/zero >/tmp/blank
 	ends boot_order 7 'ALL TESTS PASSED' --memory 64M --disk /tmp/blank --disk $F/grub.img,readonly --no-reboot \

@@ -1,0 +1,203 @@
+# SPDX-License-Identifier: GPL-2.0
+# Disks that the kernel serves: a hostile driver without a guest, then Debian's kernels as guests.
+. ./lib.sh
+load || { not_ok disk_load "$(dmesg | tail -n 1)"; exit 0; }
+D=/tmp/disk
+rm -rf /tmp/virtio	# of the group before, in RAM
+mkdir -p $D/host $D/small $D/plain $D/mnt
+images=$(ls /lab/guest/vmlinuz-* 2>/dev/null)
+first=${images%%
+*}
+. ./virtio_lib.sh
+
+# a file system with direct I/O, one that has little room, and one without direct I/O
+modprobe -a ext4 loop
+truncate -s 220M $D/host.img
+mke2fs -q -t ext4 $D/host.img && mount -o loop $D/host.img $D/host || { not_ok disk_host "no file system"; exit 0; }
+truncate -s 12M $D/small.img
+mke2fs -q -t ext4 $D/small.img && mount -o loop $D/small.img $D/small
+mount -t ramfs ramfs $D/plain
+
+# ---- the driver's side by a program ----
+
+truncate -s 16M $D/host/try
+$T/disk_try $D/host/try "${SEEDS:-50}"
+truncate -s 16M $D/try.img
+losetup /dev/loop6 $D/try.img
+$T/disk_try /dev/loop6 5 device
+losetup -d /dev/loop6
+
+# ---- guests ----
+
+if [ -n "$images" ]; then
+
+head -c 5999616 /dev/urandom >$D/host/payload
+payload=$(sum $D/host/payload)
+initrd <<'END'
+#!/bin/sh
+exec 2>&1
+stty -echo
+echo "serial: $(cat /sys/block/vdb/serial)"
+echo "ro: $(cat /sys/block/vdb/ro) $(cat /sys/block/vda/queue/write_cache)"
+dd if=/dev/zero of=/dev/vdb bs=512 count=1 2>/dev/null && echo "written: yes"
+mount -t ext4 /dev/vda /mnt
+# several at once
+for i in 1 2 3 4; do (cat /dev/vdb >/mnt/file$i; fsync /mnt/file$i) & done
+wait
+sync
+echo 3 >/proc/sys/vm/drop_caches
+for i in 1 2 3 4; do md5sum /mnt/file$i; done | cut -d' ' -f1 | sort -u | sed 's/^/sums: /'
+echo "vdb: $(md5sum /dev/vdb | cut -d' ' -f1)"
+echo "written:"
+read line
+rm /mnt/file2 /mnt/file3 /mnt/file4
+sync
+fstrim /mnt && echo "trimmed: yes"
+echo 3 >/proc/sys/vm/drop_caches
+echo "after: $(md5sum /mnt/file1 | cut -d' ' -f1)"
+umount /mnt
+# whole zeroes, by the file system's way
+dd if=/dev/zero of=/dev/vda bs=1M seek=60 count=1 oflag=direct 2>/dev/null
+END
+for image in $images; do
+	k=${image##*-}
+	rm -f $D/host/raw $D/type
+	truncate -s 64M $D/host/raw
+	mke2fs -q -t ext4 $D/host/raw
+	mkfifo $D/type
+	husk run --name d$k --kernel "$image" --initrd $D/initrd --disk $D/host/raw,where=kernel \
+		--disk $D/host/payload,readonly,serial=SN-$k,where=kernel \
+		--cmdline "console=ttyS0 quiet panic=-1" <$D/type >$D/d$k.out 2>$D/d$k.err &
+	run=$!
+	exec 5>$D/type
+	await 60 grep -q ^written: $D/d$k.out || not_ok disk_written_$k "$(tail -n 1 $D/d$k.out | tr -d '\r')"
+	husk show d$k >$D/show
+	grep -q 'name=block.*kernel.*reads=[1-9][0-9]* read_bytes=[1-9][0-9]* writes=[1-9][0-9]* write_bytes=[1-9][0-9]\{7,\} errors=0 kicks=direct calls=direct' $D/show &&
+		ok disk_show_$k || not_ok disk_show_$k "$(grep name=block $D/show)"
+	same disk_no_ring_$k "$(grep -c io_uring /proc/$(pidof husk-vm)/maps)" 0
+	before=$(stat -c %b $D/host/raw)
+	echo >&5
+	wait $run && ok disk_off_$k || not_ok disk_off_$k "status $?: $(tail -n 1 $D/d$k.err)"
+	exec 5>&-
+	same disk_serial_$k "$(said d$k serial)" SN-$k
+	same disk_ro_$k "$(said d$k ro) $(said d$k vdb)" "1 write back $payload"
+	same disk_sums_$k "$(tr -d '\r' <$D/d$k.out | sed -n 's/^sums: //p')" "$payload"
+	same disk_trimmed_$k "$(said d$k trimmed) $(said d$k after)" "yes $payload"
+	[ "$(stat -c %b $D/host/raw)" -lt $((before - 30000)) ] && ok disk_holes_$k ||
+		not_ok disk_holes_$k "$before blocks before, $(stat -c %b $D/host/raw) after"
+	check disk_fsck_$k e2fsck -fn $D/host/raw
+	mount -o loop,ro $D/host/raw $D/mnt
+	same disk_host_$k "$(sum $D/mnt/file1)" "$payload"
+	umount $D/mnt
+done
+
+# interrupts without messages
+initrd <<'END'
+#!/bin/sh
+exec 2>&1
+grep virtio /proc/interrupts | sed 's/^/line: /'
+echo "vda: $(md5sum /dev/vda | cut -d' ' -f1)"
+END
+for how in "pci=nomsi" "pci=nomsi noapic"; do
+	name=intx_$(echo "$how" | wc -w)
+	append=$how
+	guest $name "$first" 60 --disk $D/host/payload,readonly,where=kernel
+	append=
+	same disk_$name "$(said $name vda)" "$payload"
+done
+
+# a reset while the disk is written
+rm -f $D/host/raw
+truncate -s 64M $D/host/raw
+mke2fs -q -t ext4 $D/host/raw
+initrd <<'END'
+#!/bin/sh
+exec 2>&1
+mount -t ext4 /dev/vda /mnt
+if [ -e /mnt/file ]; then
+	echo "after: $(md5sum /mnt/file | cut -d' ' -f1)"
+	umount /mnt
+	exit
+fi
+cat /dev/vdb >/mnt/file && fsync /mnt/file && sync
+(dd if=/dev/zero of=/mnt/junk bs=64k count=500 oflag=direct) &
+(dd if=/dev/vdb of=/dev/null bs=4k iflag=direct) &
+usleep 100000
+reboot -f
+END
+guest reset "$first" 120 --disk $D/host/raw,where=kernel --disk $D/host/payload,readonly,where=kernel
+status=$?
+same disk_reset "$status $(said reset after)" "0 $payload"
+check disk_reset_fsck e2fsck -fn $D/host/raw
+
+# a file that is cut off, a file system that is full; and a worker that is killed
+initrd <<'END'
+#!/bin/sh
+exec 2>&1
+stty -echo
+echo "before: $(md5sum /dev/vda | cut -d' ' -f1)"
+dd if=/dev/zero of=/dev/vdb bs=64k count=16 conv=fsync 2>/dev/null && echo "flushed: yes"
+echo "cut:"
+read go
+echo 3 >/proc/sys/vm/drop_caches
+dd if=/dev/vda of=/dev/null bs=64k 2>/dev/null && echo "read: whole" || echo "read: error"
+dd if=/dev/vda of=/dev/null bs=64k count=1 2>/dev/null && echo "first: whole"
+dd if=/dev/zero of=/dev/vdb bs=1M count=48 oflag=direct 2>/dev/null && echo "write: whole" || echo "write: error"
+dd if=/dev/vdb of=/dev/null bs=64k count=16 iflag=direct 2>/dev/null && echo "again: whole"
+echo "busy:"
+while :; do dd if=/dev/vda of=/dev/null bs=4k count=16 iflag=direct 2>/dev/null; done
+END
+head -c 4194304 /dev/urandom >$D/host/cut
+whole=$(sum $D/host/cut)
+truncate -s 64M $D/small/disk
+rm -f $D/type
+mkfifo $D/type
+husk run --name faults --kernel "$first" --initrd $D/initrd --disk $D/host/cut,where=kernel --disk $D/small/disk,where=kernel \
+	--cmdline "console=ttyS0 quiet panic=-1" <$D/type >$D/faults.out 2>$D/faults.err &
+run=$!
+exec 5>$D/type
+if await 60 grep -q ^cut: $D/faults.out; then
+	refused disk_locked 3 'in use' husk run --name other --kernel "$first" --disk $D/host/cut,where=kernel
+	truncate -s 1M $D/host/cut
+	echo >&5
+	await 60 grep -q ^busy: $D/faults.out && ok disk_busy || not_ok disk_busy "$(tail -n 1 $D/faults.out)"
+	grep -q 'errors=[1-9]' <<SHOWN && ok disk_errors || not_ok disk_errors "none were counted"
+$(husk show faults)
+SHOWN
+else
+	not_ok disk_faults "$(tail -n 1 $D/faults.out)"
+fi
+kill -9 "$(pidof husk-vm)"
+exec 5>&-
+wait $run
+for line in 'disk .*/cut: read' 'disk .*small/disk: write.*No space'; do
+	grep -q "$line" $D/faults.err && ok "disk_line_${line##* }" || not_ok "disk_line_${line##* }" "nothing like '$line' was said"
+done
+[ "$(wc -l <$D/faults.err)" -le 6 ] && ok disk_lines || not_ok disk_lines "$(wc -l <$D/faults.err) lines"
+same disk_cut "$(said faults before) $(said faults read) $(said faults first)" "$whole error whole"
+same disk_full "$(said faults write) $(said faults again)" "error whole"
+
+# a block device
+losetup /dev/loop6 $D/host/payload
+initrd <<'END'
+#!/bin/sh
+echo "vda: $(md5sum /dev/vda | cut -d' ' -f1)"
+END
+guest device "$first" 60 --disk /dev/loop6,readonly,where=kernel
+same disk_device "$(said device vda)" "$payload"
+losetup -d /dev/loop6
+
+refused disk_where 2 'worker or kernel' husk run --kernel "$first" --disk $D/host/raw,where=there
+refused disk_qcow2 2 'raw' husk run --kernel "$first" --disk $D/host/raw,format=qcow2,where=kernel
+truncate -s 1M $D/plain/disk
+refused disk_plain 3 'direct I/O' husk run --kernel "$first" --disk $D/plain/disk,where=kernel
+else
+	skip disk_guests "no guest kernel here"
+fi
+
+umount $D/host && ok disk_unused || not_ok disk_unused "the file system is in use"
+umount $D/small $D/plain
+rm -rf $D
+[ "$(refs)" = 0 ] && ok disk_refs || not_ok disk_refs "$(refs) references left"
+check disk_unload unload
+exit 0
