@@ -158,6 +158,60 @@ int husk_vm_reset(int vm)
 	return ioctl(vm, HUSK_VM_RESET, &arg);
 }
 
+int husk_vm_create_disk(int vm, const struct husk_create_disk *disk)
+{
+	struct husk_create_disk arg = *disk;
+
+	arg.size = sizeof(arg);
+	return ioctl(vm, HUSK_VM_CREATE_DISK, &arg);
+}
+
+int husk_disk_start(int disk, const struct husk_disk_start *queue)
+{
+	struct husk_disk_start arg = *queue;
+
+	arg.size = sizeof(arg);
+	return ioctl(disk, HUSK_DISK_START, &arg);
+}
+
+int husk_disk_stop(int disk, struct husk_disk_stop *queue)
+{
+	queue->size = sizeof(*queue);
+	return ioctl(disk, HUSK_DISK_STOP, queue);
+}
+
+int husk_disk_set_call(int disk, __u32 index, __u32 flags, __u32 gsi, int fd)
+{
+	struct husk_disk_call arg = { .size = sizeof(arg), .flags = flags, .index = index };
+
+	if (flags & HUSK_DISK_CALL_GSI)
+		arg.gsi = gsi;
+	if (flags & HUSK_DISK_CALL_EVENTFD)
+		arg.fd = fd;
+	return ioctl(disk, HUSK_DISK_SET_CALL, &arg);
+}
+
+int husk_disk_kick(int disk)
+{
+	struct husk_disk_kick arg = { .size = sizeof(arg) };
+
+	return ioctl(disk, HUSK_DISK_KICK, &arg);
+}
+
+int husk_disk_run(int disk, struct husk_disk_run *told)
+{
+	memset(told, 0, sizeof(*told));
+	told->size = sizeof(*told);
+	return ioctl(disk, HUSK_DISK_RUN, told);
+}
+
+int husk_disk_get_stats(int disk, struct husk_disk_stats *stats)
+{
+	memset(stats, 0, sizeof(*stats));
+	stats->size = sizeof(*stats);
+	return ioctl(disk, HUSK_DISK_GET_STATS, stats);
+}
+
 static void *map(int vcpu, size_t bytes, int prot, off_t offset)
 {
 	void *at = mmap(NULL, bytes, prot, MAP_SHARED, vcpu, offset);

@@ -154,7 +154,7 @@ int husk_vm_irqfd(int vm, int fd, __u32 gsi, int resample, __u32 flags);
 /**
  * husk_vm_ioeventfd - have a write of the guest's signal an eventfd, or undo that
  * @vm: VM fd
- * @fd: the eventfd
+ * @fd: the eventfd; with HUSK_IOEVENTFD_DIRECT a disk fd
  * @addr: guest physical address outside of the slots, or a port
  * @width: bytes: 1, 2, 4, 8 (not of a port), or 0 for any
  * @data: with HUSK_IOEVENTFD_MATCH the value; else 0
@@ -191,6 +191,73 @@ int husk_vm_get(int vm, enum husk_vm_class id, void *payload);
  * Return: 0; -1 with errno: EINVAL no such class, or no such state; ENOMEM.
  */
 int husk_vm_set(int vm, enum husk_vm_class id, const void *payload);
+
+/* ---- a disk that the kernel serves -------------------------------------- */
+
+/**
+ * husk_vm_create_disk - make the data path of a virtio block device
+ * @vm: VM fd
+ * @disk: what it is like; the size field is filled in here
+ *
+ * Return: the disk's fd; -1 with errno: EBADF, EINVAL, EACCES, ENOMEM, EMFILE.
+ */
+int husk_vm_create_disk(int vm, const struct husk_create_disk *disk);
+
+/**
+ * husk_disk_start - serve a queue
+ * @disk: disk fd
+ * @queue: which, and where it is; the size field is filled in here
+ *
+ * Return: 0; -1 with errno: EBUSY it is served, EINVAL, EFAULT not in guest memory, ENOMEM.
+ */
+int husk_disk_start(int disk, const struct husk_disk_start *queue);
+
+/**
+ * husk_disk_stop - do not serve a queue any longer, and wait for what is in flight
+ * @disk: disk fd
+ * @queue: in: index; out: where it stands
+ *
+ * Return: 0; -1 with errno: EINVAL, EBUSY it is not served.
+ */
+int husk_disk_stop(int disk, struct husk_disk_stop *queue);
+
+/**
+ * husk_disk_set_call - how a queue interrupts its driver
+ * @disk: disk fd
+ * @index: of the queue
+ * @flags: HUSK_DISK_CALL_x, or 0: not at all
+ * @gsi: with HUSK_DISK_CALL_GSI; else unused
+ * @fd: with HUSK_DISK_CALL_EVENTFD; else unused
+ *
+ * Return: 0; -1 with errno: EINVAL, EBADF.
+ */
+int husk_disk_set_call(int disk, __u32 index, __u32 flags, __u32 gsi, int fd);
+
+/**
+ * husk_disk_kick - have the disk's thread look at the queues
+ * @disk: disk fd
+ *
+ * Return: 0; -1 with errno.
+ */
+int husk_disk_kick(int disk);
+
+/**
+ * husk_disk_run - serve the queues, as long as there is one that is served and nothing to tell
+ * @disk: disk fd
+ * @told: out
+ *
+ * Return: 0; -1 with errno: EBUSY another thread is at it, EINTR a signal: call again, EIO.
+ */
+int husk_disk_run(int disk, struct husk_disk_run *told);
+
+/**
+ * husk_disk_get_stats - what was done
+ * @disk: disk fd
+ * @stats: out
+ *
+ * Return: 0; -1 with errno.
+ */
+int husk_disk_get_stats(int disk, struct husk_disk_stats *stats);
 
 /* ---- a vCPU ------------------------------------------------------------- */
 

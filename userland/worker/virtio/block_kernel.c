@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "worker/machine.h"
@@ -86,10 +85,8 @@ static void news_ready(void *ctx, uint32_t events)
 
 static void block_kick(struct virtio *v, unsigned int queue)
 {
-	struct husk_disk_kick arg = { .size = sizeof(arg) };
-
 	(void)queue;
-	ioctl(block_of(v)->fd, HUSK_DISK_KICK, &arg);
+	husk_disk_kick(block_of(v)->fd);
 }
 
 static void set_port(struct block_kernel *b, uint16_t port)
@@ -117,15 +114,8 @@ static bool set_route(struct block_kernel *b)
 
 static void set_call(struct block_kernel *b, bool open)
 {
-	struct husk_disk_call arg = { .size = sizeof(arg) };
-
 	b->direct = open && set_route(b);
-	arg.flags = b->direct ? HUSK_DISK_CALL_GSI : HUSK_DISK_CALL_EVENTFD;
-	if (b->direct)
-		arg.gsi = b->gsi;
-	else
-		arg.fd = b->call.fd;
-	ioctl(b->fd, HUSK_DISK_SET_CALL, &arg);
+	husk_disk_set_call(b->fd, 0, b->direct ? HUSK_DISK_CALL_GSI : HUSK_DISK_CALL_EVENTFD, b->gsi, b->call.fd);
 }
 
 /* The doorbell and the message are those of now. */
@@ -158,13 +148,13 @@ static void pass_on(struct block_kernel *b, const struct husk_disk_run *told)
 /* Until the queue is stopped. Signals are for others. */
 static void *serve(void *ctx)
 {
-	struct husk_disk_run told = { .size = sizeof(told) };
 	struct block_kernel *b = ctx;
+	struct husk_disk_run told;
 	int ret;
 
 	pthread_setname_np(pthread_self(), "disk");
 	do {
-		ret = ioctl(b->fd, HUSK_DISK_RUN, &told);
+		ret = husk_disk_run(b->fd, &told);
 		if (!ret && (told.broken || told.error))
 			pass_on(b, &told);
 	} while ((ret < 0 && errno == EINTR) || (!ret && (told.broken || told.error)));
@@ -185,9 +175,9 @@ static int start_thread(struct block_kernel *b)
 
 static void stop_queue(struct block_kernel *b)
 {
-	struct husk_disk_stop arg = { .size = sizeof(arg) };
+	struct husk_disk_stop queue = {};
 
-	ioctl(b->fd, HUSK_DISK_STOP, &arg);
+	husk_disk_stop(b->fd, &queue);
 }
 
 static void block_start(struct virtio *v)
@@ -195,11 +185,11 @@ static void block_start(struct virtio *v)
 	const struct pvio_ring *ring = &v->queue[0].ring;
 	struct block_kernel *b = block_of(v);
 	struct husk_disk_start arg = {
-		.size = sizeof(arg), .entries = ring->size, .features = v->accepted,
+		.entries = ring->size, .features = v->accepted,
 		.desc = ring->desc_gpa, .avail = ring->avail_gpa, .used_part = ring->used_gpa,
 	};
 
-	if (!ring->running || ioctl(b->fd, HUSK_DISK_START, &arg) < 0) {
+	if (!ring->running || husk_disk_start(b->fd, &arg) < 0) {
 		virtio_broken(v);
 		return;
 	}
@@ -227,10 +217,10 @@ static void block_stop(struct virtio *v)
 
 static void block_show(struct virtio *v, struct show *show)
 {
-	struct husk_disk_stats stats = { .size = sizeof(stats) };
 	struct block_kernel *b = block_of(v);
+	struct husk_disk_stats stats;
 
-	ioctl(b->fd, HUSK_DISK_GET_STATS, &stats);
+	husk_disk_get_stats(b->fd, &stats);
 	show_text(show, "file", b->disk.options->path);
 	show_text(show, "format", "raw");
 	show_number(show, "size", b->disk.size);
@@ -285,13 +275,13 @@ static enum husk_status create_disk(struct block_kernel *b)
 {
 	const struct disk_options *o = b->disk.options;
 	struct husk_create_disk arg = {
-		.size = sizeof(arg), .flags = o->readonly ? HUSK_DISK_READONLY : 0, .fd = b->file, .queues = 1,
+		.flags = o->readonly ? HUSK_DISK_READONLY : 0, .fd = b->file, .queues = 1,
 		.bytes = b->disk.size,
 	};
 
 	if (o->serial)
 		memcpy(arg.serial, o->serial, strnlen(o->serial, sizeof(arg.serial)));
-	b->fd = ioctl(b->virtio.machine->vm, HUSK_VM_CREATE_DISK, &arg);
+	b->fd = husk_vm_create_disk(b->virtio.machine->vm, &arg);
 	if (b->fd < 0)
 		return fail(HUSK_STATUS_INPUT, "--disk %s: the kernel does not serve it: %s", o->path, strerror(errno));
 	return HUSK_STATUS_OK;
