@@ -184,6 +184,7 @@ struct husk_vcpu {
 		struct husk_general regs;	/* always current outside of vendor->enter() */
 		struct husk_exit_record record;	/* begins with them; policy.c */
 	};
+	struct husk_vm *vm;		/* immutable; after record: struct husk_asked */
 	unsigned long requests;		/* atomic bits HUSK_REQ_x */
 	struct husk_stats *stats;	/* immutable; mapped read-only by the owner */
 	u8 sys_cached, sys_dirty;	/* HUSK_SYS_x: valid in @sys; to be written back */
@@ -193,7 +194,6 @@ struct husk_vcpu {
 	bool untimed;			/* the worker has the exit, whose time is not over */
 
 	u64 key;			/* immutable: no vCPU ever had or will have the same */
-	struct husk_vm *vm;		/* immutable */
 	u32 id;				/* immutable; also the APIC id */
 	int cpu;			/* host CPU of its last stay in the guest, -1: none yet */
 	struct husk_run *run;		/* immutable; page shared with the worker: read once, trust never */

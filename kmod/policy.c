@@ -71,23 +71,23 @@ static __always_inline bool policy_fill(struct husk_vcpu *vcpu)
 }
 
 /* Ask about what the record has by now. @slow: outside of the fast loop, also those that may sleep */
-static __always_inline void policy_consult(struct husk_vcpu *vcpu, u8 reason, bool slow)
+static __always_inline void policy_consult(struct husk_asked *asked, u32 vcpu, u8 reason, bool slow)
 {
-	struct husk_exit_record *x = &vcpu->record;
+	struct husk_exit_record *x = &asked->record;
+	struct husk_vm *vm = asked->vm;
 	u64 rip = x->rip, rflags = x->rflags;
 	u32 after = x->after;
 
-	x->vm = vcpu->vm->id;
-	x->vcpu = vcpu->id;
+	x->vm = vm->id;
+	x->vcpu = vcpu;
 	x->reason = reason;
 	x->verdict = HUSK_POLICY_PASS;
 	x->fault = 0;
 	x->error = 0;
-	x->reserved = 0;
-	if (slow && husk_policy_wanted(vcpu, HUSK_POLICY_SLOW, reason))
-		x->verdict = husk_policy_run(vcpu, x, reason);
-	if (husk_policy_wanted(vcpu, HUSK_POLICY_FAST, reason) && x->verdict == HUSK_POLICY_PASS)
-		x->verdict = husk_policy_run_fast(vcpu, x, reason);
+	if (slow && husk_policy_wanted(vm, HUSK_POLICY_SLOW, reason))
+		x->verdict = husk_policy_run(vm, x, reason);
+	if (husk_policy_wanted(vm, HUSK_POLICY_FAST, reason) && x->verdict == HUSK_POLICY_PASS)
+		x->verdict = husk_policy_run_fast(vm, x, reason);
 	if (slow)	/* BPF leaves a tracepoint's program out that another task on this CPU is in. */
 		preempt_disable();
 	trace_husk_policy(x);
@@ -97,6 +97,11 @@ static __always_inline void policy_consult(struct husk_vcpu *vcpu, u8 reason, bo
 	x->rflags = rflags;
 	x->reason = reason;
 	x->after = after;
+}
+
+static __always_inline void policy_consult_exit(struct husk_vcpu *vcpu, u8 reason, bool slow)
+{
+	policy_consult(container_of(&vcpu->record, struct husk_asked, record), vcpu->id, reason, slow);
 }
 
 /* ---- what is answered ---- */
@@ -121,15 +126,18 @@ void husk_policy_init(struct husk_vm *vm)
  * Both may sleep, here nobody can. Until it is done the guest does not get beyond the
  * instruction, unless that is done already: it is asked again.
  */
-static enum husk_verdict policy_end(struct husk_vcpu *vcpu, bool kill)
+static void policy_end_vm(struct husk_vm *vm, bool kill)
 {
-	struct husk_vm *vm = vcpu->vm;
-
 	if (kill)
 		WRITE_ONCE(vm->policy.kill, true);
 	kref_get(&vm->ref);
 	if (!queue_work(husk_wq, &vm->policy.work))
-		husk_vm_put(vm);	/* not the last: the vCPU's file has one */
+		husk_vm_put(vm);	/* not the last: the file of the vCPU, or the disk, has one */
+}
+
+static enum husk_verdict policy_end(struct husk_vcpu *vcpu, bool kill)
+{
+	policy_end_vm(vcpu->vm, kill);
 	return vcpu->record.after ? HUSK_RETIRE : HUSK_RESUME;
 }
 
@@ -235,7 +243,7 @@ static enum husk_verdict policy_again(struct husk_vcpu *vcpu, const u64 before[4
 	struct husk_exit_record *x = &vcpu->record;
 
 	x->after = 1;
-	policy_consult(vcpu, vcpu->exit.reason, slow);
+	policy_consult_exit(vcpu, vcpu->exit.reason, slow);
 	if (x->verdict == HUSK_POLICY_FAULT)
 		memcpy(x->gpr, before, 4 * sizeof(u64));
 	return policy_answer(vcpu);
@@ -257,11 +265,11 @@ enum husk_verdict husk_policy_ask(struct husk_vcpu *vcpu)
 	enum husk_verdict verdict;
 
 	x->after = 0;
-	if (husk_policy_wanted(vcpu, HUSK_POLICY_SLOW, vcpu->exit.reason))
+	if (husk_policy_wanted(vcpu->vm, HUSK_POLICY_SLOW, vcpu->exit.reason))
 		return HUSK_ASK;
 	if (!policy_fill(vcpu))
 		return HUSK_DISPATCH;
-	policy_consult(vcpu, vcpu->exit.reason, false);
+	policy_consult_exit(vcpu, vcpu->exit.reason, false);
 	verdict = policy_answer(vcpu);
 	if (verdict != HUSK_ASK)
 		return verdict;
@@ -301,7 +309,7 @@ enum husk_verdict husk_policy_serve(struct husk_vcpu *vcpu)
 		return policy_after(vcpu);
 	if (!policy_fill(vcpu))
 		return husk_builtin(vcpu);
-	policy_consult(vcpu, vcpu->exit.reason, true);
+	policy_consult_exit(vcpu, vcpu->exit.reason, true);
 	return policy_go_on(vcpu, policy_answer(vcpu));
 }
 
@@ -332,7 +340,7 @@ enum husk_verdict husk_policy_io(struct husk_vcpu *vcpu, struct husk_policy_io *
 	x->width = io->width;
 	x->access = io->write ? HUSK_POLICY_WRITE : HUSK_POLICY_READ;
 	x->data = io->write ? io->data : 0;
-	policy_consult(vcpu, reason, true);
+	policy_consult_exit(vcpu, reason, true);
 	switch (x->verdict) {
 	case HUSK_POLICY_PASS:
 		return HUSK_DISPATCH;
@@ -350,4 +358,27 @@ enum husk_verdict husk_policy_io(struct husk_vcpu *vcpu, struct husk_policy_io *
 	default:
 		return policy_end(vcpu, true);
 	}
+}
+
+enum husk_policy_verdict husk_policy_request(struct husk_asked *asked)
+{
+	struct husk_exit_record *x = &asked->record;
+	u32 disk = x->vcpu;
+
+	policy_consult(asked, disk, HUSK_REASON_VIRTIO, true);
+	switch (x->verdict) {
+	case HUSK_POLICY_AFTER:
+		if (x->after)
+			break;
+		fallthrough;
+	case HUSK_POLICY_PASS:
+	case HUSK_POLICY_HANDLED:
+	case HUSK_POLICY_FAULT:
+		return x->verdict;
+	case HUSK_POLICY_PAUSE:
+		policy_end_vm(asked->vm, false);
+		return HUSK_POLICY_PASS;
+	}
+	policy_end_vm(asked->vm, true);
+	return HUSK_POLICY_FAULT;
 }

@@ -10,6 +10,17 @@ struct bpf_prog;
 
 #define HUSK_POLICY_MAX		8	/* programs of a VM, and of all */
 
+/**
+ * struct husk_asked - what a program is given, and whose it is
+ * @record: that it sees
+ * @vm: for the functions that it calls
+ */
+struct husk_asked {
+	struct husk_exit_record record;
+	struct husk_vm *vm;
+};
+static_assert(offsetof(struct husk_vcpu, vm) - offsetof(struct husk_vcpu, record) == offsetof(struct husk_asked, vm));
+
 /* ---- policy.c ---- */
 
 /*
@@ -45,6 +56,16 @@ struct husk_policy_io {
  */
 enum husk_verdict husk_policy_io(struct husk_vcpu *vcpu, struct husk_policy_io *io);
 
+/**
+ * husk_policy_request - ask about a device's request
+ * @asked: with what HUSK_REASON_VIRTIO has, and after; changed by the programs
+ *
+ * In the VM's mm, may sleep.
+ *
+ * Return: HUSK_POLICY_PASS, _HANDLED, _FAULT or _AFTER. On another word the VM has been paused or killed.
+ */
+enum husk_policy_verdict husk_policy_request(struct husk_asked *asked);
+
 /* ---- policy_list.c: programs that are attached to one VM, or to all ---- */
 
 /**
@@ -75,14 +96,14 @@ void husk_policy_fini(struct husk_vm *vm);
 extern struct husk_policy_set husk_policy_all;	/* of all VMs */
 
 /* Is any program attached by that door that is to be asked about the reason? Any context */
-static __always_inline bool husk_policy_wanted(const struct husk_vcpu *vcpu, int door, u8 reason)
+static __always_inline bool husk_policy_wanted(const struct husk_vm *vm, int door, u8 reason)
 {
-	return (READ_ONCE(vcpu->vm->policy.set.reasons[door]) | READ_ONCE(husk_policy_all.reasons[door])) & BIT_ULL(reason);
+	return (READ_ONCE(vm->policy.set.reasons[door]) | READ_ONCE(husk_policy_all.reasons[door])) & BIT_ULL(reason);
 }
 
 /* Ask them, until one does not pass. The first may sleep; the second, any context. */
-enum husk_policy_verdict husk_policy_run(struct husk_vcpu *vcpu, struct husk_exit_record *x, u8 reason);
-enum husk_policy_verdict husk_policy_run_fast(struct husk_vcpu *vcpu, struct husk_exit_record *x, u8 reason);
+enum husk_policy_verdict husk_policy_run(struct husk_vm *vm, struct husk_exit_record *x, u8 reason);
+enum husk_policy_verdict husk_policy_run_fast(struct husk_vm *vm, struct husk_exit_record *x, u8 reason);
 
 /**
  * husk_policy_attach - attach a program, or put it in another's place

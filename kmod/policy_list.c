@@ -73,24 +73,24 @@ static u32 policy_run_slow(const struct husk_policy_set *set, struct husk_exit_r
 	return policy_run_list(rcu_dereference_check(set->list[HUSK_POLICY_SLOW], rcu_read_lock_trace_held()), x, reason);
 }
 
-enum husk_policy_verdict husk_policy_run(struct husk_vcpu *vcpu, struct husk_exit_record *x, u8 reason)
+enum husk_policy_verdict husk_policy_run(struct husk_vm *vm, struct husk_exit_record *x, u8 reason)
 {
 	u32 verdict;
 
 	rcu_read_lock_trace();
-	verdict = policy_run_slow(&vcpu->vm->policy.set, x, reason);
+	verdict = policy_run_slow(&vm->policy.set, x, reason);
 	if (verdict == HUSK_POLICY_PASS)
 		verdict = policy_run_slow(&husk_policy_all, x, reason);
 	rcu_read_unlock_trace();
 	return verdict;
 }
 
-enum husk_policy_verdict husk_policy_run_fast(struct husk_vcpu *vcpu, struct husk_exit_record *x, u8 reason)
+enum husk_policy_verdict husk_policy_run_fast(struct husk_vm *vm, struct husk_exit_record *x, u8 reason)
 {
 	u32 verdict;
 
 	rcu_read_lock();
-	verdict = policy_run_list(rcu_dereference(vcpu->vm->policy.set.list[HUSK_POLICY_FAST]), x, reason);
+	verdict = policy_run_list(rcu_dereference(vm->policy.set.list[HUSK_POLICY_FAST]), x, reason);
 	if (verdict == HUSK_POLICY_PASS)
 		verdict = policy_run_list(rcu_dereference(husk_policy_all.list[HUSK_POLICY_FAST]), x, reason);
 	rcu_read_unlock();

@@ -69,13 +69,13 @@ __bpf_kfunc_start_defs();
  */
 __bpf_kfunc int husk_record_read(struct husk_exit_record *x, u64 gpa, void *to, u32 to__sz)
 {
-	struct husk_vcpu *vcpu = container_of(x, struct husk_vcpu, record);
+	struct husk_asked *asked = container_of(x, struct husk_asked, record);
 	int ret;
 
 	if (to__sz > OPS_MEMORY_MAX)
 		return -E2BIG;
 	pagefault_disable();
-	ret = husk_read_gpa(vcpu->vm, gpa, to, to__sz);
+	ret = husk_read_gpa(asked->vm, gpa, to, to__sz);
 	pagefault_enable();
 	return ret;
 }
@@ -92,13 +92,13 @@ __bpf_kfunc int husk_record_read(struct husk_exit_record *x, u64 gpa, void *to, 
  */
 __bpf_kfunc int husk_record_write(struct husk_exit_record *x, u64 gpa, const void *from, u32 from__sz)
 {
-	struct husk_vcpu *vcpu = container_of(x, struct husk_vcpu, record);
+	struct husk_asked *asked = container_of(x, struct husk_asked, record);
 	int ret;
 
 	if (from__sz > OPS_MEMORY_MAX)
 		return -E2BIG;
 	pagefault_disable();
-	ret = husk_write_gpa(vcpu->vm, gpa, from, from__sz);
+	ret = husk_write_gpa(asked->vm, gpa, from, from__sz);
 	pagefault_enable();
 	return ret;
 }

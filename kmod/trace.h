@@ -54,6 +54,7 @@ TRACE_DEFINE_ENUM(HUSK_LIFE_COUNT);
 #define HUSK_FORMAT_TIMER_u32		"%s"
 #define HUSK_FORMAT_WAIT_u32		"%s"
 #define HUSK_FORMAT_SPACE_u32		"%s"
+#define HUSK_FORMAT_REQUEST_u32		"%s"
 
 /* The last row is there for the comma before it. */
 #define HUSK_ROW_REASON(id, name, what)	{ HUSK_REASON_##id, name },
@@ -74,6 +75,7 @@ TRACE_DEFINE_ENUM(HUSK_LIFE_COUNT);
 #define HUSK_SHOW_TIMER(value)		__print_symbolic(value, HUSK_TRACE_TIMERS(HUSK_ROW) HUSK_ROW_LAST)
 #define HUSK_SHOW_WAIT(value)		__print_symbolic(value, HUSK_TRACE_WAITS(HUSK_ROW) HUSK_ROW_LAST)
 #define HUSK_SHOW_SPACE(value)		__print_symbolic(value, HUSK_TRACE_SPACES(HUSK_ROW) HUSK_ROW_LAST)
+#define HUSK_SHOW_REQUEST(value)	__print_symbolic(value, HUSK_TRACE_REQUESTS(HUSK_ROW) HUSK_ROW_LAST)
 
 /* ---- the parts of TRACE_EVENT() that a field makes ---- */
 
@@ -124,6 +126,8 @@ HUSK_TRACE_EVENT(husk_fault2, HUSK_TRACE_FAULT2);
 HUSK_TRACE_EVENT(husk_timer, HUSK_TRACE_TIMER);
 HUSK_TRACE_EVENT(husk_halt, HUSK_TRACE_HALT);
 HUSK_TRACE_EVENT(husk_doorbell, HUSK_TRACE_DOORBELL);
+HUSK_TRACE_EVENT(husk_virtio_begin, HUSK_TRACE_VIRTIO_BEGIN);
+HUSK_TRACE_EVENT(husk_virtio_end, HUSK_TRACE_VIRTIO_END);
 
 #endif
 

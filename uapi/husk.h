@@ -70,7 +70,8 @@
 	X(ENTRY_FAIL,	"entry_fail",	"the CPU refused the guest state") \
 	X(OTHER,	"other",	"an exit reason husk does not know") \
 	X(TIMER,	"timer",	"the guest's timer is due (VMX preemption timer)") \
-	X(LOG_FULL,	"log_full",	"the CPU's log of written pages is full")
+	X(LOG_FULL,	"log_full",	"the CPU's log of written pages is full") \
+	X(VIRTIO,	"virtio",	"no exit: a request to a disk, that programs decide (husk_bpf.h)")
 
 enum husk_reason {
 #define X(id, name, what) HUSK_REASON_##id,
@@ -491,7 +492,7 @@ struct husk_ioeventfd {
  * @queues: 1 .. HUSK_DISK_QUEUES_MAX
  * @bytes: of the disk, a multiple of 512, not 0
  * @serial: what the guest reads as the device's id; padded with 0
- * @reserved: 0
+ * @number: of the disk in its VM, for tracepoints and programs (husk_bpf.h); the owner's choice
  *
  * The kernel serves the device's queues (virtio 1.2, 5.2): it takes the requests from guest
  * memory, has the file's file system or driver do them, and gives them back. What else a device has (its
@@ -511,7 +512,7 @@ struct husk_create_disk {
 	__u32 queues;
 	__u64 bytes;
 	__u8 serial[20];
-	__u32 reserved;
+	__u32 number;
 };
 #define HUSK_DISK_READONLY	(1U << 0)
 #define HUSK_DISK_QUEUES_MAX	16
@@ -635,6 +636,20 @@ struct husk_disk_run {
 	__u64 length;
 };
 
+#define HUSK_DISK_BUCKETS	32
+
+/**
+ * struct husk_disk_times - how long requests took that succeeded, from being taken to being given back
+ * @ns: all together
+ * @times: those that took 2^n .. 2^(n+1) - 1 ns; the first also has those that took none, the last those that took more
+ */
+struct husk_disk_times {
+	__u64 ns;
+	__u64 times[HUSK_DISK_BUCKETS];
+};
+
+enum { HUSK_DISK_TIMES_READ, HUSK_DISK_TIMES_WRITE, HUSK_DISK_TIMES_OTHER, HUSK_DISK_TIMES_COUNT };
+
 /**
  * struct husk_disk_stats - HUSK_DISK_GET_STATS: what was done since the disk was made
  * @size: sizeof(struct husk_disk_stats)
@@ -651,6 +666,9 @@ struct husk_disk_run {
  * @sleeps: times that the thread slept
  * @polls: times that it waited awake and work came
  * @in_flight: requests, now
+ * @times: address of HUSK_DISK_TIMES_COUNT times struct husk_disk_times, which are filled in; 0: not asked for
+ *
+ * Errors: EFAULT; EINTR, a fatal signal.
  */
 struct husk_disk_stats {
 	__u32 size;
@@ -667,6 +685,7 @@ struct husk_disk_stats {
 	__u64 sleeps;
 	__u64 polls;
 	__u64 in_flight;
+	__u64 times;
 };
 
 /**
@@ -968,7 +987,8 @@ HUSK_ASSERT_SIZE(husk_disk_stop, 16);
 HUSK_ASSERT_SIZE(husk_disk_call, 24);
 HUSK_ASSERT_SIZE(husk_disk_kick, 16);
 HUSK_ASSERT_SIZE(husk_disk_run, 40);
-HUSK_ASSERT_SIZE(husk_disk_stats, 104);
+HUSK_ASSERT_SIZE(husk_disk_times, 264);
+HUSK_ASSERT_SIZE(husk_disk_stats, 112);
 
 /*
  * Commands. One list: the kernel's table, the tests of bad input and strace-like
@@ -1001,7 +1021,7 @@ HUSK_ASSERT_SIZE(husk_disk_stats, 104);
 	X(DISK_STOP,		0x31, DISK, husk_disk_stop,	16, 0) \
 	X(DISK_SET_CALL,	0x32, DISK, husk_disk_call,	24, HUSK_DISK_CALL_GSI | HUSK_DISK_CALL_EVENTFD) \
 	X(DISK_KICK,		0x33, DISK, husk_disk_kick,	16, 0) \
-	X(DISK_GET_STATS,	0x34, DISK, husk_disk_stats,	104, 0) \
+	X(DISK_GET_STATS,	0x34, DISK, husk_disk_stats,	112, 0) \
 	X(DISK_RUN,		0x3f, DISK, husk_disk_run,	40, 0)
 
 #define HUSK_IOC_MAGIC		0xB7

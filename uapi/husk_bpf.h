@@ -35,7 +35,11 @@
 	X(HYPERCALL,	"address: number (rax); handled: the answer is in gpr[0]") \
 	X(HLT,		"data: ns to poll before the thread sleeps, may be changed, to 10 ms at most; handled: it does not wait") \
 	X(FAULT2,	"address: gpa, access, also of devices; can't be handled") \
-	X(MMIO,		"address: gpa, width, access, data: of a write; handled: data is what is read. After FAULT2, decoded")
+	X(MMIO,		"address: gpa, width, access, data: of a write; handled: data is what is read. After FAULT2, decoded") \
+	X(VIRTIO,	"no exit: a request to a disk that the kernel serves. vcpu: number of the disk, gpr[0]: type (virtio 1.2, " \
+			"5.2.6), gpr[1]: queue, address: first byte, width: bytes, access, 0 of a flush; data: ns for which the queue " \
+			"then takes no other, may be set, to 10 s at most; handled: it is done; fault: it has failed. After: data is " \
+			"the ns that it took, gpr[2] its errno")
 
 /* What is to be done with an exit. X(constant, "name", what) */
 #define HUSK_POLICY_VERDICTS(X) \
@@ -71,8 +75,8 @@ enum husk_policy_verdict {
  * @verdict: HUSK_POLICY_x; PASS before the first program
  * @address: by reason, see HUSK_POLICY_REASONS
  * @data: likewise
- * @width: bytes, of PIO
- * @access: HUSK_POLICY_READ and so on, of PIO and FAULT2
+ * @width: bytes, of PIO, MMIO and VIRTIO
+ * @access: HUSK_POLICY_READ and so on, of PIO, MMIO, FAULT2 and VIRTIO
  * @fault: vector for the verdict FAULT: 0, 6, 7, 10..14, 16, 17 or 19
  * @error: its error code, for 10..14 and 17
  * @fault_address: CR2, for 14

@@ -38,7 +38,9 @@
 	X(fault2, HUSK_TRACE_FAULT2, "The guest touched an address that the second level does not map, and that was looked up.") \
 	X(timer, HUSK_TRACE_TIMER, "The timer of the local APIC fired. How it was set, husk_msr or husk_mmio shows.") \
 	X(halt, HUSK_TRACE_HALT, "A vCPU's wait, in HLT or for its start, ends or is interrupted.") \
-	X(doorbell, HUSK_TRACE_DOORBELL, "A write of the guest signalled an eventfd (ioeventfd): to vhost, for one.")
+	X(doorbell, HUSK_TRACE_DOORBELL, "A write of the guest signalled an eventfd (ioeventfd): to vhost, for one.") \
+	X(virtio_begin, HUSK_TRACE_VIRTIO_BEGIN, "A request to a disk that the kernel serves has been taken.") \
+	X(virtio_end, HUSK_TRACE_VIRTIO_END, "It is done.")
 
 #define HUSK_TRACE_ENTRY(F) \
 	F(DEC, u32, vcpu, "vCPU") \
@@ -143,6 +145,21 @@
 	F(DEC, u32, width, "bytes: 1, 2, 4 or 8") \
 	F(HEX, u64, data, "what was written")
 
+#define HUSK_TRACE_VIRTIO(F) \
+	F(DEC, u32, disk, "number of the disk: of --disk, from 0 on") \
+	F(DEC, u32, queue, "queue") \
+	F(REQUEST, u32, type, "what is to be done") \
+	F(DEC, u32, chain, "head of its descriptors: no other request in flight has the same") \
+	F(HEX, u64, offset, "first byte on the disk") \
+	F(DEC, u64, length, "bytes; of a flush those of the disk")
+
+#define HUSK_TRACE_VIRTIO_BEGIN(F) HUSK_TRACE_VIRTIO(F)
+
+#define HUSK_TRACE_VIRTIO_END(F) \
+	HUSK_TRACE_VIRTIO(F) \
+	F(DEC, u32, error, "errno; 0: it has succeeded") \
+	F(DEC, u64, ns, "nanoseconds that it took")
+
 /* ---- names of numbers. REASON, LEVEL and LIFE are lists of husk.h and husk_netlink.h ---- */
 
 #define HUSK_TRACE_TYPES(N) \
@@ -183,6 +200,13 @@
 #define HUSK_TRACE_WAITS(N) \
 	N(0, "hlt", "HLT") \
 	N(1, "startup", "for INIT or SIPI")
+
+#define HUSK_TRACE_REQUESTS(N) \
+	N(0, "in", "read") \
+	N(1, "out", "write") \
+	N(4, "flush", "make stable what was written") \
+	N(11, "discard", "is not needed") \
+	N(13, "write_zeroes", "write zeroes")
 
 #define HUSK_TRACE_SPACES(N) \
 	N(0, "port", "a port") \

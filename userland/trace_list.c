@@ -57,6 +57,7 @@ static const struct number dests[] = { HUSK_TRACE_DESTS(N) { 0, NULL, NULL } };
 static const struct number faults[] = { HUSK_TRACE_FAULTS(N) { 0, NULL, NULL } };
 static const struct number timers[] = { HUSK_TRACE_TIMERS(N) { 0, NULL, NULL } };
 static const struct number waits[] = { HUSK_TRACE_WAITS(N) { 0, NULL, NULL } };
+static const struct number requests[] = { HUSK_TRACE_REQUESTS(N) { 0, NULL, NULL } };
 static const struct number spaces[] = { HUSK_TRACE_SPACES(N) { 0, NULL, NULL } };
 
 static const struct names {
@@ -67,7 +68,7 @@ static const struct names {
 	{ "TYPE", "type of husk_inject", types }, { "DELIVERY", "mode of husk_ipi", deliveries },
 	{ "DEST", "to of husk_ipi", dests }, { "FAULT", "result of husk_fault2", faults },
 	{ "TIMER", "mode of husk_timer", timers }, { "WAIT", "state of husk_halt", waits },
-	{ "SPACE", "space of husk_doorbell", spaces },
+	{ "SPACE", "space of husk_doorbell", spaces }, { "REQUEST", "type of husk_virtio_begin and husk_virtio_end", requests },
 };
 
 #define COUNT(a)	(sizeof(a) / sizeof((a)[0]))

@@ -66,6 +66,7 @@ static int disk_start_queue(struct disk_queue *q, const struct husk_disk_start *
 		return ret;
 	q->features = arg->features;
 	q->stuck = q->told = false;
+	q->held_until = 0;
 	q->on = q->busy = true;
 	q->disk->served++;
 	return 0;
@@ -197,14 +198,18 @@ static long husk_disk_get_stats(void *object, void *p)
 {
 	struct husk_disk_stats *arg = p, head = *arg;
 	struct husk_disk *disk = object;
+	long ret = 0;
 
 	if (mutex_lock_killable(&disk->lock))
 		return -EINTR;
 	*arg = disk->stats;
+	if (head.times && copy_to_user(u64_to_user_ptr(head.times), disk->times, sizeof(disk->times)))
+		ret = -EFAULT;
 	mutex_unlock(&disk->lock);
 	arg->size = head.size;
 	arg->flags = head.flags;
-	return 0;
+	arg->times = head.times;
+	return ret;
 }
 
 static long husk_disk_run(void *object, void *p)
@@ -229,7 +234,7 @@ static const struct husk_ioctl husk_disk_ioctls[] = {
 		   .fn = husk_disk_set_call),
 	HUSK_IOCTL(HUSK_DISK_START, husk_disk_start, 0, 56, HUSK_LOCK_NONE, .fn = husk_disk_start),
 	HUSK_IOCTL(HUSK_DISK_STOP, husk_disk_stop, 0, 16, HUSK_LOCK_NONE, .fn = husk_disk_stop, .out = true, .dead = true),
-	HUSK_IOCTL(HUSK_DISK_GET_STATS, husk_disk_stats, 0, 104, HUSK_LOCK_NONE, .fn = husk_disk_get_stats, .out = true,
+	HUSK_IOCTL(HUSK_DISK_GET_STATS, husk_disk_stats, 0, 112, HUSK_LOCK_NONE, .fn = husk_disk_get_stats, .out = true,
 		   .dead = true),
 };
 
@@ -326,6 +331,8 @@ static struct husk_disk *disk_alloc(struct husk_vm *vm, const struct husk_create
 	if (!disk)
 		return ERR_PTR(-ENOMEM);
 	disk->vm = vm;
+	disk->asked.vm = vm;
+	disk->number = arg->number;
 	disk->file = file;
 	disk->memory.vm = vm;
 	disk->bytes = arg->bytes;
@@ -372,7 +379,7 @@ long husk_disk_create(struct husk_vm *vm, struct husk_create_disk *arg, struct f
 	struct husk_disk *disk;
 	int fd, ret;
 
-	if (arg->reserved || !arg->queues || arg->queues > HUSK_DISK_QUEUES_MAX || !arg->bytes ||
+	if (!arg->queues || arg->queues > HUSK_DISK_QUEUES_MAX || !arg->bytes ||
 	    arg->bytes % DISK_SECTOR || arg->bytes > LLONG_MAX)
 		return -EINVAL;
 	fd = get_unused_fd_flags(O_CLOEXEC);

@@ -3,7 +3,7 @@
  * A disk: the queues of a virtio block device over a file, served in the kernel.
  *
  * disk.c is the object and its commands, disk_run.c the thread that serves the queues,
- * disk_request.c what a request does.
+ * disk_request.c what a request does, disk_watch.c what is told of it.
  */
 #ifndef HUSK_PVIO_DISK_H
 #define HUSK_PVIO_DISK_H
@@ -15,11 +15,15 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
-#include "husk.h"
+#include "policy.h"
 #include "pvio/ring.h"
 
 #define DISK_SECTOR	512
 #define DISK_FEW	4	/* segments of a read, for which nothing is allocated */
+
+/* virtio 1.2, 5.2.6 */
+enum { T_IN = 0, T_OUT = 1, T_FLUSH = 4, T_GET_ID = 8, T_DISCARD = 11, T_WRITE_ZEROES = 13 };
+enum { S_OK, S_IOERR, S_UNSUPP };
 
 struct husk_disk;
 struct disk_queue;
@@ -40,6 +44,8 @@ struct disk_queue;
  * @head: of the chain
  * @unmap: zeroes may become a hole
  * @through: stable when it is done
+ * @ask_again: a program is to see how it went
+ * @start: when it was taken, in ns
  */
 struct disk_request {
 	union {
@@ -57,7 +63,8 @@ struct disk_request {
 	long result;
 	u32 type;
 	u16 head;
-	bool unmap, through;
+	bool unmap, through, ask_again;
+	u64 start;
 };
 
 /**
@@ -67,6 +74,7 @@ struct disk_request {
  * @stuck: a chain waits until a request is done
  * @told: the owner knows that it is broken
  * @bytes: of data in flight
+ * @held_until: nothing is taken before that time, in ns; 0: that is over
  * @works: requests that a kernel worker has
  * @pool: as many requests as the ring has entries, while @busy
  * @free: those not in flight
@@ -78,7 +86,7 @@ struct disk_queue {
 	u64 features;
 	bool on, busy, stuck, told;
 	u32 in_flight, works;
-	u64 bytes;
+	u64 bytes, held_until;
 	struct disk_request *pool, *free;
 	struct eventfd_ctx *call;
 	int gsi;
@@ -96,14 +104,16 @@ struct disk_queue {
  * @chain: what is being parsed; by lock
  * @served: number of queues that are on; by lock
  * @poll_ns: how long the thread waits awake; by lock
- * @stats: by lock
+ * @stats, @times: by lock
+ * @asked: what programs are asked about; by lock
  * @failure: the first request that failed, for the owner; by lock
  */
 struct husk_disk {
-	struct husk_vm *vm;		/* immutable, with a reference, as the next five */
+	struct husk_vm *vm;		/* immutable, with a reference, as the next six */
 	struct file *file;
 	struct pvio_memory memory;
 	u64 bytes;
+	u32 number;
 	char serial[20];
 	bool readonly;
 
@@ -116,6 +126,8 @@ struct husk_disk {
 	u32 served;
 	u32 poll_ns;
 	struct husk_disk_stats stats;
+	struct husk_disk_times times[HUSK_DISK_TIMES_COUNT];
+	struct husk_asked asked;
 	struct husk_disk_run failure;
 	u32 queues;			/* immutable */
 	struct disk_queue queue[];
@@ -144,5 +156,11 @@ bool disk_request(struct disk_queue *queue, struct pvio_chain *chain);
 void disk_drop_data(struct disk_request *r);
 /* Give back what is done; in the VM's mm */
 void disk_reap(struct husk_disk *disk);
+
+/* disk_watch.c. false: it is not to be done, but answered with the status. Again: the errno that it is answered with */
+bool disk_ask(struct disk_request *r, int *status);
+int disk_ask_again(struct disk_request *r, int error, u64 ns);
+void disk_trace_begin(const struct disk_request *r);
+void disk_trace_end(const struct disk_request *r, int error, u64 ns);
 
 #endif

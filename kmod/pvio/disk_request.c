@@ -15,14 +15,12 @@
 
 #include "compat.h"
 #include "pvio/disk.h"
+#include "trace.h"
 
-/* 5.2.3, 5.2.6 */
+/* 5.2.3 */
 #define F_FLUSH		BIT_ULL(9)
 #define F_DISCARD	BIT_ULL(13)
 #define F_WRITE_ZEROES	BIT_ULL(14)
-
-enum { T_IN = 0, T_OUT = 1, T_FLUSH = 4, T_GET_ID = 8, T_DISCARD = 11, T_WRITE_ZEROES = 13 };
-enum { S_OK, S_IOERR, S_UNSUPP };
 
 struct block_header {
 	u32 type, reserved;
@@ -50,16 +48,21 @@ static bool disk_is_data(const struct disk_request *r)
 	return r->type == T_IN || r->type == T_OUT;
 }
 
-static void disk_count(struct husk_disk *disk, const struct disk_request *r, bool failed)
+static void disk_count(struct husk_disk *disk, const struct disk_request *r, int error, u64 ns)
 {
 	struct husk_disk_stats *s = &disk->stats;
+	struct husk_disk_times *times = &disk->times[HUSK_DISK_TIMES_OTHER];
 
-	if (failed) {
+	if (error) {
 		s->errors++;
-	} else if (r->type == T_IN) {
+		return;
+	}
+	if (r->type == T_IN) {
+		times = &disk->times[HUSK_DISK_TIMES_READ];
 		s->reads++;
 		s->read_bytes += r->length;
 	} else if (r->type == T_OUT) {
+		times = &disk->times[HUSK_DISK_TIMES_WRITE];
 		s->writes++;
 		s->write_bytes += r->length;
 	} else if (r->type == T_FLUSH) {
@@ -67,6 +70,8 @@ static void disk_count(struct husk_disk *disk, const struct disk_request *r, boo
 	} else {
 		s->ranges++;
 	}
+	times->ns += ns;
+	times->times[min(__fls(ns | 1), HUSK_DISK_BUCKETS - 1UL)]++;
 }
 
 /* ---- the log of written pages: as it is when the write is over ---- */
@@ -113,21 +118,43 @@ static void disk_answer(struct disk_queue *q, u16 head, u8 __user *to, u8 status
 	pvio_ring_put(&q->ring, head, bytes + 1);
 }
 
-/* A transfer that is short met the end of a file that was longer before, or of its file system's space. */
+/* Its errno. A transfer that is short met the end of a file that was longer before, or of its file system's space. */
+static int disk_error(const struct disk_request *r)
+{
+	if (r->result < 0)
+		return -r->result;
+	return disk_is_data(r) && r->result != r->length ? EIO : 0;
+}
+
+/* How it went: to the owner, if it is the first that failed, to programs, and to tracers. The errno for the guest */
+static int disk_tell_end(struct disk_request *r)
+{
+	struct husk_disk *disk = r->queue->disk;
+	u64 ns = ktime_get_ns() - r->start;
+	int error = disk_error(r);
+
+	if (error && !disk->failure.error)
+		disk->failure = (struct husk_disk_run) {
+			.error = error, .type = r->type, .offset = r->offset, .length = r->length,
+		};
+	if (unlikely(r->ask_again))
+		error = disk_ask_again(r, error, ns);
+	disk_count(disk, r, error, ns);
+	if (trace_husk_virtio_end_enabled())
+		disk_trace_end(r, error, ns);
+	return error;
+}
+
 static void disk_end(struct disk_request *r)
 {
 	bool data = disk_is_data(r);
-	bool failed = r->result < 0 || (data && r->result != r->length);
 	struct disk_queue *q = r->queue;
+	int error;
 
 	disk_log_data(r);
 	disk_drop_data(r);
-	disk_count(q->disk, r, failed);
-	if (failed && !q->disk->failure.error)
-		q->disk->failure = (struct husk_disk_run) {
-			.error = r->result < 0 ? -r->result : EIO, .type = r->type, .offset = r->offset, .length = r->length,
-		};
-	disk_answer(q, r->head, r->status, failed ? S_IOERR : S_OK, !failed && r->type == T_IN ? r->length : 0);
+	error = disk_tell_end(r);
+	disk_answer(q, r->head, r->status, error ? S_IOERR : S_OK, !error && r->type == T_IN ? r->length : 0);
 	r->next = q->free;
 	q->free = r;
 	if (data)
@@ -448,6 +475,25 @@ static bool disk_has_room(const struct disk_queue *q, const struct disk_request 
 	return !q->bytes || q->bytes + r->length <= IN_FLIGHT_MAX;
 }
 
+/* To tracers and programs. false: by word of these it is answered */
+static bool disk_tell_begin(struct disk_request *r)
+{
+	struct disk_queue *q = r->queue;
+	int status;
+
+	r->start = ktime_get_ns();
+	if (trace_husk_virtio_begin_enabled())
+		disk_trace_begin(r);
+	r->ask_again = false;
+	if (!trace_husk_policy_enabled() || disk_ask(r, &status))
+		return true;
+	q->disk->stats.errors += status != S_OK;
+	if (trace_husk_virtio_end_enabled())
+		disk_trace_end(r, status == S_OK ? 0 : EIO, 0);
+	disk_answer(q, r->head, r->status, status, 0);
+	return false;
+}
+
 /* It is the queue's only request that is free until it is taken. */
 static bool disk_start(struct disk_queue *q, const struct block_header *h, struct pvio_chain *c, u8 __user *status)
 {
@@ -467,10 +513,12 @@ static bool disk_start(struct disk_queue *q, const struct block_header *h, struc
 	r->type = h->type;
 	if (!disk_has_room(q, r))
 		return false;
-	q->free = r->next;
 	r->queue = q;
-	r->status = status;
 	r->head = c->head;
+	r->status = status;
+	if (!disk_tell_begin(r))
+		return true;
+	q->free = r->next;
 	r->through = !(q->features & F_FLUSH);
 	q->bytes += disk_is_data(r) ? r->length : 0;
 	q->in_flight++;

@@ -44,15 +44,31 @@ void disk_notify(struct disk_queue *q)
 	}
 }
 
+static bool disk_held(struct disk_queue *q)
+{
+	if (!q->held_until)
+		return false;
+	if (ktime_get_ns() < q->held_until)
+		return true;
+	q->held_until = 0;
+	return false;
+}
+
+/* Nothing is taken from it now, whether there is something or not. */
+static bool disk_rests(struct disk_queue *q)
+{
+	return !q->on || q->stuck || disk_held(q);
+}
+
 /* true: there may be more */
 static bool disk_serve(struct disk_queue *q)
 {
 	unsigned int left;
 
-	if (!q->on || q->stuck || !pvio_ring_waits(&q->ring))
+	if (disk_rests(q) || !pvio_ring_waits(&q->ring))
 		return false;
 	pvio_ring_want_kicks(&q->ring, false);
-	for (left = DISK_WEIGHT; left; left--) {
+	for (left = DISK_WEIGHT; left && !q->held_until; left--) {
 		if (pvio_ring_next(&q->ring, &q->disk->chain) != PVIO_CHAIN)
 			return false;
 		if (!disk_request(q, &q->disk->chain)) {
@@ -122,7 +138,7 @@ static bool disk_waits(struct husk_disk *disk)
 	if (disk_called(disk))
 		return true;
 	for (i = 0; i < disk->queues; i++)
-		if (disk->queue[i].on && !disk->queue[i].stuck && pvio_ring_waits(&disk->queue[i].ring))
+		if (!disk_rests(&disk->queue[i]) && pvio_ring_waits(&disk->queue[i].ring))
 			return true;
 	return false;
 }
@@ -146,8 +162,8 @@ static bool disk_want_kicks(struct husk_disk *disk)
 	u32 i;
 
 	for (i = 0; i < disk->queues; i++)
-		if (disk->queue[i].on) {
-			waits |= pvio_ring_want_kicks(&disk->queue[i].ring, true) && !disk->queue[i].stuck;
+		if (!disk_rests(&disk->queue[i])) {
+			waits |= pvio_ring_want_kicks(&disk->queue[i].ring, true);
 			disk_log_ring(&disk->queue[i]);
 		}
 	return waits;
@@ -164,15 +180,42 @@ static void disk_adapt(struct husk_disk *disk, u64 waited)
 		disk->poll_ns = min(max(2 * disk->poll_ns, DISK_POLL_FIRST_NS), max);
 }
 
+/* When the first queue that is held takes requests again. KTIME_MAX: none is held */
+static ktime_t disk_held_until(const struct husk_disk *disk)
+{
+	ktime_t first = KTIME_MAX;
+	u32 i;
+
+	for (i = 0; i < disk->queues; i++)
+		if (disk->queue[i].on && disk->queue[i].held_until)
+			first = min(first, ns_to_ktime(disk->queue[i].held_until));
+	return first;
+}
+
+static void disk_sleep(struct husk_disk *disk, ktime_t until)
+{
+	prepare_to_rcuwait(&disk->wait);
+	for (;;) {
+		set_current_state(TASK_INTERRUPTIBLE);
+		if (disk_called(disk) || signal_pending(current))
+			break;
+		if (!schedule_hrtimeout_range(until == KTIME_MAX ? NULL : &until, 0, HRTIMER_MODE_ABS))
+			break;
+	}
+	finish_rcuwait(&disk->wait);
+}
+
 /* disk->lock is held, but not while it sleeps. */
 static void disk_wait(struct husk_disk *disk)
 {
 	u64 start = ktime_get_ns();
 
 	if (!(disk->poll_ns && disk_poll(disk, start + disk->poll_ns)) && !disk_want_kicks(disk)) {
+		ktime_t until = disk_held_until(disk);
+
 		disk->stats.sleeps++;
 		mutex_unlock(&disk->lock);
-		rcuwait_wait_event(&disk->wait, disk_called(disk), TASK_INTERRUPTIBLE);
+		disk_sleep(disk, until);
 		mutex_lock(&disk->lock);
 	}
 	disk_adapt(disk, ktime_get_ns() - start);

@@ -184,7 +184,7 @@ struct command {
 #define RESERVED_VM_SET_STATE	{ offsetof(struct husk_state, reserved) }
 #define RESERVED_VCPU_GET_STATE	{ offsetof(struct husk_state, reserved) }
 #define RESERVED_VCPU_SET_STATE	{ offsetof(struct husk_state, reserved) }
-#define RESERVED_VM_CREATE_DISK	{ offsetof(struct husk_create_disk, reserved) }
+#define RESERVED_VM_CREATE_DISK	{ 0 }
 #define RESERVED_DISK_START	{ offsetof(struct husk_disk_start, reserved) }
 #define RESERVED_DISK_STOP	{ 0 }
 #define RESERVED_DISK_SET_CALL	{ offsetof(struct husk_disk_call, reserved) }

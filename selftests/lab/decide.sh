@@ -218,7 +218,6 @@ done
 
 # ---- in the fast loop, as a struct_ops ----
 # with the libbpf of the kernel's own release
-fast() { /lab/release/ld-linux-x86-64.so.2 --library-path /lab/release:/lib/x86_64-linux-gnu:/usr/lib/x86_64-linux-gnu /usr/bin/husk policy attach --fast "$@"; }
 O=/lab/bpf/policy_table.ops.bpf.o
 if [ ! -d /lab/release ]; then
 	refused decide_fast_unknown "[123]" "struct_ops" husk policy attach --fast one $O

@@ -27,6 +27,85 @@ losetup /dev/loop6 $D/try.img
 $T/disk_try /dev/loop6 5 device
 losetup -d /dev/loop6
 
+# ---- tracepoints, and programs that decide ----
+
+. ./decide_lib.sh
+VIRTIO=34
+reads() { echo "$1" >&5; await 60 lines $((_lines + 1)); _lines=$(grep -c . $D/load.out); result=$(tail -n 1 $D/load.out); }
+lines() { [ "$(grep -c . $D/load.out)" -ge "$1" ]; }
+took() { echo "$result" | sed -n 's/.*changed, \([0-9]*\) ms/\1/p'; }
+in_map() { bpftool map dump name disk_times | grep -o "\"$1\": [0-9]*" | cut -d' ' -f2 | head -n 1; }
+mkfifo $D/numbers
+$T/disk_try $D/host/try load <$D/numbers >$D/load.out 2>&1 &
+load=$!
+exec 5>$D/numbers
+await 60 lines 1
+_lines=1
+[ -d $TRACING/events ] || mount -t tracefs tracefs $TRACING
+[ -d $BPF ] && mountpoint -q $BPF || mount -t bpf bpf $BPF
+
+echo 1 | tee $TRACING/events/husk/husk_virtio_begin/enable >$TRACING/events/husk/husk_virtio_end/enable
+reads 7
+echo 0 | tee $TRACING/events/husk/husk_virtio_begin/enable >$TRACING/events/husk/husk_virtio_end/enable
+same disk_trace_reads "${result%, *}" "load: 7 reads, 0 failed, 7 changed"
+same disk_trace_begin "$(grep -c "husk_virtio_begin: vm=$(id disk) disk=0 queue=0 type=in chain=0 offset=0x0 length=4096\$" $TRACING/trace)" 7
+same disk_trace_end "$(grep -c "husk_virtio_end: vm=$(id disk) .* length=4096 error=0 ns=[1-9][0-9]*\$" $TRACING/trace)" 7
+echo >$TRACING/trace
+
+no_map() { ! bpftool map show name "$1" >/dev/null 2>&1; }
+# 100 a second and 10 at once; then bytes; by all doors
+limit_disk() { bpftool map update name disk_limits key hex $(bytes 4 "$(id disk)") $(bytes 4 0) value hex $(bytes 8 $1) $(bytes 8 $2) $(bytes 8 $3) $(bytes 8 $4); }
+for door in all vm fast; do
+	case $door in
+	all) check disk_policy_$door bpftool prog load /lab/bpf/policy_disk.bpf.o $BPF/disk autoattach ;;
+	vm) attached=$(husk policy attach --on virtio disk /lab/bpf/policy_disk.bpf.o) && ok disk_policy_$door || not_ok disk_policy_$door "not attached" ;;
+	fast)
+		[ -d /lab/release ] || { skip disk_policy_fast "no struct_ops for modules here"; continue; }
+		attached=$(fast disk /lab/bpf/policy_disk.ops.bpf.o) && ok disk_policy_$door || not_ok disk_policy_$door "not attached" ;;
+	esac
+	reads 20
+	same disk_policy_times_$door "$(in_map requests) $(in_map bytes) $(in_map errors)" "20 81920 0"
+	limit_disk 100 10 0 0
+	reads 60
+	same disk_policy_all_$door "${result%, *}" "load: 60 reads, 0 failed, 60 changed"
+	[ "$(took)" -ge 450 ] && ok disk_policy_requests_$door || not_ok disk_policy_requests_$door "$result"
+	limit_disk 0 0 409600 40960
+	reads 60
+	[ "$(took)" -ge 450 ] && ok disk_policy_bytes_$door || not_ok disk_policy_bytes_$door "$result"
+	if [ $door = all ]; then rm $BPF/disk; else husk policy detach "$attached"; fi
+	until_is no_map disk_times || not_ok disk_policy_off_$door "the map is still there"
+done
+
+# what a program says of a request
+check disk_decide bpftool prog load /lab/bpf/policy_table.bpf.o $BPF/table autoattach
+rule 0 $VIRTIO 0 $HANDLED
+reads 3
+same disk_decide_handled "${result%, *}" "load: 3 reads, 0 failed, 0 changed"
+rule 0 $VIRTIO 0 $FAULT
+reads 3
+same disk_decide_fault "${result%, *}" "load: 3 reads, 3 failed, 0 changed"
+rule 0 $VIRTIO 0 $PAUSE
+reads 1
+same disk_decide_pause "${result%, *}" "load: 1 reads, 0 failed, 1 changed"
+until_is is disk paused && ok disk_decide_paused || not_ok disk_decide_paused "$(state disk)"
+unrule 0 $VIRTIO 0
+attached=$(husk policy attach --on virtio disk $T/decide_disk.bpf)
+reads 3
+same disk_decide_after "${result%, *}" "load: 3 reads, 3 failed, 3 changed"
+husk policy detach "$attached"
+if [ -d /lab/release ]; then
+	attached=$(fast disk $T/decide_disk_ops.bpf)
+	reads 3
+	same disk_decide_memory "${result%, *}" "load: 3 reads, 3 failed, 0 changed"
+	husk policy detach "$attached"
+fi
+rule 0 $VIRTIO 0 $KILL
+echo 1 >&5
+until_is is disk dead && ok disk_decide_kill || not_ok disk_decide_kill "$(state disk)"
+exec 5>&-
+wait $load
+rm $BPF/table
+
 # ---- guests ----
 
 if [ -n "$images" ]; then
@@ -72,7 +151,7 @@ for image in $images; do
 	exec 5>$D/type
 	await 60 grep -q ^written: $D/d$k.out || not_ok disk_written_$k "$(tail -n 1 $D/d$k.out | tr -d '\r')"
 	husk show d$k >$D/show
-	grep -q 'name=block.*kernel.*reads=[1-9][0-9]* read_bytes=[1-9][0-9]* writes=[1-9][0-9]* write_bytes=[1-9][0-9]\{7,\} errors=0 kicks=direct calls=direct' $D/show &&
+	grep -q 'name=block.*kernel.*reads=[1-9][0-9]* read_bytes=[1-9][0-9]* writes=[1-9][0-9]* write_bytes=[1-9][0-9]\{7,\} errors=0 .*kicks=direct calls=direct' $D/show &&
 		ok disk_show_$k || not_ok disk_show_$k "$(grep name=block $D/show)"
 	same disk_no_ring_$k "$(grep -c io_uring /proc/$(pidof husk-vm)/maps)" 0
 	before=$(stat -c %b $D/host/raw)

@@ -2,6 +2,8 @@
 /*
  * disk_try FILE ROUNDS [device]: the driver's side of a disk that the kernel serves, without a guest: what each
  * request answers, how a queue stops and goes on, and ROUNDS of rings full of nonsense. FILE has 16 MiB.
+ *
+ * disk_try FILE load: the VM disk; for each number that is read, so many reads of the first 4 KiB, one after the other.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -452,9 +454,44 @@ static void doorbell(void)
 	check("bell_eventfd", ioctl(vm, HUSK_VM_IOEVENTFD, &bell) < 0 && errno == EINVAL, errno);
 }
 
+static long ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int load(void)
+{
+	struct husk_disk_stop arg;
+	pthread_t thread;
+	long written;
+	int count;
+
+	start(FEATURES);
+	pthread_create(&thread, NULL, serve, NULL);
+	printf("load: ready\n");
+	fflush(stdout);
+	while (scanf("%d", &count) == 1) {
+		long begin = ms(), failed = 0, changed = 0;
+
+		for (int i = 0; i < count; i++) {
+			memset(ram + DATA, UNTOUCHED, 4096);
+			failed += request(IN, 0, DATA, 4096, 1, &written) != OK;
+			changed += ram[DATA] != UNTOUCHED;
+		}
+		printf("load: %d reads, %ld failed, %ld changed, %ld ms\n", count, failed, changed, ms() - begin);
+		fflush(stdout);
+	}
+	stop(&arg);
+	pthread_join(thread, NULL);
+	return 0;
+}
+
 static int set_up(const char *path)
 {
-	struct husk_create_vm create = { .size = sizeof(create) };
+	struct husk_create_vm create = { .size = sizeof(create), .name = "disk" };
 	struct husk_memory memory = { .size = sizeof(memory), .length = RAM };
 	struct husk_memory rom = { .size = sizeof(rom), .flags = HUSK_MEM_READONLY, .slot = 1, .gpa = ROM, .length = 65536 };
 	struct husk_create_disk arg = { .size = sizeof(arg), .queues = 1, .bytes = DISK, .serial = "SERIAL" };
@@ -481,6 +518,8 @@ int main(int argc, char **argv)
 
 	if (argc < 3)
 		return 2;
+	if (!strcmp(argv[2], "load"))
+		return set_up(argv[1]) || load();
 	prefix = argc > 3 ? "device_" : "";
 	check("set_up", !set_up(argv[1]), errno);
 	check("start", !start(FEATURES), errno);

@@ -287,7 +287,7 @@ if [ -e /lab/husk-policy.7 ]; then
 	start web probe
 	examples
 	set -- /tmp/examples/*
-	same policies_examples "$(ls /tmp/examples | sed 's/^.._//' | sort -u | grep -c '^policy_')" 9
+	same policies_examples "$(ls /tmp/examples | sed 's/^.._//' | sort -u | grep -c '^policy_')" 10
 	first=$1
 	shift
 	for example; do

@@ -29,7 +29,7 @@ static const char policy_usage[] =
 	"  --fast               a struct_ops, which is asked without leaving the fast loop (Linux 6.12):\n"
 	"                       husk's own are *.ops.bpf.o\n"
 	"  --on REASON          be asked about this only: cpuid, rdmsr, wrmsr, pio, mmio, hypercall, hlt,\n"
-	"                       fault2, or several with commas\n"
+	"                       fault2, virtio, or several with commas\n"
 	"  --program NAME       which one, if the file has several\n"
 	"  --replace ID         take the place of this one, in one step\n"
 	"  --json               one object for each\n";
@@ -68,7 +68,7 @@ static uint64_t parse_reasons(const char *arg)
 				break;
 		if (i == HUSK_REASON_COUNT)
 			die(HUSK_STATUS_USAGE, "bad reason \"%s\": programs decide cpuid, rdmsr, wrmsr, pio, mmio, hypercall, "
-			    "hlt and fault2", word);
+			    "hlt, fault2 and virtio", word);
 		reasons |= 1ULL << i;
 	}
 	free(words);

@@ -205,10 +205,9 @@ int husk_disk_run(int disk, struct husk_disk_run *told)
 	return ioctl(disk, HUSK_DISK_RUN, told);
 }
 
-int husk_disk_get_stats(int disk, struct husk_disk_stats *stats)
+int husk_disk_get_stats(int disk, struct husk_disk_stats *stats, struct husk_disk_times times[HUSK_DISK_TIMES_COUNT])
 {
-	memset(stats, 0, sizeof(*stats));
-	stats->size = sizeof(*stats);
+	*stats = (struct husk_disk_stats){ .size = sizeof(*stats), .times = (uintptr_t)times };
 	return ioctl(disk, HUSK_DISK_GET_STATS, stats);
 }
 

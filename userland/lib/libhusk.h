@@ -254,10 +254,11 @@ int husk_disk_run(int disk, struct husk_disk_run *told);
  * husk_disk_get_stats - what was done
  * @disk: disk fd
  * @stats: out
+ * @times: out: how long it took; or NULL
  *
  * Return: 0; -1 with errno.
  */
-int husk_disk_get_stats(int disk, struct husk_disk_stats *stats);
+int husk_disk_get_stats(int disk, struct husk_disk_stats *stats, struct husk_disk_times times[HUSK_DISK_TIMES_COUNT]);
 
 /* ---- a vCPU ------------------------------------------------------------- */
 

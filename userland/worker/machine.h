@@ -133,6 +133,7 @@ struct machine {
 	unsigned int virtio_count;
 	struct firmware firmware;
 	uint64_t largest_disk;		/* immutable: bytes */
+	unsigned int disks;		/* immutable */
 	struct virtio *virtio_console;	/* immutable; NULL: the terminal is the serial port */
 };
 

@@ -311,7 +311,11 @@ static const struct virtio_class block_class = {
 void block_fill_config(struct virtio *v, const struct disk *d)
 {
 	struct block_config *c = (struct block_config *)v->config;
+	struct machine *m = v->machine;
 
+	if (d->size > m->largest_disk)
+		m->largest_disk = d->size;
+	m->disks++;
 	v->config_len = sizeof(*c);
 	c->capacity = d->size / DISK_SECTOR;
 	c->seg_max = QUEUE_SIZE - 2;
@@ -343,8 +347,6 @@ enum husk_status block_create(struct machine *m, void *options)
 		free(b);
 		return status;
 	}
-	if (b->disk->size > m->largest_disk)
-		m->largest_disk = b->disk->size;
 	features |= o->readonly ? BLOCK_F_RO : BLOCK_F_DISCARD | BLOCK_F_WRITE_ZEROES;
 	virtio_init(&b->virtio, &block_class, m, features, 1, QUEUE_SIZE);
 	b->virtio.backend = "worker";

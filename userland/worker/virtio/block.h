@@ -34,7 +34,7 @@ struct block_config {
 } __attribute__((packed));
 _Static_assert(sizeof(struct block_config) == 60 && sizeof(struct block_config) <= VIRTIO_CONFIG, "5.2.4");
 
-/* What the device says of the disk */
+/* What the device, and the machine, say of the disk */
 void block_fill_config(struct virtio *v, const struct disk *disk);
 
 /* options: a struct disk_options */

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -215,12 +216,37 @@ static void block_stop(struct virtio *v)
 	update(v);
 }
 
+/* Not above it: so many in a hundred */
+static uint64_t percentile(const struct husk_disk_times *t, uint64_t count, unsigned int percent)
+{
+	uint64_t left = count * percent / 100;
+
+	for (int i = 0; i < HUSK_DISK_BUCKETS; i++) {
+		if (t->times[i] > left)
+			return (2ULL << i) - 1;
+		left -= t->times[i];
+	}
+	return 0;
+}
+
+static void show_times(struct show *show, const char *name, const struct husk_disk_times *t, uint64_t count)
+{
+	static const unsigned int percents[] = { 50, 99 };
+	char key[32];
+
+	for (unsigned int i = 0; i < 2 && count; i++) {
+		snprintf(key, sizeof(key), "%s_p%u_ns", name, percents[i]);
+		show_number(show, key, percentile(t, count, percents[i]));
+	}
+}
+
 static void block_show(struct virtio *v, struct show *show)
 {
+	struct husk_disk_times times[HUSK_DISK_TIMES_COUNT] = {};
 	struct block_kernel *b = block_of(v);
 	struct husk_disk_stats stats;
 
-	husk_disk_get_stats(b->fd, &stats);
+	husk_disk_get_stats(b->fd, &stats, times);
 	show_text(show, "file", b->disk.options->path);
 	show_text(show, "format", "raw");
 	show_number(show, "size", b->disk.size);
@@ -230,6 +256,8 @@ static void block_show(struct virtio *v, struct show *show)
 	show_number(show, "writes", stats.writes);
 	show_number(show, "write_bytes", stats.write_bytes);
 	show_number(show, "errors", stats.errors);
+	show_times(show, "read", &times[HUSK_DISK_TIMES_READ], stats.reads);
+	show_times(show, "write", &times[HUSK_DISK_TIMES_WRITE], stats.writes);
 	show_text(show, "kicks", b->port ? "direct" : "worker");
 	show_text(show, "calls", b->direct ? "direct" : "worker");
 }
@@ -276,7 +304,7 @@ static enum husk_status create_disk(struct block_kernel *b)
 	const struct disk_options *o = b->disk.options;
 	struct husk_create_disk arg = {
 		.flags = o->readonly ? HUSK_DISK_READONLY : 0, .fd = b->file, .queues = 1,
-		.bytes = b->disk.size,
+		.bytes = b->disk.size, .number = b->virtio.machine->disks,
 	};
 
 	if (o->serial)
@@ -330,8 +358,6 @@ enum husk_status block_kernel_create(struct machine *m, void *options)
 		block_destroy(&b->virtio);
 		return status;
 	}
-	if (b->disk.size > m->largest_disk)
-		m->largest_disk = b->disk.size;
 	block_fill_config(&b->virtio, &b->disk);
 	return virtio_add(&b->virtio) < 0 ? fail(HUSK_STATUS_USAGE, "no free PCI slot for the disk") : HUSK_STATUS_OK;
 }
