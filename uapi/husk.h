@@ -636,6 +636,28 @@ struct husk_disk_run {
 	__u64 length;
 };
 
+/**
+ * struct husk_disk_limit - HUSK_DISK_SET_LIMIT: how much a second
+ * @size: sizeof(struct husk_disk_limit)
+ * @flags: 0
+ * @requests: a second, up to 10^9; 0: no limit
+ * @requests_burst: at once, up to 2^32; 0: as many as in a tenth of a second
+ * @bytes: of reads and writes a second, 4096 to 2^40; 0: no limit
+ * @bytes_burst: at once, up to 2^40; 0: likewise
+ *
+ * Of all queues together. What is over it waits in its queue.
+ *
+ * Errors: EINVAL; EINTR, a fatal signal.
+ */
+struct husk_disk_limit {
+	__u32 size;
+	__u32 flags;
+	__u64 requests;
+	__u64 requests_burst;
+	__u64 bytes;
+	__u64 bytes_burst;
+};
+
 #define HUSK_DISK_BUCKETS	32
 
 /**
@@ -988,6 +1010,7 @@ HUSK_ASSERT_SIZE(husk_disk_call, 24);
 HUSK_ASSERT_SIZE(husk_disk_kick, 16);
 HUSK_ASSERT_SIZE(husk_disk_run, 40);
 HUSK_ASSERT_SIZE(husk_disk_times, 264);
+HUSK_ASSERT_SIZE(husk_disk_limit, 40);
 HUSK_ASSERT_SIZE(husk_disk_stats, 112);
 
 /*
@@ -1022,6 +1045,7 @@ HUSK_ASSERT_SIZE(husk_disk_stats, 112);
 	X(DISK_SET_CALL,	0x32, DISK, husk_disk_call,	24, HUSK_DISK_CALL_GSI | HUSK_DISK_CALL_EVENTFD) \
 	X(DISK_KICK,		0x33, DISK, husk_disk_kick,	16, 0) \
 	X(DISK_GET_STATS,	0x34, DISK, husk_disk_stats,	112, 0) \
+	X(DISK_SET_LIMIT,	0x35, DISK, husk_disk_limit,	40, 0) \
 	X(DISK_RUN,		0x3f, DISK, husk_disk_run,	40, 0)
 
 #define HUSK_IOC_MAGIC		0xB7
@@ -1050,6 +1074,7 @@ HUSK_ASSERT_SIZE(husk_disk_stats, 112);
 #define HUSK_DISK_SET_CALL	_IO(HUSK_IOC_MAGIC, 0x32)
 #define HUSK_DISK_KICK		_IO(HUSK_IOC_MAGIC, 0x33)
 #define HUSK_DISK_GET_STATS	_IO(HUSK_IOC_MAGIC, 0x34)
+#define HUSK_DISK_SET_LIMIT	_IO(HUSK_IOC_MAGIC, 0x35)
 #define HUSK_DISK_RUN		_IO(HUSK_IOC_MAGIC, 0x3f)
 
 /* ---- run page: mmap of the vCPU fd at offset 0, read-write -------------- */

@@ -212,6 +212,24 @@ static long husk_disk_get_stats(void *object, void *p)
 	return ret;
 }
 
+static long husk_disk_set_limit(void *object, void *p)
+{
+	struct husk_disk_limit *arg = p;
+	struct husk_disk *disk = object;
+	u32 i;
+
+	if (!pvio_limit_valid(arg->requests, arg->requests_burst, arg->bytes, arg->bytes_burst))
+		return -EINVAL;
+	if (mutex_lock_killable(&disk->lock))
+		return -EINTR;
+	pvio_limit_set(&disk->limit, arg->requests, arg->requests_burst, arg->bytes, arg->bytes_burst);
+	for (i = 0; i < disk->queues; i++)
+		disk->queue[i].held_until = 0;
+	mutex_unlock(&disk->lock);
+	husk_disk_kick(disk);
+	return 0;
+}
+
 static long husk_disk_run(void *object, void *p)
 {
 	struct husk_disk_run *arg = p;
@@ -230,6 +248,7 @@ static long husk_disk_run(void *object, void *p)
 static const struct husk_ioctl husk_disk_ioctls[] = {
 	HUSK_IOCTL(HUSK_DISK_RUN, husk_disk_run, 0, 40, HUSK_LOCK_NONE, .fn = husk_disk_run, .out = true),
 	HUSK_IOCTL(HUSK_DISK_KICK, husk_disk_kick, 0, 16, HUSK_LOCK_NONE, .fn = husk_disk_ioctl_kick),
+	HUSK_IOCTL(HUSK_DISK_SET_LIMIT, husk_disk_limit, 0, 40, HUSK_LOCK_NONE, .fn = husk_disk_set_limit),
 	HUSK_IOCTL(HUSK_DISK_SET_CALL, husk_disk_call, HUSK_DISK_CALL_GSI | HUSK_DISK_CALL_EVENTFD, 24, HUSK_LOCK_NONE,
 		   .fn = husk_disk_set_call),
 	HUSK_IOCTL(HUSK_DISK_START, husk_disk_start, 0, 56, HUSK_LOCK_NONE, .fn = husk_disk_start),

@@ -16,6 +16,7 @@
 #include <linux/workqueue.h>
 
 #include "policy.h"
+#include "pvio/limit.h"
 #include "pvio/ring.h"
 
 #define DISK_SECTOR	512
@@ -105,6 +106,7 @@ struct disk_queue {
  * @served: number of queues that are on; by lock
  * @poll_ns: how long the thread waits awake; by lock
  * @stats, @times: by lock
+ * @limit: by lock
  * @asked: what programs are asked about; by lock
  * @failure: the first request that failed, for the owner; by lock
  */
@@ -127,6 +129,7 @@ struct husk_disk {
 	u32 poll_ns;
 	struct husk_disk_stats stats;
 	struct husk_disk_times times[HUSK_DISK_TIMES_COUNT];
+	struct pvio_limit limit;
 	struct husk_asked asked;
 	struct husk_disk_run failure;
 	u32 queues;			/* immutable */

@@ -475,13 +475,15 @@ static bool disk_has_room(const struct disk_queue *q, const struct disk_request 
 	return !q->bytes || q->bytes + r->length <= IN_FLIGHT_MAX;
 }
 
-/* To tracers and programs. false: by word of these it is answered */
+/* It counts for the limit; to tracers and programs. false: by word of these it is answered */
 static bool disk_tell_begin(struct disk_request *r)
 {
 	struct disk_queue *q = r->queue;
 	int status;
 
 	r->start = ktime_get_ns();
+	if (pvio_limit_on(&q->disk->limit))
+		q->held_until = pvio_limit_take(&q->disk->limit, r->start, disk_is_data(r) ? r->length : 0);
 	if (trace_husk_virtio_begin_enabled())
 		disk_trace_begin(r);
 	r->ask_again = false;

@@ -33,7 +33,7 @@ bool disk_ask(struct disk_request *r, int *status)
 	disk_fill_record(&asked->record, r);
 	verdict = husk_policy_request(asked);
 	if (asked->record.data)
-		r->queue->held_until = ktime_get_ns() + min(asked->record.data, DISK_HOLD_MAX_NS);
+		r->queue->held_until = max(r->queue->held_until, r->start + min(asked->record.data, DISK_HOLD_MAX_NS));
 	r->ask_again = verdict == HUSK_POLICY_AFTER;
 	*status = verdict == HUSK_POLICY_FAULT ? S_IOERR : S_OK;
 	return verdict == HUSK_POLICY_PASS || verdict == HUSK_POLICY_AFTER;

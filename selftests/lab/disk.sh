@@ -170,6 +170,79 @@ for image in $images; do
 	umount $D/mnt
 done
 
+# moved to and fro while four write, by several queues, with its cache switched off and on; then limits in both places
+rm -f $D/host/raw $D/type
+truncate -s 64M $D/host/raw
+mke2fs -q -t ext4 $D/host/raw
+mkfifo $D/type
+initrd <<'END'
+#!/bin/sh
+exec 2>&1
+stty -echo
+echo "queues: $(ls /sys/block/vda/mq | wc -l)"
+mount -t ext4 /dev/vda /mnt
+for i in 1 2 3 4; do
+	(for j in 1 2 3 4; do
+		dd if=/dev/vdb of=/mnt/file$i bs=64k conv=fsync 2>/dev/null
+		sed -n 1p /sys/block/vda/cache_type >>/tmp/types
+		[ $i != 1 ] || echo "write through" >/sys/block/vda/cache_type
+		[ $i != 2 ] || echo "write back" >/sys/block/vda/cache_type
+	done) &
+done
+echo "writing:"
+wait
+sync
+echo 3 >/proc/sys/vm/drop_caches
+for i in 1 2 3 4; do md5sum /mnt/file$i; done | cut -d' ' -f1 | sort -u | sed 's/^/sums: /'
+umount /mnt
+echo "types: $(sort -u /tmp/types | wc -l)"
+echo "written:"
+while read line; do
+	[ "$line" != end ] || exit
+	begin=$(cut -d. -f1 /proc/uptime)
+	dd if=/dev/vda of=/dev/null bs=4k count=60 iflag=direct 2>/dev/null
+	echo "took $line: $(($(cut -d. -f1 /proc/uptime) - begin))"
+done
+END
+husk run --name moved --cpus 2 --kernel "$first" --initrd $D/initrd --disk $D/host/raw,movable,queues=4 \
+	--disk $D/host/payload,readonly,where=kernel,movable,queues=2 --cmdline "console=ttyS0 quiet panic=-1" <$D/type >$D/moved.out 2>$D/moved.err &
+run=$!
+exec 5>$D/type
+await 60 grep -q ^writing: $D/moved.out || not_ok disk_writing "$(tail -n 1 $D/moved.out | tr -d '\r')"
+moves=0
+while ! grep -q ^written: $D/moved.out && [ $moves -lt 1000 ]; do
+	for where in kernel worker; do
+		husk disk moved 0 where=$where && husk disk moved 1 where=$where && moves=$((moves + 1)) || break 2
+		usleep 50000
+	done
+done
+grep -q ^written: $D/moved.out && [ $moves -gt 5 ] && ok disk_moves || not_ok disk_moves "$moves moves: $(tail -n 1 $D/moved.out | tr -d '\r') $(tail -n 1 $D/moved.err)"
+same disk_moved_queues "$(said moved queues)" 2	# one for each CPU
+same disk_moved_sums "$(tr -d '\r' <$D/moved.out | sed -n 's/^sums: //p')" "$payload"
+same disk_moved_types "$(said moved types)" 2
+# 60 reads, 20 a second and one at once: 2.95 s
+for where in kernel worker; do
+	check disk_limit_$where husk disk moved 0 where=$where,iops=20,iops-burst=1
+	echo $where >&5
+	await 30 grep -q "^took $where" $D/moved.out
+	took=$(said moved "took $where")
+	[ "${took:-0}" -ge 2 ] && ok disk_limit_took_$where || not_ok disk_limit_took_$where "${took:-?} s"
+done
+check disk_limit_off husk disk moved 0 iops=0,bps=10M
+refused disk_change_none 3 'no such disk' husk disk moved 2 iops=1
+refused disk_change_key 3 'where, iops' husk disk moved 0 color=red
+refused disk_change_where 3 'worker or kernel' husk disk moved 0 where=there
+refused disk_change_bps 3 '4K' husk disk moved 0 bps=1K
+refused disk_change_number 2 'number' husk disk moved x iops=1
+refused disk_change_text 2 'say' husk disk moved 0 "iops 1"
+refused disk_change_vm 5 'no' husk disk nosuchvm 0 iops=1
+husk show moved >$D/show
+grep -q 'number=0 .*errors=0' $D/show && grep -q 'data_path=worker' $D/show && ok disk_moved_show || not_ok disk_moved_show "$(grep number=0 $D/show)"
+echo end >&5
+exec 5>&-
+wait $run && ok disk_moved_off || not_ok disk_moved_off "status $?: $(tail -n 1 $D/moved.err)"
+check disk_moved_fsck e2fsck -fn $D/host/raw
+
 # interrupts without messages
 initrd <<'END'
 #!/bin/sh
@@ -236,6 +309,7 @@ husk run --name faults --kernel "$first" --initrd $D/initrd --disk $D/host/cut,w
 run=$!
 exec 5>$D/type
 if await 60 grep -q ^cut: $D/faults.out; then
+	refused disk_immovable 3 'movable' husk disk faults 0 where=worker
 	refused disk_locked 3 'in use' husk run --name other --kernel "$first" --disk $D/host/cut,where=kernel
 	truncate -s 1M $D/host/cut
 	echo >&5

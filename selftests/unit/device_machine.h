@@ -42,6 +42,15 @@ int husk_vm_signal_msi(int vm, __u64 address, __u32 data)
 	return 0;
 }
 
+/* No disks that the kernel serves */
+const struct block_place block_in_kernel = { .name = "kernel" };
+
+enum husk_status block_kernel_open(struct block *b)
+{
+	(void)b;
+	return HUSK_STATUS_FAIL;
+}
+
 long long machine_now_ms(void)
 {
 	return 1;	/* for ever within the time in which errors are not repeated */

@@ -42,11 +42,6 @@ enum husk_status block_create(struct machine *m, void *options)
 	return HUSK_STATUS_OK;
 }
 
-enum husk_status block_kernel_create(struct machine *m, void *options)
-{
-	return block_create(m, options);
-}
-
 enum husk_status net_create(struct machine *m, void *options)
 {
 	return block_create(m, options);
@@ -68,13 +63,19 @@ enum husk_status fail(enum husk_status status, const char *fmt, ...)
 static void test_disk(void)
 {
 	static const char * const bad[] = { "", ",readonly", "f,format=vdi", "f,format", "f,readonly=1", "f,color=red", "f,",
-		"f,serial=123456789012345678901", "f,where", "f,where=there", "f,where=kernel,format=qcow2" };
+		"f,serial=123456789012345678901", "f,where", "f,where=there", "f,where=kernel,format=qcow2",
+		"f,movable,format=qcow2", "f,queues=0", "f,queues=17", "f,queues=4x", "f,iops=", "f,iops=fast", "f,iops=10K",
+		"f,iops=1000000001", "f,bps=1K", "f,bps=5X", "f,bps=2000000M", "f,iops-burst=-1" };
 	struct disk_options *o;
 
 	check("file", !option_disk(&config, "a b") && (o = made) && !strcmp(o->path, "a b") && !o->readonly && !o->backing && !o->format && !o->serial);
 	check("all keys", !option_disk(&config, "f,serial=x=y,readonly,backing,format=qcow2") && (o = made) && !strcmp(o->path, "f") &&
 	      o->readonly && o->backing && !strcmp(o->format, "qcow2") && !strcmp(o->serial, "x=y"));
 	check("in the kernel", !option_disk(&config, "f,where=kernel") && (o = made) && o->in_kernel);
+	check("limits", !option_disk(&config, "f,iops=100,iops-burst=7,bps=10M,bps-burst=1M,queues=4,movable") && (o = made) &&
+	      o->limit.requests == 100 && o->limit.requests_burst == 7 && o->limit.bytes == 10 << 20 && o->limit.bytes_burst == 1 << 20 &&
+	      o->queues == 4 && o->movable);
+	check("no limits", !option_disk(&config, "f,iops=0,bps=0") && (o = made) && !o->limit.requests && !o->limit.bytes && o->queues == 1);
 	check("in the worker", !option_disk(&config, "f,where=worker") && (o = made) && !o->in_kernel);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		*said = 0;

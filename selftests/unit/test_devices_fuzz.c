@@ -79,7 +79,8 @@ enum husk_status disk_open_qcow2(struct disk **disk, const struct disk_options *
 
 static void make_machine(uint8_t *ram)
 {
-	static struct disk_options disk = { .path = DISK, .serial = "fuzz" }, readonly = { .path = DISK, .readonly = true };
+	static struct disk_options disk = { .path = DISK, .serial = "fuzz", .queues = 3 },
+		readonly = { .path = DISK, .readonly = true, .queues = 1 };
 	static struct net_options net;
 	enum husk_status status = HUSK_STATUS_OK;
 

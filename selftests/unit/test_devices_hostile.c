@@ -390,7 +390,7 @@ static void test_child_log(void)
 
 static void make(void)
 {
-	static struct disk_options disk = { .path = "slow", .format = "qcow2" };
+	static struct disk_options disk = { .path = "slow", .format = "qcow2", .queues = 1 };
 	static struct net_options net;
 
 	begin_machine(ram);

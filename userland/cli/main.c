@@ -25,6 +25,7 @@ static const struct {
 	{ "stat",	cmd_stat,	"count and time a VM's exits by reason" },
 	{ "debug",	cmd_debug,	"print a VM's last exits" },
 	{ "balloon",	cmd_balloon,	"ask a guest to give memory back" },
+	{ "disk",	cmd_disk,	"limit a disk of a VM, or have it served elsewhere" },
 	{ "pause",	cmd_pause,	"stop a VM's vCPUs for a while" },
 	{ "resume",	cmd_resume,	"let a paused VM go on" },
 	{ "create",	cmd_create,	"define a VM for the daemon" },

@@ -198,6 +198,14 @@ int husk_disk_kick(int disk)
 	return ioctl(disk, HUSK_DISK_KICK, &arg);
 }
 
+int husk_disk_set_limit(int disk, const struct husk_disk_limit *limit)
+{
+	struct husk_disk_limit arg = *limit;
+
+	arg.size = sizeof(arg);
+	return ioctl(disk, HUSK_DISK_SET_LIMIT, &arg);
+}
+
 int husk_disk_run(int disk, struct husk_disk_run *told)
 {
 	memset(told, 0, sizeof(*told));

@@ -242,6 +242,15 @@ int husk_disk_set_call(int disk, __u32 index, __u32 flags, __u32 gsi, int fd);
 int husk_disk_kick(int disk);
 
 /**
+ * husk_disk_set_limit - how much a second
+ * @disk: disk fd
+ * @limit: size is filled in
+ *
+ * Return: 0; -1 with errno: EINVAL.
+ */
+int husk_disk_set_limit(int disk, const struct husk_disk_limit *limit);
+
+/**
  * husk_disk_run - serve the queues, as long as there is one that is served and nothing to tell
  * @disk: disk fd
  * @told: out

@@ -17,6 +17,7 @@
 #include "worker/control.h"
 #include "worker/show.h"
 #include "worker/virtio/balloon.h"
+#include "worker/virtio/block.h"
 
 #define FLUSH_MS	1000	/* how long clients may take for the rest of the output */
 #define BATCH_NS	1000000	/* output is collected so long: one send for many bytes */
@@ -142,6 +143,21 @@ static void do_balloon(struct client *client, struct machine *m, const char *arg
 	say(client, why, strlen(why));
 }
 
+static void do_disk(struct client *client, struct machine *m, const char *argument)
+{
+	const char *why = "give a number of a disk, and what to change";
+	char changes[CONTROL_LINE] = "";
+	unsigned int number;
+
+	if (sscanf(argument, "%u %s", &number, changes) == 2) {
+		pthread_mutex_lock(&m->lock);
+		why = block_change(m, number, changes);
+		pthread_mutex_unlock(&m->lock);
+		why = why ? why : "ok";
+	}
+	say(client, why, strlen(why));
+}
+
 static void do_output(struct client *client, struct machine *m, const char *argument)
 {
 	static uint8_t out[CONSOLE_RING];
@@ -162,6 +178,7 @@ static const struct {
 	{ "show", do_show },
 	{ "show-json", do_show_json },
 	{ "balloon", do_balloon },
+	{ "disk", do_disk },
 };
 
 static void command(struct client *client, struct machine *m)

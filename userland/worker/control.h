@@ -9,6 +9,7 @@
  *	quit		ends the VM
  *	show, show-json	is answered with the machine as the guest sees it
  *	balloon BYTES	sets the balloon's size; is answered "ok", or why not
+ *	disk N CHANGES	changes the disk of that number: see block_change(); likewise
  * - the lifeline, a seqpacket socket to the process that started the worker:
  *   it is told "ready NAME" when the guest runs, and may send "detach". When
  *   it closes without that, the VM ends with it.

@@ -5,7 +5,7 @@
 
 #include "worker/pci.h"
 
-#define MSIX_VECTORS	16	/* at most, of a device */
+#define MSIX_VECTORS	32	/* at most, of a device: bits of @pending */
 #define MSIX_PBA	0x800	/* in the BAR; the table is at 0 */
 #define MSIX_BAR_SIZE	0x1000
 

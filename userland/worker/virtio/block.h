@@ -1,20 +1,27 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* virtio-blk (virtio 1.2, 5.2): by the worker, block.c, or by the kernel, block_kernel.c. */
+/*
+ * virtio-blk (virtio 1.2, 5.2): block.c is the device, as its driver sees it; where its
+ * requests are served is a struct block_place, and may be changed while it runs.
+ */
 #ifndef HUSK_WORKER_BLOCK_H
 #define HUSK_WORKER_BLOCK_H
 
 #include "worker/virtio/disk.h"
 #include "worker/virtio/virtio.h"
 
-struct machine;
+struct block;
+struct block_worker;
+struct block_kernel;
 
-#define BLOCK_F_SEG_MAX	(1ULL << 2)
+/* 5.2.3 */
+#define BLOCK_F_SEG_MAX		(1ULL << 2)
 #define BLOCK_F_RO		(1ULL << 5)
 #define BLOCK_F_BLK_SIZE	(1ULL << 6)
 #define BLOCK_F_FLUSH		(1ULL << 9)
 #define BLOCK_F_TOPOLOGY	(1ULL << 10)
 #define BLOCK_F_CONFIG_WCE	(1ULL << 11)
-#define BLOCK_F_DISCARD	(1ULL << 13)
+#define BLOCK_F_MQ		(1ULL << 12)
+#define BLOCK_F_DISCARD		(1ULL << 13)
 #define BLOCK_F_WRITE_ZEROES	(1ULL << 14)
 
 /* 5.2.4 */
@@ -34,11 +41,62 @@ struct block_config {
 } __attribute__((packed));
 _Static_assert(sizeof(struct block_config) == 60 && sizeof(struct block_config) <= VIRTIO_CONFIG, "5.2.4");
 
-/* What the device, and the machine, say of the disk */
-void block_fill_config(struct virtio *v, const struct disk *disk);
+/* Done, since the VM began */
+struct block_counts {
+	uint64_t reads, read_bytes, writes, write_bytes, errors;
+};
+
+/**
+ * struct block_place - where requests are served
+ * @name: as where= has it
+ * @start: serve all queues that are enabled, from where their rings stand. false: it can't
+ * @stop: nothing is in flight when it returns, and the rings stand where it has stopped
+ * @kick: see struct virtio_class
+ * @update: messages, or doorbells, may be others now. May be NULL
+ * @limit: the disk's options have another one
+ * @count: add what was done here
+ * @show: more about it. May be NULL
+ * @close: @stop was called
+ */
+struct block_place {
+	const char *name;
+	bool (*start)(struct block *b);
+	void (*stop)(struct block *b);
+	void (*kick)(struct block *b, unsigned int queue);
+	void (*update)(struct block *b);
+	void (*limit)(struct block *b);
+	void (*count)(struct block *b, struct block_counts *counts);
+	void (*show)(struct block *b, struct show *show);
+	void (*close)(struct block *b);
+};
+extern const struct block_place block_in_worker, block_in_kernel;
+
+struct block {
+	struct virtio virtio;
+	struct disk_options *options;
+	const struct disk *disk;	/* of the first place; its sizes are those of all */
+	unsigned int number;		/* of the disk, in the order of --disk */
+	const struct block_place *place;
+	struct block_worker *worker;	/* NULL: it can't be served there */
+	struct block_kernel *kernel;	/* likewise */
+};
+
+/* Be ready to serve; on failure one line is printed, and nothing is left. Both: the file is opened once more */
+enum husk_status block_worker_open(struct block *b);
+enum husk_status block_kernel_open(struct block *b);
+
+static inline struct block *block_of(struct virtio *v)
+{
+	return (struct block *)v;
+}
+
+/* 5.2.6.2: writes are stable when they are done */
+bool block_write_through(const struct block *b);
 
 /* options: a struct disk_options */
 enum husk_status block_create(struct machine *m, void *options);
-enum husk_status block_kernel_create(struct machine *m, void *options);
+
+/* Change the disk of a number: where=PLACE, and limits, with commas between. NULL, or why not */
+const char *block_change(struct machine *m, unsigned int number, char *changes);
 
 #endif

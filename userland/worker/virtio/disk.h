@@ -55,6 +55,11 @@ struct disk_ops {
 	void (*close)(struct disk *disk);
 };
 
+/* As struct husk_disk_limit has it */
+struct disk_limit {
+	uint64_t requests, requests_burst, bytes, bytes_burst;
+};
+
 /* What the user said */
 struct disk_options {
 	const char *path;
@@ -62,13 +67,17 @@ struct disk_options {
 	const char *serial;
 	bool readonly;
 	bool backing;		/* of qcow2: it may have a backing file */
-	bool in_kernel;		/* the module serves it */
+	unsigned int queues;
+	bool in_kernel;		/* the module serves it, at first */
+	bool movable;		/* it may be served elsewhere later */
+	struct disk_limit limit;
 };
 
 struct disk {
 	const struct disk_ops *ops;
 	const struct disk_options *options;
 	struct loop *loop;
+	int fd;				/* of a raw disk */
 	uint64_t size;			/* in bytes, whole sectors */
 	uint32_t block, physical;	/* sizes of a logical and a physical block */
 	unsigned int in_flight;
@@ -81,11 +90,16 @@ struct disk {
 };
 
 /* Open it; on failure one line is printed. done, reaped and ctx are the caller's to set before */
-enum husk_status disk_open_raw(struct disk **disk, const struct disk_options *options, struct loop *loop);
+/* beside: of disk_open_file(), whose lock is enough for both; NULL: nobody else has it open */
+enum husk_status disk_open_raw(struct disk **disk, const struct disk_options *options, struct loop *loop,
+			       const struct disk *beside);
 enum husk_status disk_open_qcow2(struct disk **disk, const struct disk_options *options, struct loop *loop);
 
-/* The file of a raw disk, locked, and the disk's sizes; for who serves it otherwise. The caller closes *fd, also on failure */
-enum husk_status disk_open_file(struct disk *disk, const struct disk_options *options, int *fd);
+/* The file of a raw disk, locked, and the disk's sizes; for who serves it otherwise. The caller closes disk->fd, also on failure */
+enum husk_status disk_open_file(struct disk *disk, const struct disk_options *options);
+
+/* Set one of the keys iops, iops-burst, bps, bps-burst. NULL, or why not */
+const char *disk_options_limit(struct disk_limit *limit, const char *key, const char *value);
 
 /* Does a qcow2 file name others that the user has not allowed? NULL, or why it is refused */
 const char *qcow2_refuse(const char *path, bool backing);

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-/* --disk FILE[,format=raw|qcow2][,backing][,readonly][,serial=TEXT][,where=worker|kernel] */
+/* --disk FILE[,format=raw|qcow2][,backing][,readonly][,serial=TEXT][,where=worker|kernel][,movable][,queues=N][,iops=N]... */
 #include <stdlib.h>
 #include <string.h>
 
+#include "uapi/husk.h"
 #include "worker/config.h"
 #include "worker/jail.h"
 #include "worker/virtio/block.h"
@@ -48,6 +49,44 @@ static const char *set_serial(void *to, const char *value)
 	return strlen(value) > 20 ? "give at most 20 characters" : NULL;
 }
 
+static const char *set_movable(void *to, const char *value)
+{
+	struct disk_options *o = to;
+
+	(void)value;
+	o->movable = true;
+	return NULL;
+}
+
+static const char *set_queues(void *to, const char *value)
+{
+	struct disk_options *o = to;
+	char *end;
+
+	o->queues = strtoul(value, &end, 10);
+	return *value < '0' || *value > '9' || *end || !o->queues || o->queues > HUSK_DISK_QUEUES_MAX ? "give 1 to 16" : NULL;
+}
+
+static const char *set_iops(void *to, const char *value)
+{
+	return disk_options_limit(&((struct disk_options *)to)->limit, "iops", value);
+}
+
+static const char *set_iops_burst(void *to, const char *value)
+{
+	return disk_options_limit(&((struct disk_options *)to)->limit, "iops-burst", value);
+}
+
+static const char *set_bps(void *to, const char *value)
+{
+	return disk_options_limit(&((struct disk_options *)to)->limit, "bps", value);
+}
+
+static const char *set_bps_burst(void *to, const char *value)
+{
+	return disk_options_limit(&((struct disk_options *)to)->limit, "bps-burst", value);
+}
+
 static const char *set_where(void *to, const char *value)
 {
 	struct disk_options *o = to;
@@ -64,6 +103,12 @@ enum husk_status option_disk(struct config *config, const char *text)
 		{ "backing", true, set_backing },
 		{ "serial", false, set_serial },
 		{ "where", false, set_where },
+		{ "movable", true, set_movable },
+		{ "queues", false, set_queues },
+		{ "iops", false, set_iops },
+		{ "iops-burst", false, set_iops_burst },
+		{ "bps", false, set_bps },
+		{ "bps-burst", false, set_bps_burst },
 		{ },
 	};
 	struct disk_options *o = calloc(1, sizeof(*o));
@@ -72,12 +117,13 @@ enum husk_status option_disk(struct config *config, const char *text)
 	if (!o)
 		return fail(HUSK_STATUS_FAIL, "out of memory");
 	config->disks++;
+	o->queues = 1;
 	status = option_parse("disk", text, &o->path, keys, o);
 	if (status)
 		return status;
-	if (o->in_kernel && qcow2(o))
-		return fail(HUSK_STATUS_USAGE, "--disk %s: where=kernel is for raw files", text);
-	if (!o->in_kernel)
+	if ((o->in_kernel || o->movable) && qcow2(o))
+		return fail(HUSK_STATUS_USAGE, "--disk %s: where=kernel and movable are for raw files", text);
+	if (!o->in_kernel || o->movable)
 		config->jail_devices |= qcow2(o) ? JAIL_CHILD : JAIL_DISK;
-	return config_add_device(config, o->in_kernel ? block_kernel_create : block_create, o);
+	return config_add_device(config, block_create, o);
 }

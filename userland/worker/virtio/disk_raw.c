@@ -5,6 +5,7 @@
 #include <liburing.h>
 #include <linux/falloc.h>
 #include <linux/fs.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -24,7 +25,6 @@ enum zero_way { ZERO_RANGE, ZERO_PUNCH, ZERO_WRITE };
 
 struct raw {
 	struct disk disk;
-	int fd;
 	struct io_uring ring;
 	struct watch watch;
 	enum zero_way zero_way;
@@ -55,29 +55,29 @@ static void prepare_zero(struct raw *raw, struct io_uring_sqe *sqe, const struct
 	if (way == ZERO_RANGE && r->unmap)
 		way = ZERO_PUNCH;
 	if (way == ZERO_RANGE)
-		io_uring_prep_fallocate(sqe, raw->fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, r->offset, r->length);
+		io_uring_prep_fallocate(sqe, raw->disk.fd, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, r->offset, r->length);
 	else if (way == ZERO_PUNCH)
-		io_uring_prep_fallocate(sqe, raw->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, r->offset, r->length);
+		io_uring_prep_fallocate(sqe, raw->disk.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, r->offset, r->length);
 	else if (pieces)	/* the rest is another turn */
-		io_uring_prep_writev(sqe, raw->fd, zeroes(), pieces, r->offset);
+		io_uring_prep_writev(sqe, raw->disk.fd, zeroes(), pieces, r->offset);
 	else
-		io_uring_prep_write(sqe, raw->fd, zeroes()->iov_base, r->length, r->offset);
+		io_uring_prep_write(sqe, raw->disk.fd, zeroes()->iov_base, r->length, r->offset);
 }
 
 static void prepare(struct raw *raw, struct io_uring_sqe *sqe, struct disk_request *r)
 {
 	switch (r->op) {
 	case DISK_READ:
-		io_uring_prep_readv(sqe, raw->fd, r->iov, r->iovs, r->offset);
+		io_uring_prep_readv(sqe, raw->disk.fd, r->iov, r->iovs, r->offset);
 		break;
 	case DISK_WRITE:
-		io_uring_prep_writev2(sqe, raw->fd, r->iov, r->iovs, r->offset, r->through ? RWF_DSYNC : 0);
+		io_uring_prep_writev2(sqe, raw->disk.fd, r->iov, r->iovs, r->offset, r->through ? RWF_DSYNC : 0);
 		break;
 	case DISK_FLUSH:
-		io_uring_prep_fsync(sqe, raw->fd, IORING_FSYNC_DATASYNC);
+		io_uring_prep_fsync(sqe, raw->disk.fd, IORING_FSYNC_DATASYNC);
 		break;
 	case DISK_TRIM:
-		io_uring_prep_fallocate(sqe, raw->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, r->offset, r->length);
+		io_uring_prep_fallocate(sqe, raw->disk.fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, r->offset, r->length);
 		break;
 	case DISK_ZERO:
 		prepare_zero(raw, sqe, r);
@@ -219,8 +219,8 @@ static void raw_close(struct disk *disk)
 		loop_remove(disk->loop, &raw->watch);
 		io_uring_queue_exit(&raw->ring);
 	}
-	if (raw->fd >= 0)
-		close(raw->fd);
+	if (raw->disk.fd >= 0)
+		close(raw->disk.fd);
 	free(raw);
 }
 
@@ -248,7 +248,7 @@ static const char *open_error(const struct disk_options *o)
 static enum husk_status open_locked(int *fd, const struct disk_options *o, struct stat *st)
 {
 	struct flock lock = { .l_type = o->readonly ? F_RDLCK : F_WRLCK, .l_whence = SEEK_SET };
-	int direct = o->in_kernel ? O_DIRECT : 0, flags = direct | (o->readonly ? O_RDONLY : O_RDWR);
+	int direct = o->in_kernel || o->movable ? O_DIRECT : 0, flags = direct | (o->readonly ? O_RDONLY : O_RDWR);
 
 	if (stat(o->path, st) < 0)
 		return complain(o, strerror(errno));
@@ -283,7 +283,7 @@ static int direct_block(int fd)
 static enum husk_status measure(struct disk *disk, int fd, const struct disk_options *o, const struct stat *st)
 {
 	uint64_t size = st->st_size;
-	int block = o->in_kernel ? direct_block(fd) : DISK_SECTOR;
+	int block = o->in_kernel || o->movable ? direct_block(fd) : DISK_SECTOR;
 	unsigned int physical = 4096;
 
 	if (S_ISBLK(st->st_mode) &&
@@ -298,14 +298,27 @@ static enum husk_status measure(struct disk *disk, int fd, const struct disk_opt
 	return HUSK_STATUS_OK;
 }
 
-enum husk_status disk_open_file(struct disk *disk, const struct disk_options *options, int *fd)
+enum husk_status disk_open_file(struct disk *disk, const struct disk_options *options)
 {
 	enum husk_status status;
 	struct stat st;
 
 	disk->options = options;
-	status = open_locked(fd, options, &st);
-	return status ? status : measure(disk, *fd, options, &st);
+	disk->fd = -1;
+	status = open_locked(&disk->fd, options, &st);
+	return status ? status : measure(disk, disk->fd, options, &st);
+}
+
+/* The same file, without direct I/O: that takes no requests at odd addresses */
+static enum husk_status open_beside(struct disk *disk, const struct disk_options *o, const struct disk *beside)
+{
+	char path[32];
+
+	*disk = (struct disk){ .ops = disk->ops, .options = o, .loop = disk->loop,
+			       .size = beside->size, .block = beside->block, .physical = beside->physical };
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", beside->fd);
+	disk->fd = open(path, (o->readonly ? O_RDONLY : O_RDWR) | O_CLOEXEC);
+	return disk->fd < 0 ? complain(o, strerror(errno)) : HUSK_STATUS_OK;
 }
 
 /* A ring does what system calls do, without a look at the jail's list of them: no more than this here. */
@@ -349,17 +362,18 @@ static enum husk_status set_up_ring(struct raw *raw)
 	return HUSK_STATUS_OK;
 }
 
-enum husk_status disk_open_raw(struct disk **disk, const struct disk_options *options, struct loop *loop)
+enum husk_status disk_open_raw(struct disk **disk, const struct disk_options *options, struct loop *loop,
+			       const struct disk *beside)
 {
 	struct raw *raw = calloc(1, sizeof(*raw));
 	enum husk_status status;
 
 	if (!raw)
 		return fail(HUSK_STATUS_FAIL, "out of memory");
-	raw->fd = raw->watch.fd = -1;
+	raw->disk.fd = raw->watch.fd = -1;
 	raw->disk.ops = &raw_ops;
 	raw->disk.loop = loop;
-	status = disk_open_file(&raw->disk, options, &raw->fd);
+	status = beside ? open_beside(&raw->disk, options, beside) : disk_open_file(&raw->disk, options);
 	if (!status)
 		status = set_up_ring(raw);
 	if (status)

@@ -17,12 +17,12 @@
 #define BAR_MEMORY	4
 
 #define NOTIFY_STEP	4		/* bytes from a queue's doorbell to the next */
-#define NOTIFY_SIZE	32
+#define NOTIFY_SIZE	32		/* of most devices; a power of two */
 #define MEMORY_SIZE	0x1000
 #define AT_COMMON	0x000
 #define AT_ISR		0x100
 #define AT_DEVICE	0x200
-_Static_assert(VIRTIO_QUEUES * NOTIFY_STEP <= NOTIFY_SIZE, "a port for each");
+_Static_assert(VIRTIO_QUEUES + 1 <= MSIX_VECTORS, "a message for each");
 
 /* ---- 4.1.4.3: the common configuration ---- */
 
@@ -269,6 +269,16 @@ static unsigned int add_cap(struct virtio *v, uint8_t type, uint8_t bar, uint32_
 	return at;
 }
 
+/* A port for each queue */
+static unsigned int notify_size(const struct virtio *v)
+{
+	unsigned int size = NOTIFY_SIZE;
+
+	while (size < v->queues * NOTIFY_STEP)
+		size *= 2;
+	return size;
+}
+
 static void add_caps(struct virtio *v)
 {
 	unsigned int at;
@@ -276,7 +286,7 @@ static void add_caps(struct virtio *v)
 	add_cap(v, CAP_COMMON, BAR_MEMORY, AT_COMMON, COMMON_SIZE, 16);
 	add_cap(v, CAP_ISR, BAR_MEMORY, AT_ISR, 1, 16);
 	add_cap(v, CAP_DEVICE, BAR_MEMORY, AT_DEVICE, VIRTIO_CONFIG, 16);
-	at = add_cap(v, CAP_NOTIFY, BAR_NOTIFY, 0, NOTIFY_SIZE, 20);
+	at = add_cap(v, CAP_NOTIFY, BAR_NOTIFY, 0, notify_size(v), 20);
 	pci_put32(&v->pci, at + CAP_EXTRA, NOTIFY_STEP);
 	v->pci_cfg = add_cap(v, CAP_PCI_CFG, 0, 0, 0, 20);
 	v->pci.writable[v->pci_cfg + CAP_BAR] = 0xff;
@@ -354,7 +364,7 @@ static const struct pci_ops pci_ops = { .written = pci_written, .read = pci_read
 
 int virtio_attach(struct virtio *v)
 {
-	struct bus_range notify = { .size = NOTIFY_SIZE, .write = doorbell, .ctx = v };
+	struct bus_range notify = { .size = notify_size(v), .write = doorbell, .ctx = v };
 	struct bus_range memory = { .size = MEMORY_SIZE, .read = memory_read, .write = memory_write, .ctx = v };
 	unsigned int slot = FIRST_SLOT;
 

@@ -15,7 +15,7 @@
 struct machine;
 struct virtio;
 
-#define VIRTIO_QUEUES	5	/* at most, of a device */
+#define VIRTIO_QUEUES	17	/* at most, of a device */
 #define VIRTIO_CONFIG	64	/* bytes of device configuration, at most */
 #define VIRTIO_WEIGHT	256	/* struct virtio_class: weight, of most */
 #define VIRTIO_NO_VECTOR 0xffff
@@ -33,7 +33,8 @@ struct virtio;
 #define VIRTIO_NEEDS_RESET	0x40
 #define VIRTIO_FAILED		0x80
 
-#define VIRTIO_ID_BLOCK		2	/* virtio 1.2, 5.2 */
+#define VIRTIO_ID_NET		1	/* virtio 1.2, 5.1 */
+#define VIRTIO_ID_BLOCK		2	/* 5.2 */
 
 /**
  * struct virtio_class - a type of device
