@@ -38,8 +38,7 @@ struct block_range {
 #define DISCARD_MAX	(1ULL << 30)
 #define ZEROES_MAX	(16ULL << 20)
 #define WORKS_MAX	4		/* of a queue: others have flushes, too */
-#define COPY_ORDER	4		/* of the buffer for what is copied */
-#define COPY_BYTES	(PAGE_SIZE << COPY_ORDER)
+#define COPY_ORDER	4		/* of the buffer for what is copied, if there is such a one */
 
 /* ---- the end ---- */
 
@@ -227,6 +226,14 @@ static ssize_t disk_submit(struct kiocb *iocb, struct iov_iter *iter, u64 offset
 	return ret;
 }
 
+/* Compound: file systems take references to its parts, and give them back. */
+static struct page *disk_buffer(gfp_t gfp)
+{
+	struct page *page = alloc_pages(gfp | __GFP_COMP | __GFP_NORETRY | __GFP_NOWARN, COPY_ORDER);
+
+	return page ? page : alloc_page(gfp);
+}
+
 /* One piece, by a buffer of ours. Bytes, or an error */
 static ssize_t disk_copy_piece(struct disk_request *r, struct page *page, struct iov_iter *data, size_t n, u64 offset)
 {
@@ -248,7 +255,7 @@ static ssize_t disk_copy_piece(struct disk_request *r, struct page *page, struct
 /* The device can't reach the buffer as it lies. That is rare: a boot loader, perhaps. */
 static long disk_copy(struct disk_request *r, struct iov_iter *data)
 {
-	struct page *page = alloc_pages(GFP_KERNEL, COPY_ORDER);
+	struct page *page = disk_buffer(GFP_KERNEL);
 	ssize_t ret = 0;
 	u64 done;
 
@@ -256,11 +263,11 @@ static long disk_copy(struct disk_request *r, struct iov_iter *data)
 		return -ENOMEM;
 	r->queue->disk->stats.copied++;
 	for (done = 0; done < r->length; done += ret) {
-		ret = disk_copy_piece(r, page, data, min_t(u64, r->length - done, COPY_BYTES), r->offset + done);
+		ret = disk_copy_piece(r, page, data, min_t(u64, r->length - done, page_size(page)), r->offset + done);
 		if (ret <= 0)
 			break;
 	}
-	__free_pages(page, COPY_ORDER);
+	put_page(page);
 	return ret < 0 ? ret : done;
 }
 
@@ -325,14 +332,14 @@ void husk_disk_exit(void)
 /* Zeroes to write where the file makes none itself */
 static long disk_write_zeroes(struct disk_request *r)
 {
-	struct page *page = alloc_pages(GFP_KERNEL | __GFP_ZERO, COPY_ORDER);
+	struct page *page = disk_buffer(GFP_KERNEL | __GFP_ZERO);
 	ssize_t ret = 0;
 	u64 done;
 
 	if (!page)
 		return -ENOMEM;
 	for (done = 0; done < r->length; done += ret) {
-		struct bio_vec vec = { .bv_page = page, .bv_len = min_t(u64, r->length - done, COPY_BYTES) };
+		struct bio_vec vec = { .bv_page = page, .bv_len = min_t(u64, r->length - done, page_size(page)) };
 		struct iov_iter iter;
 		struct kiocb iocb;
 
@@ -341,7 +348,7 @@ static long disk_write_zeroes(struct disk_request *r)
 		if (ret <= 0)
 			break;
 	}
-	__free_pages(page, COPY_ORDER);
+	put_page(page);
 	return ret < 0 ? ret : done == r->length ? 0 : -EIO;
 }
 
