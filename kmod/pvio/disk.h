@@ -33,6 +33,7 @@ struct disk_queue;
  * struct disk_request - a request in flight
  * @iocb: of a read or write
  * @work: of all else
+ * @cred, @size_max: of the thread that took it: its rights and RLIMIT_FSIZE; for @work
  * @done: in the disk's, when it is done
  * @next: the next one that is free
  * @iov: guest memory that a read writes; @few, or allocated
@@ -51,7 +52,11 @@ struct disk_queue;
 struct disk_request {
 	union {
 		struct kiocb iocb;
-		struct work_struct work;
+		struct {
+			struct work_struct work;
+			const struct cred *cred;
+			u64 size_max;
+		};
 	};
 	struct llist_node done;
 	struct disk_request *next;

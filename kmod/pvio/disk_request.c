@@ -9,8 +9,10 @@
  * A flush covers what was told to be done before it was made available: so it waits for nothing.
  */
 #include <linux/bvec.h>
+#include <linux/cred.h>
 #include <linux/falloc.h>
 #include <linux/gfp.h>
+#include <linux/sched/signal.h>
 #include <linux/slab.h>
 
 #include "compat.h"
@@ -332,10 +334,13 @@ void husk_disk_exit(void)
 /* Zeroes to write where the file makes none itself */
 static long disk_write_zeroes(struct disk_request *r)
 {
-	struct page *page = disk_buffer(GFP_KERNEL | __GFP_ZERO);
+	struct page *page;
 	ssize_t ret = 0;
 	u64 done;
 
+	if (r->offset + r->length > r->size_max)
+		return -EFBIG;
+	page = disk_buffer(GFP_KERNEL | __GFP_ZERO);
 	if (!page)
 		return -ENOMEM;
 	for (done = 0; done < r->length; done += ret) {
@@ -374,14 +379,20 @@ static long disk_discard(struct disk_request *r)
 	return ret == -EOPNOTSUPP ? 0 : ret;
 }
 
+/* By the rights of the thread that took it: root may fill a file system, and no quota holds it. */
 static void disk_work(struct work_struct *work)
 {
 	struct disk_request *r = container_of(work, struct disk_request, work);
+	const struct cred *cred = r->cred, *kernel = override_creds(cred);
+	long ret;
 
 	if (r->type == T_FLUSH)
-		disk_done(r, vfs_fsync(r->queue->disk->file, 1));
+		ret = vfs_fsync(r->queue->disk->file, 1);
 	else
-		disk_done(r, r->type == T_DISCARD ? disk_discard(r) : disk_zero(r));
+		ret = r->type == T_DISCARD ? disk_discard(r) : disk_zero(r);
+	revert_creds(kernel);
+	put_cred(cred);
+	disk_done(r, ret);
 }
 
 /* By a kernel worker: what it costs is not charged to the VM, but there is little to be had that way. */
@@ -389,6 +400,8 @@ static void disk_defer(struct disk_request *r, struct pvio_chain *c)
 {
 	r->iov = r->few;
 	r->iovs = 0;
+	r->cred = get_current_cred();
+	r->size_max = S_ISREG(file_inode(r->queue->disk->file)->i_mode) ? rlimit(RLIMIT_FSIZE) : RLIM_INFINITY;
 	INIT_WORK(&r->work, disk_work);
 	r->queue->works++;
 	queue_work(disk_wq, &r->work);
