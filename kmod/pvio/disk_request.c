@@ -265,7 +265,8 @@ static long disk_copy(struct disk_request *r, struct iov_iter *data)
 		return -ENOMEM;
 	r->queue->disk->stats.copied++;
 	for (done = 0; done < r->length; done += ret) {
-		ret = disk_copy_piece(r, page, data, min_t(u64, r->length - done, page_size(page)), r->offset + done);
+		ret = fatal_signal_pending(current) ? -EINTR :
+		      disk_copy_piece(r, page, data, min_t(u64, r->length - done, page_size(page)), r->offset + done);
 		if (ret <= 0)
 			break;
 	}

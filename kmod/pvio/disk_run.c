@@ -9,6 +9,7 @@
  */
 #include <linux/blkdev.h>
 #include <linux/eventfd.h>
+#include <linux/jiffies.h>
 #include <linux/ktime.h>
 #include <linux/moduleparam.h>
 #include <linux/sched/signal.h>
@@ -19,6 +20,7 @@
 #include "pvio/disk.h"
 
 #define DISK_WEIGHT		64	/* chains of a queue, before others have their turn */
+#define DISK_TURN		(HZ / 50)	/* jiffies, likewise */
 #define DISK_POLL_FIRST_NS	10000U
 
 static unsigned int disk_poll_ns = 50000;
@@ -60,9 +62,10 @@ static bool disk_rests(struct disk_queue *q)
 	return !q->on || q->stuck || disk_held(q);
 }
 
-/* true: there may be more */
+/* true: there may be more. A request that is copied, or that the file system waits for, may be all of a turn. */
 static bool disk_serve(struct disk_queue *q)
 {
+	unsigned long end = jiffies + DISK_TURN;
 	unsigned int left;
 
 	if (disk_rests(q) || !pvio_ring_waits(&q->ring))
@@ -76,6 +79,8 @@ static bool disk_serve(struct disk_queue *q)
 			q->stuck = true;
 			return false;
 		}
+		if (time_after(jiffies, end) || signal_pending(current))
+			break;
 	}
 	return true;
 }

@@ -4,7 +4,8 @@
  *	copies FILE	buffers that lie badly, in several pages
  *	reserve FILE	zeroes, until there is no more room. Prints the number of MiB
  *	kill FILE	killed in the midst of long copies
- *	race FILE	who starts a queue races with two who stop it
+ *	stop FILE	stopped likewise
+ *	race FILE	who starts a queue races with those who stop it
  *	starve A B	flushes of B, while A's file system is frozen
  */
 #include <errno.h>
@@ -295,8 +296,10 @@ static volatile int race_over;
 
 static void *stopper(void *disk)
 {
-	while (!race_over)
+	while (!race_over) {
+		usleep(random() % 300);
 		stop(disk, 0);
+	}
 	return NULL;
 }
 
@@ -311,21 +314,21 @@ static void *starter(void *disk)
 
 static void race(const char *path)
 {
-	pthread_t stoppers[2], start_thread;
+	pthread_t stoppers[3], start_thread;
 	struct disk d;
 	int ret;
 
 	check("race_start", !set_up_served(&d, path), errno);
 	for (unsigned int i = 0; i < 64; i++)
-		request(&d, 0, i, FLUSH, 0, DATA, 0);
-	for (unsigned int i = 0; i < 2; i++)
+		request(&d, 0, i, i % 8 ? IN : FLUSH, 0, DATA, i % 8 ? 65536 : 0);
+	for (unsigned int i = 0; i < 3; i++)
 		pthread_create(&stoppers[i], NULL, stopper, &d);
 	pthread_create(&start_thread, NULL, starter, &d);
 	for (uint64_t end = now_ms() + 3000; now_ms() < end;)
 		run(&d);
 	race_over = 1;
 	pthread_join(start_thread, NULL);
-	for (unsigned int i = 0; i < 2; i++)
+	for (unsigned int i = 0; i < 3; i++)
 		pthread_join(stoppers[i], NULL);
 	stop(&d, 0);
 	alarm(5);		/* if it is not the end */
