@@ -90,7 +90,10 @@ static long husk_disk_start(void *object, void *p)
 	return ret;
 }
 
-/* The thread need not help: whoever has the lock gives back what is done. */
+/*
+ * Until nothing is in flight, or another thread has stopped the queue and it is served again. The disk's thread need
+ * not help: whoever has the lock gives back what is done.
+ */
 static int disk_drain(struct disk_queue *q)
 {
 	struct husk_disk *disk = q->disk;
@@ -98,10 +101,13 @@ static int disk_drain(struct disk_queue *q)
 
 	for (;;) {
 		disk_reap(disk);
-		if (!q->in_flight || ret)
-			return q->in_flight ? ret : 0;
+		if (!q->in_flight || q->on)
+			return 0;
+		if (ret)
+			return ret;
 		mutex_unlock(&disk->lock);
-		ret = wait_event_killable(disk->drained, !llist_empty(&disk->done) || !READ_ONCE(q->in_flight));
+		ret = wait_event_killable(disk->drained, !llist_empty(&disk->done) || !READ_ONCE(q->in_flight) ||
+					  READ_ONCE(q->on));
 		mutex_lock(&disk->lock);
 	}
 }
@@ -119,7 +125,7 @@ static int disk_stop_queue(struct disk_queue *q, struct husk_disk_stop *arg)
 	husk_disk_kick(disk);	/* it may have been the last one */
 	if (disk_drain(q))
 		return -EINTR;
-	if (!q->busy)
+	if (!q->busy || q->on)
 		return -EBUSY;	/* another thread was faster */
 	disk_log_ring(q);
 	disk_notify(q);
