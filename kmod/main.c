@@ -10,7 +10,6 @@
 #include "husk.h"
 #include "ioctl.h"
 #include "policy.h"
-#include "pvio/disk.h"
 #include "vendor.h"
 
 struct workqueue_struct *husk_wq;
@@ -87,12 +86,9 @@ static int __init husk_init(void)
 	ret = husk_wq ? 0 : -ENOMEM;
 	if (ret)
 		goto clock;
-	ret = husk_disk_init();
-	if (ret)
-		goto queue;
 	ret = husk_netlink_init();
 	if (ret)
-		goto disk;
+		goto queue;
 	ret = husk_dev_init();
 	if (ret)
 		goto netlink;
@@ -102,8 +98,6 @@ static int __init husk_init(void)
 
 netlink:
 	husk_netlink_exit();
-disk:
-	husk_disk_exit();
 queue:
 	destroy_workqueue(husk_wq);
 clock:
@@ -123,7 +117,6 @@ static void __exit husk_exit(void)
 	husk_dev_exit();
 	husk_netlink_exit();
 	husk_policy_cleanup();
-	husk_disk_exit();
 	destroy_workqueue(husk_wq);
 	husk_pv_clock_exit();
 	husk_vcpu_caches_exit();

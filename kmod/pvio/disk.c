@@ -19,6 +19,8 @@
 #define F_INDIRECT	BIT_ULL(28)
 #define F_EVENT_INDEX	BIT_ULL(29)
 
+#define DISK_WORKERS	16	/* kernel workers of a VM's disks */
+
 static struct disk_queue *disk_queue(struct husk_disk *disk, u32 index)
 {
 	return index < disk->queues ? &disk->queue[array_index_nospec(index, disk->queues)] : NULL;
@@ -347,6 +349,17 @@ static int disk_check_file(const struct file *file, bool readonly)
 	return file->f_mode & FMODE_READ && (readonly || file->f_mode & FMODE_WRITE) ? 0 : -EACCES;
 }
 
+/*
+ * Not husk_wq: a file may take its time, or for ever, and neither a VM's limits nor the
+ * disks of other VMs should wait for it.
+ */
+static int disk_make_wq(struct husk_vm *vm)
+{
+	if (!vm->disk_wq)
+		vm->disk_wq = alloc_workqueue("husk_disk/%u", WQ_UNBOUND, DISK_WORKERS, vm->id);
+	return vm->disk_wq ? 0 : -ENOMEM;
+}
+
 /* Takes over the file on success. */
 static struct husk_disk *disk_alloc(struct husk_vm *vm, const struct husk_create_disk *arg, struct file *file)
 {
@@ -385,6 +398,8 @@ static struct husk_disk *disk_open(struct husk_vm *vm, const struct husk_create_
 	if (!file)
 		return ERR_PTR(-EBADF);
 	ret = disk_check_file(file, arg->flags & HUSK_DISK_READONLY);
+	if (!ret)
+		ret = disk_make_wq(vm);
 	disk = ret ? ERR_PTR(ret) : disk_alloc(vm, arg, file);
 	if (IS_ERR(disk))
 		fput(file);

@@ -141,10 +141,6 @@ struct husk_disk {
 	struct disk_queue queue[];
 };
 
-/* disk_request.c: at load, and at unload */
-int husk_disk_init(void);
-void husk_disk_exit(void);
-
 /* disk.c: for HUSK_VM_CREATE_DISK, under vm->lock; and its file again, with a reference, or NULL */
 long husk_disk_create(struct husk_vm *vm, struct husk_create_disk *arg, struct file **file);
 struct husk_disk *husk_disk_get(struct husk_vm *vm, int fd, struct file **file);

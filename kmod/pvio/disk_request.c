@@ -318,20 +318,6 @@ static void disk_transfer(struct disk_request *r, struct pvio_chain *c)
 
 /* ---- the others ---- */
 
-/* Not husk_wq: a file may take its time, and a VM's limits should not wait for it. */
-static struct workqueue_struct *disk_wq;
-
-int husk_disk_init(void)
-{
-	disk_wq = alloc_workqueue("husk_disk", WQ_UNBOUND, 0);
-	return disk_wq ? 0 : -ENOMEM;
-}
-
-void husk_disk_exit(void)
-{
-	destroy_workqueue(disk_wq);
-}
-
 /* Zeroes to write where the file makes none itself */
 static long disk_write_zeroes(struct disk_request *r)
 {
@@ -405,7 +391,7 @@ static void disk_defer(struct disk_request *r, struct pvio_chain *c)
 	r->size_max = S_ISREG(file_inode(r->queue->disk->file)->i_mode) ? rlimit(RLIMIT_FSIZE) : RLIM_INFINITY;
 	INIT_WORK(&r->work, disk_work);
 	r->queue->works++;
-	queue_work(disk_wq, &r->work);
+	queue_work(r->queue->disk->vm->disk_wq, &r->work);
 }
 
 /* ---- parsing: all that is looked at has been read, and nothing is read twice ---- */
