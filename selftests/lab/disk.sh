@@ -27,6 +27,37 @@ losetup /dev/loop6 $D/try.img
 $T/disk_try /dev/loop6 5 device
 losetup -d /dev/loop6
 
+# ---- harm ----
+
+modprobe -a vfat nls_cp437 nls_ascii
+mkdir -p $D/fat $D/kept
+truncate -s 64M $D/fat.img
+mkdosfs $D/fat.img >/dev/null
+mount -t vfat -o loop $D/fat.img $D/fat
+truncate -s 16M $D/fat/file
+for fs in host fat; do
+	[ $fs = host ] && file=$D/host/try || file=$D/fat/file
+	check disk_copies_$fs $T/disk_hostile copies $file
+done
+umount $D/fat
+truncate -s 1G $D/host/long
+check disk_kill $T/disk_hostile kill $D/host/long
+check disk_stop $T/disk_hostile stop $D/host/long
+# blocks that are kept for root; half of them
+truncate -s 64M $D/kept.img
+mke2fs -q -t ext4 -m 50 $D/kept.img && mount -o loop $D/kept.img $D/kept
+truncate -s 1G $D/kept/file
+check disk_starve $T/disk_hostile starve $D/kept/file $D/host/long
+rm $D/host/long
+chown 1000 $D/kept/file
+chmod 711 $D
+mode=$(stat -c %a /dev/husk)
+chmod 666 /dev/husk
+zeroed=$(setuidgid user $T/disk_hostile reserve $D/kept/file)
+chmod $mode /dev/husk
+[ "$zeroed" -gt 5 ] && [ "$zeroed" -lt 30 ] && ok disk_kept || not_ok disk_kept "'$zeroed' MiB of 27 were to be had"
+umount $D/kept
+
 # ---- tracepoints, and programs that decide ----
 
 . ./decide_lib.sh

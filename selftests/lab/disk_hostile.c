@@ -5,7 +5,6 @@
  *	reserve FILE	zeroes, until there is no more room. Prints the number of MiB
  *	kill FILE	killed in the midst of long copies
  *	stop FILE	stopped likewise
- *	race FILE	who starts a queue races with those who stop it
  *	starve A B	flushes of B, while A's file system is frozen
  */
 #include <errno.h>
@@ -292,51 +291,6 @@ static void stopped(const char *path)
 	check("stop", !ret && now_ms() - before < 10000, now_ms() - before);
 }
 
-static volatile int race_over;
-
-static void *stopper(void *disk)
-{
-	while (!race_over) {
-		usleep(random() % 300);
-		stop(disk, 0);
-	}
-	return NULL;
-}
-
-static void *starter(void *disk)
-{
-	struct disk *d = disk;
-
-	while (!race_over)
-		start(d, 0);
-	return NULL;
-}
-
-static void race(const char *path)
-{
-	pthread_t stoppers[3], start_thread;
-	struct disk d;
-	int ret;
-
-	check("race_start", !set_up_served(&d, path), errno);
-	for (unsigned int i = 0; i < 64; i++)
-		request(&d, 0, i, i % 8 ? IN : FLUSH, 0, DATA, i % 8 ? 65536 : 0);
-	for (unsigned int i = 0; i < 3; i++)
-		pthread_create(&stoppers[i], NULL, stopper, &d);
-	pthread_create(&start_thread, NULL, starter, &d);
-	for (uint64_t end = now_ms() + 3000; now_ms() < end;)
-		run(&d);
-	race_over = 1;
-	pthread_join(start_thread, NULL);
-	for (unsigned int i = 0; i < 3; i++)
-		pthread_join(stoppers[i], NULL);
-	stop(&d, 0);
-	alarm(5);		/* if it is not the end */
-	ret = run(&d);
-	check("race", !ret, ret);
-	alarm(0);
-}
-
 static void starve(const char *frozen, const char *path)
 {
 	struct range *range;
@@ -379,8 +333,6 @@ int main(int argc, char **argv)
 		killed(argv[2]);
 	else if (!strcmp(what, "stop"))
 		stopped(argv[2]);
-	else if (!strcmp(what, "race"))
-		race(argv[2]);
 	else
 		return 2;
 	return failed ? 1 : 0;
