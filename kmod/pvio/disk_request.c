@@ -39,6 +39,7 @@ struct block_range {
 #define IN_FLIGHT_MAX	(256ULL << 20)	/* bytes of all of a queue, unless it is one: who stops the queue waits for them */
 #define DISCARD_MAX	(1ULL << 30)
 #define ZEROES_MAX	(16ULL << 20)
+#define LOG_PIECE	(1U << 20)
 #define WORKS_MAX	4		/* of a queue: others have flushes, too */
 #define COPY_ORDER	4		/* of the buffer for what is copied, if there is such a one */
 
@@ -82,12 +83,18 @@ void disk_log_ring(struct disk_queue *q)
 	husk_log_written_user(q->disk->vm, q->ring.used_part, sizeof(struct pvio_used_elem) * q->ring.size + 6);
 }
 
+/* In pieces: one may be GiBs, each page of it in many slots, and no piece may be preempted everywhere. */
 static void disk_log_data(struct disk_request *r)
 {
+	size_t at;
 	u32 i;
 
 	for (i = 0; i < r->iovs; i++)
-		husk_log_written_user(r->queue->disk->vm, r->iov[i].iov_base, r->iov[i].iov_len);
+		for (at = 0; at < r->iov[i].iov_len; at += LOG_PIECE) {
+			husk_log_written_user(r->queue->disk->vm, r->iov[i].iov_base + at,
+					      min_t(size_t, r->iov[i].iov_len - at, LOG_PIECE));
+			cond_resched();
+		}
 }
 
 /* What a read writes is needed when it is done, and the chain is another one by then. */
