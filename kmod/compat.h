@@ -81,6 +81,21 @@ static inline void kiocb_end_write(struct kiocb *iocb)
 }
 #endif
 
+/* since 6.8 with kiocb_start_write(), and the end if it is over by then */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+static inline ssize_t husk_iocb_iter_write(struct file *file, struct kiocb *iocb, struct iov_iter *iter)
+{
+	ssize_t ret;
+
+	kiocb_start_write(iocb);
+	ret = vfs_iocb_iter_write(file, iocb, iter);
+	if (ret != -EIOCBQUEUED)
+		kiocb_end_write(iocb);
+	return ret;
+}
+#define vfs_iocb_iter_write husk_iocb_iter_write
+#endif
+
 /* renamed from entry-kvm.h since 6.18 or so */
 #ifdef HUSK_HAVE_ENTRY_VIRT
 #include <linux/entry-virt.h>

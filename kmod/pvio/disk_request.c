@@ -202,15 +202,10 @@ static void disk_done(struct disk_request *r, long result)
 
 /* ---- reads and writes ---- */
 
-static void disk_iocb_end(struct kiocb *iocb)
-{
-	if (iocb->ki_flags & IOCB_WRITE && S_ISREG(file_inode(iocb->ki_filp)->i_mode))
-		kiocb_end_write(iocb);
-}
-
 static void disk_complete(struct kiocb *iocb, long result)
 {
-	disk_iocb_end(iocb);
+	if (iocb->ki_flags & IOCB_WRITE)
+		kiocb_end_write(iocb);
 	disk_done(container_of(iocb, struct disk_request, iocb), result);
 }
 
@@ -218,21 +213,14 @@ static void disk_complete(struct kiocb *iocb, long result)
 static ssize_t disk_submit(struct kiocb *iocb, struct iov_iter *iter, u64 offset, bool through,
 			   void (*complete)(struct kiocb *iocb, long result), struct file *file)
 {
-	ssize_t ret;
-
 	init_sync_kiocb(iocb, file);
 	iocb->ki_pos = offset;
 	iocb->ki_complete = complete;
 	iocb->ki_flags |= IOCB_DIRECT | (through ? IOCB_DSYNC : 0);
 	if (iov_iter_rw(iter) == READ)
-		return file->f_op->read_iter(iocb, iter);
-	if (S_ISREG(file_inode(file)->i_mode))
-		kiocb_start_write(iocb);
+		return vfs_iocb_iter_read(file, iocb, iter);
 	iocb->ki_flags |= IOCB_WRITE;
-	ret = file->f_op->write_iter(iocb, iter);
-	if (ret != -EIOCBQUEUED)
-		disk_iocb_end(iocb);
-	return ret;
+	return vfs_iocb_iter_write(file, iocb, iter);
 }
 
 /* Compound: file systems take references to its parts, and give them back. */

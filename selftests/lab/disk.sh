@@ -39,6 +39,9 @@ for fs in host fat; do
 	[ $fs = host ] && file=$D/host/try || file=$D/fat/file
 	check disk_copies_$fs $T/disk_hostile copies $file
 done
+# each write has ended what it began
+check disk_freeze timeout 10 fsfreeze --freeze $D/host
+fsfreeze --unfreeze $D/host
 umount $D/fat
 truncate -s 1G $D/host/long
 check disk_kill $T/disk_hostile kill $D/host/long
