@@ -83,7 +83,7 @@ void disk_log_ring(struct disk_queue *q)
 	husk_log_written_user(q->disk->vm, q->ring.used_part, sizeof(struct pvio_used_elem) * q->ring.size + 6);
 }
 
-/* In pieces: one may be GiBs, each page of it in many slots, and no piece may be preempted everywhere. */
+/* In pieces: each is one RCU section, and there may be a GiB, each page of which many slots show. */
 static void disk_log_data(struct disk_request *r)
 {
 	size_t at;
