@@ -35,9 +35,10 @@
 	OPTION(uuid, "uuid", "UUID", "of the VM, in its SMBIOS tables, too (random)") \
 	OPTION(serial_number, "serial-number", "TEXT", "of the system, in the SMBIOS tables (none)") \
 	SECTION("Devices, on the PCI bus in the order given; --disk, --net and --rng may be repeated") \
-	OPTION(disk, "disk", "FILE[,format=raw|qcow2][,backing][,readonly][,serial=TEXT][,where=worker|kernel]" \
-	       "[,movable][,queues=N][,iops=N][,iops-burst=N][,bps=SIZE][,bps-burst=SIZE]", \
-	       "a file or a block device as a disk (raw)") \
+	OPTION(disk, "disk", "FILE[,format=raw|qcow2][,backing][,readonly][,serial=TEXT][,KEY=VALUE]...", \
+	       "a file or a block device as a disk (raw). More keys:\n" \
+	       "where=worker|kernel, movable, queues=N, iops=N, iops-burst=N,\n" \
+	       "bps=SIZE, bps-burst=SIZE") \
 	OPTION(net, "net", "tap=INTERFACE[,mac=MAC] | user[,mac=MAC][,loopback][,hostfwd=tcp|udp:HOST:GUEST]...", \
 	       "a network card: on a tap interface of the host, or\n" \
 	       "without rights, by passt, which forwards the ports;\n" \
