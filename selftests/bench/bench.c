@@ -16,16 +16,16 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
+#include "bench.h"
 #include "worker/jail_calls.h"
-#include "tests.h"
-#include "vmm.h"
 
 #define LIVES 7
 #define VMS 100
 
 extern const u8 guest_image[], guest_image_end[];
 
-static const struct vmm_backend *be;
+const struct vmm_backend *bench_backend;
+#define be bench_backend
 static const char *label;
 
 static int compare(const void *a, const void *b)
@@ -41,7 +41,7 @@ static u64 median(u64 *values, size_t count)
 	return values[count / 2];
 }
 
-static void die(const char *what, int err)
+_Noreturn void bench_die(const char *what, int err)
 {
 	printf("bench %s failed: %s: %s\n", be->name, what, strerror(err));
 	exit(1);
@@ -52,11 +52,11 @@ static void create(struct vmm *vm, enum guest_test test, u64 arg)
 	int err = vmm_create(vm, be);
 
 	if (err)
-		die("create", -err);
+		bench_die("create", -err);
 	vmm_load(vm, IMAGE_GPA, guest_image, guest_image_end - guest_image);
 	err = vmm_long_mode(vm, 0, IMAGE_GPA, STACK_GPA, test, arg);
 	if (err)
-		die("start state", -err);
+		bench_die("start state", -err);
 }
 
 /* The log of BENCH_ROUNDS pages */
@@ -67,7 +67,7 @@ static u64 harvest(struct vmm *vm, u64 *bitmap)
 
 	start = __rdtsc() - start;
 	if (err)
-		die("harvest", -err);
+		bench_die("harvest", -err);
 	return start;
 }
 
@@ -78,7 +78,7 @@ static void harvest_written(struct vmm *vm)
 
 	for (size_t i = 0; i < BENCH_ROUNDS / 64; i++)
 		if (bitmap[i] != ~0ULL)
-			die("harvest: a page is missing", 0);
+			bench_die("harvest: a page is missing", 0);
 	printf("bench %s log_harvest %llu\n", be->name, (unsigned long long)(ticks / BENCH_ROUNDS));
 }
 
@@ -111,7 +111,7 @@ static bool run(struct vmm *vm)
 			continue;
 		}
 		if (exit.kind != VMM_PIO && exit.kind != VMM_MMIO)
-			die("run", exit.error);
+			bench_die("run", exit.error);
 		if (!exit.write)
 			vmm_answer(&exit, 0);
 	}
@@ -130,7 +130,7 @@ static u64 mean(const u64 *values, size_t count)
 /* As a worker is: see userland/worker/jail.h. There is no way back, so this is the last measurement. */
 static bool jailed;
 
-static u64 measure(enum bench_class class)
+u64 bench_measure(enum bench_class class, void (*prepare)(struct vmm *vm, const void *arg), const void *arg)
 {
 	struct vmm vm;
 	u8 *fault = mmap(NULL, FAULT_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -142,8 +142,10 @@ static u64 measure(enum bench_class class)
 	if (class == BENCH_fault_known || class == BENCH_log_write)
 		memset(fault, 1, FAULT_SIZE);
 	be->memory(&vm, 1, FAULT_GPA, FAULT_SIZE, fault, class == BENCH_log_write ? HUSK_MEM_LOG_DIRTY : 0);
+	if (prepare)
+		prepare(&vm, arg);
 	if (jailed && jail_calls(&(struct jail){ .devices = JAIL_DISK }) < 0)
-		die("jail", errno);
+		bench_die("jail", errno);
 	ok = run(&vm);
 	if (class == BENCH_log_write)
 		harvest_written(&vm);
@@ -154,6 +156,16 @@ static u64 measure(enum bench_class class)
 	vmm_destroy(&vm);
 	munmap(fault, FAULT_SIZE);
 	return ok ? value : 0;
+}
+
+static u64 measure(enum bench_class class)
+{
+	return bench_measure(class, NULL, NULL);
+}
+
+static bool is_bell(int class)
+{
+	return class >= BENCH_bell_pio && class <= BENCH_bell_notify;
 }
 
 static void classes(void)
@@ -167,12 +179,14 @@ static void classes(void)
 
 	printf("bench %s null %llu\n", label, (unsigned long long)empty);
 	for (int class = BENCH_null + 1; class < BENCH_CLASS_COUNT; class++) {
-		u64 value = measure(class);
+		u64 value = is_bell(class) ? 0 : measure(class);
 
 		if (value)
 			printf("bench %s %s %llu\n", label, names[class], (unsigned long long)(value - empty));
 		fflush(stdout);
 	}
+	if (label == be->name)
+		bench_bells(label, empty);
 }
 
 static void cpuid(void)
@@ -247,7 +261,7 @@ static void life(void)
 		start = cpu_ns();
 		if (vmm_open(&vm, be) || be->create(&vm) || be->memory(&vm, 0, 0, 2UL << 20, ram, 0) || be->vcpu(&vm, 0) ||
 		    be->set(&vm, 0, &regs, &sys))
-			die("life", errno);
+			bench_die("life", errno);
 		run(&vm);
 		vmm_destroy(&vm);
 		values[i] = cpu_ns() - start;
@@ -295,7 +309,7 @@ static void footprint(void)
 	for (int i = 0; i < VMS; i++)
 		if (vmm_open(&vm[i], be) || be->create(&vm[i]) || be->memory(&vm[i], 0, 0, 2UL << 20, ram, 0) ||
 		    be->vcpu(&vm[i], 0) || be->set(&vm[i], 0, &regs, &sys))
-			die("footprint", errno);
+			bench_die("footprint", errno);
 	created = mem_free();
 	for (int i = 0; i < VMS; i++)
 		run(&vm[i]);

@@ -90,6 +90,9 @@ enum guest_test {
 	X(x2apic_eoi,	"x2APIC EOI") \
 	X(cpuid_timer,	"CPUID while a deadline is pending") \
 	X(timer_tick,	"a busy guest's TSC deadline, from its write to the EOI") \
+	X(bell_pio,	"doorbell, a port") \
+	X(bell_mmio,	"doorbell, memory and a value") \
+	X(bell_notify,	"doorbell, memory: a virtio device's notify register") \
 	X(fault_known,	"second-level fault 4K, host page present") \
 	X(fault_fresh,	"second-level fault 4K, fresh page") \
 	X(log_write,	"first write to a page of a logged slot")

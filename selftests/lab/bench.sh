@@ -3,6 +3,7 @@
 # In the lab, with --icount: KVM and husk in one boot. scripts/bench reads the lines.
 . /lab/groups/lib.sh
 EVENTS=/sys/kernel/tracing/events
+modprobe null_blk nr_devices=1 gb=1	# a disk for doorbells
 if kvm_on; then
 	/lab/tests/bench kvm
 	echo 1 >$EVENTS/kvm/kvm_exit/enable

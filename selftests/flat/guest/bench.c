@@ -110,6 +110,13 @@ static void bench_exit(u64 class)
 	case BENCH_mmio_read:
 		ROUNDS((void)*(volatile u32 *)MMIO_GPA);
 		break;
+	case BENCH_bell_pio:
+		ROUNDS(asm volatile("outw %w0, %w1" :: "a"(1), "d"(PORT_BELL)));
+		break;
+	case BENCH_bell_mmio:
+	case BENCH_bell_notify:
+		ROUNDS(*(volatile u16 *)BELL_GPA = 1);
+		break;
 	case BENCH_fault_known:
 	case BENCH_fault_fresh:
 		ROUNDS(*(volatile u8 *)(FAULT_GPA + i * 4096) = 1);
