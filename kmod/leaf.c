@@ -59,8 +59,8 @@ static noinline bool husk_leaf_pio_eventfd(struct husk_vcpu *vcpu)
 {
 	const struct husk_exit_info *exit = &vcpu->exit;
 
-	if (!exit->pio.write || !husk_ioeventfd_write(vcpu, HUSK_IOEVENTFD_PORTS, exit->pio.port, exit->pio.width,
-						      (u32)vcpu->regs.gpr[0] & husk_pio_mask[exit->pio.width]))
+	if (!exit->pio.write || !husk_ioeventfd_write_fast(vcpu, HUSK_IOEVENTFD_PORTS, exit->pio.port, exit->pio.width,
+							   (u32)vcpu->regs.gpr[0] & husk_pio_mask[exit->pio.width]))
 		return false;
 	if (trace_husk_pio_enabled())
 		husk_traced_pio(vcpu, HUSK_LEVEL_FAST, vcpu->regs.gpr[0]);

@@ -4,11 +4,12 @@
  * guest goes on: a doorbell. That is how a guest wakes vhost. Or it wakes a disk's
  * thread, without an eventfd between them.
  *
- * A set is sorted by address, width and value, read under RCU, and replaced when
- * it changes. No write fits two entries, so the one that it fits, if there is
- * one, is the last that is not above it: a binary search, ten looks at most.
+ * A set is a hash table by address, width and value, at most half full, read under RCU and
+ * replaced when it changes. A write has three keys at most, as entries compare its value, its width, or neither:
+ * what it costs does not depend on the number of entries.
  */
 #include <linux/eventfd.h>
+#include <linux/log2.h>
 #include <linux/mm.h>
 #include <linux/rcupdate.h>
 #include <linux/slab.h>
@@ -17,117 +18,142 @@
 #include "pvio/disk.h"
 #include "trace.h"
 
+/* What of a write an entry compares beside the address; a kind is that and the width (0: any) */
+#define KIND_VALUE	0x100
+
 struct ioeventfd {
 	u64 addr;
 	u64 data;		/* 0 unless it is compared */
 	struct eventfd_ctx *eventfd;	/* or NULL, and it is */
-	struct husk_disk *disk;	/* which undoes it when it ends */
-	u8 width;		/* 0: any */
-	bool match;		/* compare data */
+	struct husk_disk *disk;	/* which takes itself out when it ends; with neither the place is nobody's */
+	u16 kind;
+	bool taken;
 };
 
 struct husk_ioeventfd_set {
 	struct rcu_head rcu;
-	u32 count;
+	u32 mask;		/* places less one, a power of two less one */
+	bool value, width, any;	/* are there entries of these kinds? */
 	struct ioeventfd entry[];
 };
 
 /* ---- use ---- */
 
-/* Is the entry above this write in the order of the set? */
-static bool ioeventfd_above(const struct ioeventfd *e, u64 addr, u8 width, u64 data)
+static __always_inline u32 ioeventfd_hash(u64 addr, u16 kind, u64 data)
 {
-	if (e->addr != addr)
-		return e->addr > addr;
-	if (e->width != width)
-		return e->width > width;
-	return e->data > data;
+	return (addr + kind + (data << 32)) * 0x9e3779b97f4a7c15ULL >> 40;
 }
 
-/* Index of the first entry above it */
-static u32 ioeventfd_place(const struct husk_ioeventfd_set *set, u64 addr, u8 width, u64 data)
+static __always_inline const struct ioeventfd *
+ioeventfd_seek(const struct husk_ioeventfd_set *set, u64 addr, u16 kind, u64 data)
 {
-	u32 low = 0, high = set->count;
+	u32 i = ioeventfd_hash(addr, kind, data);
+	const struct ioeventfd *e;
 
-	while (low < high) {
-		u32 middle = (low + high) / 2;
-
-		if (ioeventfd_above(&set->entry[middle], addr, width, data))
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return low;
+	for (e = &set->entry[i & set->mask]; e->taken; e = &set->entry[++i & set->mask])
+		if (e->addr == addr && e->kind == kind && e->data == data)
+			return e;
+	return NULL;
 }
 
-static bool ioeventfd_fits(const struct ioeventfd *e, u64 addr, u8 width, u64 data)
+/* No write fits two entries. */
+static __always_inline const struct ioeventfd *
+ioeventfd_find(const struct husk_ioeventfd_set *set, u64 addr, u8 width, u64 data)
 {
-	return e->addr == addr && (!e->width || e->width == width) && (!e->match || e->data == data);
+	const struct ioeventfd *e = NULL;
+
+	if (set->width)
+		e = ioeventfd_seek(set, addr, width, 0);
+	if (!e && set->any)
+		e = ioeventfd_seek(set, addr, 0, 0);
+	if (!e && set->value)
+		e = ioeventfd_seek(set, addr, width | KIND_VALUE, data);
+	return e;
 }
 
-static void ioeventfd_ring(const struct ioeventfd *e)
+static __always_inline bool ioeventfd_ring(const struct ioeventfd *e)
 {
-	if (e->disk)
-		husk_disk_kick(e->disk);
-	else
+	struct husk_disk *disk = READ_ONCE(e->disk);
+
+	if (disk)
+		husk_disk_kick(disk);
+	else if (e->eventfd)
 		eventfd_signal(e->eventfd);
+	else
+		return false;
+	return true;
 }
 
 /**
- * husk_ioeventfd_write - does a guest's write signal an eventfd?
+ * husk_ioeventfd_write_fast - does a guest's write signal an eventfd?
  * @vcpu: the writer; its thread is here
  * @space: ports or memory
  * @addr: first byte
  * @width: 1, 2, 4 or 8
  * @data: zero-extended
  *
- * Interrupts on or off, no lock.
+ * Interrupts are off, which RCU waits for. No lock.
  *
  * Return: true: that was all.
  */
+bool husk_ioeventfd_write_fast(struct husk_vcpu *vcpu, enum husk_ioeventfd_space space, u64 addr, u8 width, u64 data)
+{
+	const struct husk_ioeventfd_set *set = rcu_dereference_sched(vcpu->vm->ioeventfds[space]);
+	const struct ioeventfd *e = set ? ioeventfd_find(set, addr, width, data) : NULL;
+
+	if (!e || !ioeventfd_ring(e))
+		return false;
+	trace_husk_doorbell(vcpu->vm->id, vcpu->id, space, addr, width, data);
+	return true;
+}
+
+/* The same with interrupts on */
 bool husk_ioeventfd_write(struct husk_vcpu *vcpu, enum husk_ioeventfd_space space, u64 addr, u8 width, u64 data)
 {
-	const struct husk_ioeventfd_set *set;
-	bool hit = false;
-	u32 place;
+	bool hit;
 
-	rcu_read_lock();
-	set = rcu_dereference(vcpu->vm->ioeventfds[space]);
-	place = set ? ioeventfd_place(set, addr, width, data) : 0;
-	if (place && ioeventfd_fits(&set->entry[place - 1], addr, width, data)) {
-		ioeventfd_ring(&set->entry[place - 1]);
-		trace_husk_doorbell(vcpu->vm->id, vcpu->id, space, addr, width, data);
-		hit = true;
-	}
-	rcu_read_unlock();
+	rcu_read_lock_sched();
+	hit = husk_ioeventfd_write_fast(vcpu, space, addr, width, data);
+	rcu_read_unlock_sched();
 	return hit;
 }
 
 /* ---- change ---- */
 
+static bool ioeventfd_alive(const struct ioeventfd *e)
+{
+	return e->eventfd || e->disk;
+}
+
 /* Could a write fit both? */
 static bool ioeventfd_clash(const struct ioeventfd *a, const struct ioeventfd *b)
 {
+	u8 width = a->kind, other = b->kind;
+
 	if (a->addr != b->addr)
 		return false;
-	if (!a->width || !b->width)
+	if (!width || !other)
 		return true;
-	return a->width == b->width && (!a->match || !b->match || a->data == b->data);
+	return width == other && (!(a->kind & b->kind & KIND_VALUE) || a->data == b->data);
 }
 
 static bool ioeventfd_equal(const struct ioeventfd *a, const struct ioeventfd *b)
 {
-	return a->addr == b->addr && a->width == b->width && a->match == b->match && a->data == b->data &&
-	       a->eventfd == b->eventfd && a->disk == b->disk;
+	return a->addr == b->addr && a->kind == b->kind && a->data == b->data && a->eventfd == b->eventfd && a->disk == b->disk;
 }
 
-static struct husk_ioeventfd_set *ioeventfd_alloc(u32 count)
+static void ioeventfd_add(struct husk_ioeventfd_set *set, const struct ioeventfd *e)
 {
-	struct husk_ioeventfd_set *set = kvmalloc(struct_size(set, entry, count), GFP_KERNEL_ACCOUNT);
+	u32 i = ioeventfd_hash(e->addr, e->kind, e->data);
 
-	if (set)
-		set->count = count;
-	return set;
+	while (set->entry[i & set->mask].taken)
+		i++;
+	i &= set->mask;
+	set->entry[i] = *e;
+	set->entry[i].taken = true;
+	set->any |= !e->kind;
+	set->width |= e->kind && !(e->kind & KIND_VALUE);
+	set->value |= !!(e->kind & KIND_VALUE);
 }
 
 static struct husk_ioeventfd_set *ioeventfd_set(struct husk_vm *vm, struct husk_ioeventfd_set __rcu **at)
@@ -135,26 +161,40 @@ static struct husk_ioeventfd_set *ioeventfd_set(struct husk_vm *vm, struct husk_
 	return rcu_dereference_protected(*at, lockdep_is_held(&vm->lock));
 }
 
+/* A copy of a set, or an empty one, with room for one more */
+static struct husk_ioeventfd_set *ioeventfd_copy(const struct husk_ioeventfd_set *old, u32 count, const struct ioeventfd *without)
+{
+	u32 i, places = roundup_pow_of_two(2 * (count + 1));
+	struct husk_ioeventfd_set *set = kvzalloc(struct_size(set, entry, places), GFP_KERNEL_ACCOUNT);
+
+	if (!set)
+		return NULL;
+	set->mask = places - 1;
+	for (i = 0; old && i <= old->mask; i++)
+		if (ioeventfd_alive(&old->entry[i]) && &old->entry[i] != without)
+			ioeventfd_add(set, &old->entry[i]);
+	return set;
+}
+
 /* Takes over the eventfd on success. */
 static int ioeventfd_assign(struct husk_vm *vm, struct husk_ioeventfd_set __rcu **at, const struct ioeventfd *add)
 {
 	struct husk_ioeventfd_set *old = ioeventfd_set(vm, at), *new;
-	u32 i, place, count = old ? old->count : 0;
+	u32 i, count = 0;
 
-	for (i = 0; i < count; i++)
+	for (i = 0; old && i <= old->mask; i++) {
+		if (!ioeventfd_alive(&old->entry[i]))
+			continue;
 		if (ioeventfd_clash(&old->entry[i], add))
 			return -EEXIST;
+		count++;
+	}
 	if (count >= HUSK_IOEVENTFDS_MAX)
 		return -ENOSPC;
-	new = ioeventfd_alloc(count + 1);
+	new = ioeventfd_copy(old, count, NULL);
 	if (!new)
 		return -ENOMEM;
-	place = old ? ioeventfd_place(old, add->addr, add->width, add->data) : 0;
-	if (old) {
-		memcpy(new->entry, old->entry, place * sizeof(*add));
-		memcpy(new->entry + place + 1, old->entry + place, (count - place) * sizeof(*add));
-	}
-	new->entry[place] = *add;
+	ioeventfd_add(new, add);
 	rcu_assign_pointer(*at, new);
 	if (old)
 		kvfree_rcu(old, rcu);
@@ -171,22 +211,24 @@ static void ioeventfd_put(const struct ioeventfd *e)
 static int ioeventfd_deassign(struct husk_vm *vm, struct husk_ioeventfd_set __rcu **at, const struct ioeventfd *remove)
 {
 	struct husk_ioeventfd_set *old = ioeventfd_set(vm, at), *new = NULL;
-	u32 i, count = old ? old->count : 0;
+	const struct ioeventfd *found = NULL;
+	u32 i, count = 0;
 
-	for (i = 0; i < count && !ioeventfd_equal(&old->entry[i], remove); i++)
-		;
-	if (i == count)
+	for (i = 0; old && i <= old->mask; i++) {
+		count += ioeventfd_alive(&old->entry[i]);
+		if (old->entry[i].taken && ioeventfd_equal(&old->entry[i], remove))
+			found = &old->entry[i];
+	}
+	if (!found)
 		return -ENOENT;
 	if (count > 1) {
-		new = ioeventfd_alloc(count - 1);
+		new = ioeventfd_copy(old, count, found);
 		if (!new)
 			return -ENOMEM;
-		memcpy(new->entry, old->entry, i * sizeof(*remove));
-		memcpy(new->entry + i, old->entry + i + 1, (count - 1 - i) * sizeof(*remove));
 	}
 	rcu_assign_pointer(*at, new);
 	synchronize_rcu();	/* before the eventfd goes */
-	ioeventfd_put(&old->entry[i]);
+	ioeventfd_put(found);
 	kvfree(old);
 	return 0;
 }
@@ -248,7 +290,8 @@ static long ioeventfd_disk(struct husk_vm *vm, const struct husk_ioeventfd *arg,
 long husk_ioeventfd(struct husk_vm *vm, const struct husk_ioeventfd *arg)
 {
 	struct ioeventfd e = {
-		.addr = arg->addr, .width = arg->width, .data = arg->data, .match = arg->flags & HUSK_IOEVENTFD_MATCH,
+		.addr = arg->addr, .data = arg->data,
+		.kind = arg->width | (arg->flags & HUSK_IOEVENTFD_MATCH ? KIND_VALUE : 0),
 	};
 	long ret;
 
@@ -270,31 +313,19 @@ long husk_ioeventfd(struct husk_vm *vm, const struct husk_ioeventfd *arg)
  * @vm: vm->lock is held
  * @disk: the disk; nobody rings it after a grace period
  *
- * The set shrinks in place: an entry goes by those above it moving down, which no reader may see. So readers have
- * none meanwhile: a doorbell is rung at the worker then, as one that is nobody's.
+ * Its places stay taken, so that others are found, until the set changes.
  */
 void husk_ioeventfd_forget(struct husk_vm *vm, const struct husk_disk *disk)
 {
 	int space;
-	u32 i, kept;
+	u32 i;
 
 	for (space = 0; space < HUSK_IOEVENTFD_SPACES; space++) {
 		struct husk_ioeventfd_set *set = ioeventfd_set(vm, &vm->ioeventfds[space]);
 
-		for (i = 0; set && i < set->count && set->entry[i].disk != disk; i++)
-			;
-		if (!set || i == set->count)
-			continue;
-		RCU_INIT_POINTER(vm->ioeventfds[space], NULL);
-		synchronize_rcu();
-		for (kept = i; i < set->count; i++)
-			if (set->entry[i].disk != disk)
-				set->entry[kept++] = set->entry[i];
-		set->count = kept;
-		if (kept)
-			rcu_assign_pointer(vm->ioeventfds[space], set);
-		else
-			kvfree(set);
+		for (i = 0; set && i <= set->mask; i++)
+			if (set->entry[i].disk == disk)
+				WRITE_ONCE(set->entry[i].disk, NULL);
 	}
 }
 
@@ -307,7 +338,7 @@ void husk_ioeventfd_fini(struct husk_vm *vm)
 	for (space = 0; space < HUSK_IOEVENTFD_SPACES; space++) {
 		struct husk_ioeventfd_set *set = rcu_dereference_protected(vm->ioeventfds[space], true);
 
-		for (i = 0; set && i < set->count; i++)
+		for (i = 0; set && i <= set->mask; i++)
 			ioeventfd_put(&set->entry[i]);
 		kvfree(set);
 	}
