@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * io_load DEVICE NAME:OP:BLOCK:DEPTH:COUNT...: direct I/O in a guest. For each test it says "ready NAME", waits for a
+ * line, and says "done NAME TICKS" of its TSC, which in the lab's counting mode are instructions of the whole machine.
+ * OP: read, write (at random places), scan (read one after the other).
+ */
+#include <fcntl.h>
+#include <linux/aio_abi.h>
+#include <linux/fs.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#include <x86intrin.h>
+
+#define DEPTH_MAX	64
+#define BLOCK_MAX	(128 << 10)
+
+struct test {
+	char name[32], op[8];
+	unsigned long block, depth, count;
+};
+
+static int device;
+static uint64_t bytes, next, seed = 88172645463325252ULL;
+static char *buffers;
+
+static uint64_t place(const struct test *t)
+{
+	uint64_t blocks = bytes / t->block;
+
+	if (!strcmp(t->op, "scan"))
+		return next++ % blocks * t->block;
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return seed % blocks * t->block;
+}
+
+static int one_by_one(const struct test *t)
+{
+	int write = !strcmp(t->op, "write");
+
+	for (unsigned long i = 0; i < t->count; i++) {
+		ssize_t n = write ? pwrite(device, buffers, t->block, place(t)) : pread(device, buffers, t->block, place(t));
+
+		if (n != (ssize_t)t->block)
+			return -1;
+	}
+	return 0;
+}
+
+/* So many at once: each that is done is followed by another */
+static int together(const struct test *t)
+{
+	static struct iocb cb[DEPTH_MAX];
+	struct iocb *submit[DEPTH_MAX];
+	struct io_event event[DEPTH_MAX];
+	unsigned long begun = 0, done = 0;
+	aio_context_t ctx = 0;
+	long n = t->depth;
+
+	if (syscall(SYS_io_setup, t->depth, &ctx) < 0)
+		return -1;
+	for (long i = 0; i < n; i++)
+		submit[i] = &cb[i];
+	while (done < t->count) {
+		long more = 0;
+
+		for (; more < n && begun < t->count; more++, begun++)
+			*submit[more] = (struct iocb) {
+				.aio_lio_opcode = strcmp(t->op, "write") ? IOCB_CMD_PREAD : IOCB_CMD_PWRITE, .aio_fildes = device,
+				.aio_buf = (uintptr_t)buffers + (submit[more] - cb) * BLOCK_MAX, .aio_nbytes = t->block,
+				.aio_offset = place(t),
+			};
+		if (more && syscall(SYS_io_submit, ctx, more, submit) != more)
+			return -1;
+		n = syscall(SYS_io_getevents, ctx, 1L, t->depth, event, NULL);
+		for (long i = 0; i < n; i++) {
+			if (event[i].res != (long)t->block)
+				return -1;
+			submit[i] = (struct iocb *)(uintptr_t)event[i].obj;
+		}
+		if (n < 1)
+			return -1;
+		done += n;
+	}
+	return syscall(SYS_io_destroy, ctx) < 0 ? -1 : 0;
+}
+
+static int run(const struct test *t)
+{
+	char line[64];
+	uint64_t start;
+	int ret;
+
+	printf("ready %s\n", t->name);
+	if (!fgets(line, sizeof(line), stdin))
+		return -1;
+	start = __rdtsc();
+	ret = t->depth > 1 ? together(t) : one_by_one(t);
+	printf("done %s %lu %s\n", t->name, (unsigned long)(__rdtsc() - start), ret ? "failed" : "ok");
+	return ret;
+}
+
+int main(int argc, char **argv)
+{
+	int failed = 0;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	device = argc > 2 ? open(argv[1], O_RDWR | O_DIRECT) : -1;
+	if (device < 0 || ioctl(device, BLKGETSIZE64, &bytes) < 0 || !bytes ||
+	    posix_memalign((void **)&buffers, 4096, DEPTH_MAX * (size_t)BLOCK_MAX))
+		return perror("io_load"), 1;
+	memset(buffers, 1, DEPTH_MAX * (size_t)BLOCK_MAX);
+	for (int i = 2; i < argc; i++) {
+		struct test t;
+
+		if (sscanf(argv[i], "%31[^:]:%7[^:]:%lu:%lu:%lu", t.name, t.op, &t.block, &t.depth, &t.count) != 5 ||
+		    !t.depth || t.depth > DEPTH_MAX || !t.block || t.block > BLOCK_MAX || t.block % 512)
+			return fprintf(stderr, "io_load: %s is no test\n", argv[i]), 2;
+		failed |= run(&t);
+	}
+	return !!failed;
+}
