@@ -441,6 +441,22 @@ static bool emul_mov_hinted(struct emul *m, enum husk_emul_status *status)
 	return true;
 }
 
+bool husk_emulate_is_store(const struct husk_emul *e, const u8 bytes[16], u64 gpa, u8 *width, u64 *data)
+{
+	struct emul m = { .e = (struct husk_emul *)e };
+	const struct husk_insn *insn = &e->decoded;
+	u32 at = gpa & OFFSET_IN_PAGE;
+
+	if (insn->op != HUSK_OP_MOV || insn->mode != 8 || insn->dst.kind != HUSK_OPND_MEM || insn->segment >= 4 ||
+	    insn->addr_size != 8 || memcmp(bytes, e->last_insn, sizeof(e->last_insn)))
+		return false;
+	*width = insn->dst.width;
+	if (at != emul_page_offset(&m) || at + *width > PAGE_BYTES)
+		return false;
+	*data = (insn->src.kind == HUSK_OPND_IMM ? insn->imm : emul_get(&m, &insn->src)) & emul_mask(*width);
+	return true;
+}
+
 u8 husk_code_size(const struct husk_system *sys)
 {
 	if ((sys->efer & EFER_LMA) && (sys->cs.attr & ATTR_LONG))

@@ -201,12 +201,19 @@ void husk_emulate_begin(struct husk_emul *e);
 enum husk_emul_status husk_emulate_decode(struct husk_emul *e, const struct husk_emul_ops *ops, void *ctx);
 /* Run it. A rep string goes on, for a bounded number of iterations, while the worker is not needed. */
 enum husk_emul_status husk_emulate(struct husk_emul *e, const struct husk_emul_ops *ops, void *ctx);
+/*
+ * Are these the bytes of the instruction that was decoded last, and is that a plain MOV to gpa, which the CPU says is where
+ * it went? What it writes; 64-bit code. Nothing is changed.
+ */
+bool husk_emulate_is_store(const struct husk_emul *e, const u8 bytes[16], u64 gpa, u8 *width, u64 *data);
 /* rip after the decoded instruction */
 void husk_emulate_retire(struct husk_emul *e);
 
 /* ---- emulate_glue.c, code_page.c, insn_length.c (kernel only) ---- */
 #ifdef __KERNEL__
 bool husk_code_page_read(struct husk_vcpu *vcpu, u64 gva, u8 insn[16]);
+/* leaf_memory.c */
+enum husk_verdict husk_leaf_memory(struct husk_vcpu *vcpu);
 void husk_code_page_note(struct husk_vcpu *vcpu, u64 gva);
 /* Emulate the instruction at rip for a MMIO or string I/O exit; fills vcpu->run if the worker must help */
 enum husk_verdict husk_emulate_exit(struct husk_vcpu *vcpu);

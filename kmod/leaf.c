@@ -5,6 +5,7 @@
  */
 #include <uapi/linux/kvm_para.h>
 
+#include "emulate.h"
 #include "exits.h"
 #include "irqchip/irqchip.h"
 #include "traced.h"
@@ -156,6 +157,10 @@ enum husk_verdict husk_leaf(struct husk_vcpu *vcpu)
 		return husk_leaf_window(vcpu);
 	case HUSK_REASON_TIMER:
 		return husk_leaf_timer(vcpu);
+	case HUSK_REASON_FAULT2:
+		if (likely(!rcu_access_pointer(vcpu->vm->ioeventfds[HUSK_IOEVENTFD_MEMORY])))
+			return HUSK_DISPATCH;
+		return husk_leaf_memory(vcpu);
 	default:
 		return HUSK_DISPATCH;
 	}
