@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # bench_io.sh HOW TEST...: in the lab, with --icount: what a guest's disk costs, by KVM with QEMU (kvm; kvm_no_poll: its
-# thread does not poll), or by husk's kernel or worker. scripts/bench reads the lines:
+# thread does not poll), or by husk's kernel or worker; bare: the guest's own part. scripts/bench reads the lines:
 #	io HOW NAME TICKS IDLE ok
 # TICKS are instructions of the whole machine, the guest's included, and IDLE those of them that no CPU executed, as it
 # was halted. The disk takes no time: null_blk, which has no data either.
@@ -13,7 +13,7 @@ cat /lab/guest/initrd.gz /lab/tests/io-guest.gz >/tmp/initrd
 modprobe null_blk nr_devices=1 gb=1
 append="console=ttyS0 quiet nokaslr panic=-1 io=$(echo "$*" | tr ' ' ,)"
 
-idle() { awk '/\.idle_sleeptime/ { n += $3 } END { printf "%d", n }' /proc/timer_list; }
+idle() { tr : ' ' </proc/timer_list | awk '/\.(idle|iowait)_sleeptime/ { n += $2 } END { printf "%.0f", n }'; }
 
 # The guest's console is our input, its keyboard is open as 5.
 drive() {
@@ -48,7 +48,14 @@ with_husk() {	# where=
 		--disk "/dev/nullb0,where=$1"
 }
 
+# The same kernel and program on the lab's own virtio disk, whose device costs no instructions here
+bare() {
+	(cd /tmp && gunzip -c /lab/tests/io-guest.gz | cpio -id 2>/dev/null)
+	measure /tmp/guest/io_load "$LAB_DISK" "$@"
+}
+
 case $how in
+bare) bare "$@" ;;
 kvm) with_kvm "" ;;
 kvm_no_poll) with_kvm ,poll-max-ns=0 ;;
 *) with_husk "$how" ;;

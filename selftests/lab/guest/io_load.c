@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 #include <x86intrin.h>
@@ -113,8 +114,10 @@ int main(int argc, char **argv)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	device = argc > 2 ? open(argv[1], O_RDWR | O_DIRECT) : -1;
 	if (device < 0 || ioctl(device, BLKGETSIZE64, &bytes) < 0 || !bytes ||
-	    posix_memalign((void **)&buffers, 4096, DEPTH_MAX * (size_t)BLOCK_MAX))
+	    posix_memalign((void **)&buffers, 2 << 20, DEPTH_MAX * (size_t)BLOCK_MAX))
 		return perror("io_load"), 1;
+	/* A buffer is in one piece each time. */
+	madvise(buffers, DEPTH_MAX * (size_t)BLOCK_MAX, MADV_HUGEPAGE);
 	memset(buffers, 1, DEPTH_MAX * (size_t)BLOCK_MAX);
 	for (int i = 2; i < argc; i++) {
 		struct test t;
