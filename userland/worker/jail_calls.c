@@ -45,20 +45,22 @@ static const struct {
 	{ SCMP_SYS(wait4), JAIL_CHILD }, { SCMP_SYS(recvmsg), JAIL_CHILD }, { SCMP_SYS(sendmsg), JAIL_CHILD },
 };
 
-/* ioctl(2): husk's; TUNSETOFFLOAD; vhost's but for what names its owner and its log */
+/* ioctl(2): husk's; a tap's that a driver may ask for; of vhost's where the rings are and that it runs: the rest is set */
 static int allow_ioctls(scmp_filter_ctx ctx, unsigned int devices)
 {
-	static const unsigned int vhost[] = {
-		VHOST_SET_MEM_TABLE, VHOST_SET_VRING_NUM, VHOST_SET_VRING_BASE, VHOST_GET_VRING_BASE, VHOST_SET_VRING_ADDR,
-		VHOST_SET_VRING_KICK, VHOST_SET_VRING_CALL, VHOST_SET_FEATURES, VHOST_VSOCK_SET_RUNNING,
+	static const struct {
+		unsigned int call, who;
+	} others[] = {
+		{ TUNSETOFFLOAD, JAIL_TAP },
+		{ VHOST_SET_FEATURES, JAIL_VHOST }, { VHOST_SET_VRING_NUM, JAIL_VHOST }, { VHOST_SET_VRING_BASE, JAIL_VHOST },
+		{ VHOST_SET_VRING_ADDR, JAIL_VHOST }, { VHOST_VSOCK_SET_RUNNING, JAIL_VHOST },
 	};
 	int err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
 				   SCMP_A1_32(SCMP_CMP_MASKED_EQ, ~(uint32_t)_IOC_NRMASK, (uint32_t)HUSK_GET_CAPS & ~(uint32_t)_IOC_NRMASK));
 
-	if (!err && devices & JAIL_TAP)
-		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1_32(SCMP_CMP_EQ, (uint32_t)TUNSETOFFLOAD));
-	for (size_t i = 0; devices & JAIL_VHOST && i < sizeof(vhost) / sizeof(vhost[0]) && !err; i++)
-		err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1_32(SCMP_CMP_EQ, vhost[i]));
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]) && !err; i++)
+		if (devices & others[i].who)
+			err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1, SCMP_A1_32(SCMP_CMP_EQ, others[i].call));
 	return err;
 }
 

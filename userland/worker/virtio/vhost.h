@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Queues that the host kernel's vhost serves: vsock's (vsock.c) and, with where=kernel, a network's (net_kernel.c).
+ * Kicks and calls go by eventfds, which the module signals and takes by itself: the worker is out of the way. What
+ * it can't take is passed on here (a message that is masked; INTx).
+ */
+#ifndef HUSK_WORKER_VHOST_H
+#define HUSK_WORKER_VHOST_H
+
+#include "worker/fail.h"
+#include "worker/virtio/virtio.h"
+
+#define VHOST_QUEUES	2	/* of one instance, of both kinds */
+
+struct vhost;
+
+struct vhost_queue {
+	struct vhost *vhost;
+	unsigned int index;	/* of the device's queues */
+	int kick;
+	uint16_t port;		/* where the module signals @kick; 0: nowhere */
+	struct watch call;
+	uint32_t gsi;		/* of @call; 0: not needed yet */
+	bool direct;		/* the module takes @call */
+};
+
+/* An instance of vhost: one open file, which serves two of the device's queues, one after the other */
+struct vhost {
+	struct virtio *virtio;
+	int fd;
+	uint64_t features;	/* that it can do */
+	bool running;
+	struct watch broken;	/* the driver did what no driver does */
+	struct vhost_queue queue[VHOST_QUEUES];
+};
+
+/* Before all others, also vhost_close(). first: of the device's queues */
+void vhost_init(struct vhost *h, struct virtio *v, unsigned int first);
+/*
+ * Open path, which is of the host's module, and tell it the guest's memory, before the worker is in its jail. option: for the
+ * message. In any case vhost_close() is due.
+ */
+enum husk_status vhost_open(struct vhost *h, const char *path, const char *module, const char *option);
+void vhost_close(struct vhost *h);
+
+/* Has the driver enabled both queues? */
+bool vhost_ready(const struct vhost *h);
+/* Before the caller has it run: where the rings are. features: those negotiated that vhost has to know. -1: it refuses them */
+int vhost_start(struct vhost *h, uint64_t features);
+/* After the caller has had it stop; nothing happens if it did not run. */
+void vhost_stop(struct vhost *h);
+/* Doorbells and messages are those of now. */
+void vhost_update(struct vhost *h);
+/* A kick that the module did not take. index: of the device's queues */
+void vhost_kick(struct vhost *h, unsigned int index);
+/* How kicks and calls go now, for 'husk show' */
+void vhost_show(const struct vhost *h, struct show *show);
+
+#endif
