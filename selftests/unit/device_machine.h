@@ -127,7 +127,8 @@ static const struct net_ops wire_ops = {
 
 enum husk_status net_open_tap(struct net_backend **b, const struct net_options *options, struct loop *loop)
 {
-	wire.backend = (struct net_backend){ .ops = &wire_ops, .options = options, .loop = loop };
+	wire.backend = (struct net_backend){ .ops = &wire_ops, .options = options, .loop = loop,
+					     .features = NET_F_CSUM | NET_F_GUEST_CSUM | NET_F_GUEST_TSO4 };
 	wire.length = 0;
 	*b = &wire.backend;
 	return HUSK_STATUS_OK;

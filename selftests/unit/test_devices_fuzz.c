@@ -81,7 +81,7 @@ static void make_machine(uint8_t *ram)
 {
 	static struct disk_options disk = { .path = DISK, .serial = "fuzz", .queues = 3 },
 		readonly = { .path = DISK, .readonly = true, .queues = 1 };
-	static struct net_options net;
+	static struct net_options net = { .queues = 1 };
 	enum husk_status status = HUSK_STATUS_OK;
 
 	begin_machine(ram);
@@ -103,7 +103,10 @@ static void outside(void)
 {
 	static char text[65536];
 
-	switch (below(5)) {
+	switch (below(6)) {
+	case 4:
+		net_announce(&machine);
+		break;
 	case 0:
 		if (machine.virtio_console)
 			virtio_console_receive(machine.virtio_console, (const uint8_t *)"typed", 5);

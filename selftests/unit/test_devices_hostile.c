@@ -23,6 +23,7 @@ static const char *volatile running;
 static uint16_t offered[VIRTIO_QUEUES];
 static bool listening;
 static unsigned int sent, accepted;
+static uint64_t offloads;
 
 static void too_late(int signo)
 {
@@ -171,8 +172,8 @@ static bool hostile_send(struct net_backend *b, const struct iovec *iov, unsigne
 static void hostile_offload(struct net_backend *b, uint64_t features)
 {
 	(void)b;
-	(void)features;
 	accepted++;
+	offloads = features;
 }
 
 static const struct net_ops hostile_net_ops = {
@@ -224,6 +225,41 @@ static void test_net_runts(struct virtio *v)
 	/* one of 14 bytes; two of four pages with their headers came before */
 	check("net_counts", shows(v, true, "\"received\": 2, \"received_bytes\": 32744, \"sent\": 1, \"sent_bytes\": 14"));
 	check("net_counts_text", shows(v, false, "received=2 received_bytes=32744 sent=1 sent_bytes=14"));
+}
+
+/* A command of the control queue; its answer, 0xff: none */
+static uint8_t control(struct virtio *v, const void *command, unsigned int length, bool answer)
+{
+	memcpy(ram + DATA, command, length);
+	ram[DATA + PAGE] = 0xff;
+	desc(2, 0, DATA, length, answer ? 1 : 0, 1);
+	desc(2, 1, DATA + PAGE, 1, 2, 0);
+	offer(v, 2, 0);
+	virtio_kick(v, 2);
+	return ram[DATA + PAGE];
+}
+
+static void test_net_control(struct virtio *v)
+{
+	/* class, command, data */
+	static const uint8_t announced[] = { 3, 0 }, pairs[] = { 4, 0, 1, 0 }, unknown[] = { 6, 0 }, longer[12] = { 3, 0 },
+		csum[] = { 5, 0, 2, 0, 0, 0, 0, 0, 0, 0 }, tso[] = { 5, 0, 0x82, 0, 0, 0, 0, 0, 0, 0 };
+
+	drive(v, NET_F_CTRL_VQ | NET_F_STATUS | NET_F_GUEST_OFFLOADS | NET_F_GUEST_CSUM, 0);
+	check("net_announce_not_accepted", !net_announce(&machine) && v->config[6] == 1 && control(v, announced, 2, true) == 1);
+	drive(v, NET_F_CTRL_VQ | NET_F_STATUS | NET_F_GUEST_OFFLOADS | NET_F_GUEST_CSUM | NET_F_GUEST_ANNOUNCE, 0);
+	check("net_announce", net_announce(&machine) == 1 && v->config[6] == 3 && v->generation);
+	check("net_announced", control(v, announced, 2, true) == 0 && v->config[6] == 1);
+	check("net_offloads", control(v, csum, sizeof(csum), true) == 0 && offloads == NET_F_GUEST_CSUM);
+	check("net_offloads_not_accepted", control(v, tso, sizeof(tso), true) == 1 && offloads == NET_F_GUEST_CSUM);
+	check("net_pairs_not_accepted", control(v, pairs, sizeof(pairs), true) == 1);
+	check("net_control_unknown", control(v, unknown, 2, true) == 1);
+	check("net_control_short", control(v, announced, 1, true) == 1 && control(v, csum, 5, true) == 1);
+	check("net_control_long", control(v, longer, 3, true) == 1 && control(v, longer, sizeof(longer), true) == 1);
+	net_announce(&machine);
+	check("net_control_no_answer", control(v, announced, 2, false) == 0xff && v->config[6] == 1 && used_idx(2) == 10);
+	drive(v, NET_F_MRG_RXBUF, 0);
+	check("net_no_control", control(v, announced, 2, true) == 0xff && !used_idx(2) && v->config[6] == 1);
 }
 
 /* A queue larger than the device's: there is no ring, and nothing may be started that would use it */
@@ -391,7 +427,7 @@ static void test_child_log(void)
 static void make(void)
 {
 	static struct disk_options disk = { .path = "slow", .format = "qcow2", .queues = 1 };
-	static struct net_options net;
+	static struct net_options net = { .queues = 1 };
 
 	begin_machine(ram);
 	if (block_create(&machine, &disk) || net_create(&machine, &net) || option_balloon(&config, NULL) ||
@@ -413,6 +449,7 @@ int main(void)
 	test_net_few_buffers(machine.virtio[1], 0);
 	test_net_few_buffers(machine.virtio[1], VIRTIO_FEATURE_EVENT_INDEX);
 	test_net_runts(machine.virtio[1]);
+	test_net_control(machine.virtio[1]);
 	test_queue_too_large(machine.virtio[1]);
 	test_block_in_flight(machine.virtio[0]);
 	test_block_counts(machine.virtio[0]);

@@ -1,29 +1,17 @@
 // SPDX-License-Identifier: GPL-2.0
-/* virtio-net (virtio 1.2, 5.1): one pair of queues. */
+/* virtio-net (virtio 1.2, 5.1) whose frames the worker moves: one pair of queues. */
 #include <stdlib.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "worker/machine.h"
 #include "worker/virtio/net.h"
-#include "worker/virtio/virtio.h"
 
-#define QUEUE_SIZE	256
-#define RX		0
-#define TX		1
+#define RX		NET_RX(0)
+#define TX		NET_TX(0)
 #define RX_WEIGHT	64	/* frames for the guest, before others have their turn */
 #define NUM_BUFFERS	10	/* place in the header */
 
-/* 5.1.4 */
-struct net_config {
-	uint8_t mac[6];
-	uint16_t status;
-	uint16_t max_pairs, mtu;
-};
-#define LINK_UP	1
-
-struct net {
-	struct virtio virtio;
+struct net_worker {
+	struct net net;
 	struct net_backend *backend;
 	uint8_t frame[NET_FRAME_MAX];	/* on its way to the guest */
 	size_t frame_len;		/* 0: none */
@@ -31,9 +19,9 @@ struct net {
 	uint64_t received, received_bytes, sent, sent_bytes;
 };
 
-static struct net *net_of(struct virtio *v)
+static struct net_worker *worker_of(struct virtio *v)
 {
-	return (struct net *)v;
+	return (struct net_worker *)v;
 }
 
 /* ---- to the guest ---- */
@@ -54,11 +42,11 @@ enum given { GIVEN, NO_BUFFERS, DEAD };
  * Put the frame into buffers: one, or as many as it takes if the driver can do that. The
  * driver sees all of them at once, and in the first one's header how many they are.
  */
-static enum given give_frame(struct net *n)
+static enum given give_frame(struct net_worker *n)
 {
 	static struct pvio_chain chain;		/* by the machine's lock */
-	struct pvio_ring *ring = &n->virtio.queue[RX].ring;
-	bool merge = virtio_has(&n->virtio, NET_F_MRG_RXBUF);
+	struct pvio_ring *ring = &n->net.virtio.queue[RX].ring;
+	bool merge = virtio_has(&n->net.virtio, NET_F_MRG_RXBUF);
 	uint8_t *number[2] = { NULL, NULL };
 	unsigned int count = 0, looks = 0;
 	size_t done = 0;
@@ -94,7 +82,7 @@ static enum given give_frame(struct net *n)
 }
 
 /* Frames until there are no more, or no buffers: then the driver kicks when it has some. */
-static void give_frames(struct net *n)
+static void give_frames(struct net_worker *n)
 {
 	enum given given = GIVEN;
 
@@ -107,15 +95,15 @@ static void give_frames(struct net *n)
 	}
 	n->backend->ops->listen(n->backend, given == GIVEN);
 	if (given == DEAD)
-		virtio_broken(&n->virtio);
-	virtio_notify(&n->virtio, RX);
+		virtio_broken(&n->net.virtio);
+	virtio_notify(&n->net.virtio, RX);
 }
 
 static void net_readable(void *ctx)
 {
-	struct net *n = ctx;
+	struct net_worker *n = ctx;
 
-	if (virtio_running(&n->virtio) && n->virtio.queue[RX].enabled)
+	if (virtio_running(&n->net.virtio) && n->net.virtio.queue[RX].enabled)
 		give_frames(n);
 	else
 		n->backend->ops->listen(n->backend, false);
@@ -125,7 +113,7 @@ static void net_readable(void *ctx)
 
 static bool send_one(void *ctx, struct pvio_chain *chain)
 {
-	struct net *n = ctx;
+	struct net_worker *n = ctx;
 
 	/* No network takes a runt, and passt ends at one. */
 	if (chain->out_bytes >= NET_HEADER + NET_ETHERNET && chain->out_bytes <= NET_FRAME_MAX) {
@@ -134,89 +122,83 @@ static bool send_one(void *ctx, struct pvio_chain *chain)
 		n->sent++;
 		n->sent_bytes += chain->out_bytes - NET_HEADER;
 	}
-	virtio_put(&n->virtio, TX, chain->head, 0);
+	virtio_put(&n->net.virtio, TX, chain->head, 0);
 	return true;
 }
 
 static void net_writable(void *ctx)
 {
-	struct net *n = ctx;
+	struct net_worker *n = ctx;
 
-	virtio_kick(&n->virtio, TX);
+	virtio_kick(&n->net.virtio, TX);
 }
 
-static void net_kick(struct virtio *v, unsigned int queue)
+static void worker_kick(struct virtio *v, unsigned int queue)
 {
-	struct net *n = net_of(v);
+	struct net_worker *n = worker_of(v);
 
+	if (net_control(&n->net, queue))
+		return;
 	if (queue == TX) {
 		virtio_serve(v, TX, send_one);
 		return;
 	}
+	if (queue != RX)
+		return;
 	pvio_ring_want_kicks(&v->queue[RX].ring, false);
 	give_frames(n);
 }
 
-static void net_start(struct virtio *v)
+static void worker_offload(struct net *n, uint64_t features)
 {
-	net_of(v)->backend->ops->offload(net_of(v)->backend, v->accepted);
+	struct net_backend *b = worker_of(&n->virtio)->backend;
+
+	b->ops->offload(b, features);
 }
 
-static void net_stop(struct virtio *v)
+static void worker_start(struct virtio *v)
 {
-	struct net *n = net_of(v);
+	net_start(&worker_of(v)->net);
+}
+
+static void worker_stop(struct virtio *v)
+{
+	struct net_worker *n = worker_of(v);
 
 	n->backend->ops->listen(n->backend, false);
 	n->frame_len = 0;
 }
 
-static void net_show(struct virtio *v, struct show *show)
+static void worker_show(struct virtio *v, struct show *show)
 {
-	const uint8_t *mac = v->config;
-	struct net *n = net_of(v);
-	char text[18];
+	struct net_worker *n = worker_of(v);
 
-	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
-	show_text(show, "mac", text);
-	show_text(show, "network", n->backend->ops->name);
-	if (n->backend->options->interface)
-		show_text(show, "interface", n->backend->options->interface);
+	net_show(&n->net, show, n->backend->ops->name);
 	show_number(show, "received", n->received);
 	show_number(show, "received_bytes", n->received_bytes);
 	show_number(show, "sent", n->sent);
 	show_number(show, "sent_bytes", n->sent_bytes);
 }
 
-static void net_destroy(struct virtio *v)
+static void worker_destroy(struct virtio *v)
 {
-	struct net *n = net_of(v);
+	struct net_worker *n = worker_of(v);
 
 	n->backend->ops->close(n->backend);
 	free(n);
 }
 
-static const struct virtio_class net_class = {
-	.id = 1, .name = "net", .pci_class = 0x020000,
-	.kick = net_kick, .start = net_start, .stop = net_stop, .show = net_show, .destroy = net_destroy,
+static const struct virtio_class worker_class = {
+	.id = VIRTIO_ID_NET, .name = "net", .pci_class = 0x020000,
+	.kick = worker_kick, .start = worker_start, .stop = worker_stop, .show = worker_show, .destroy = worker_destroy,
 };
 
-/* An address that the same VM has again the next time: locally administered, from its name (FNV-1a) */
-static void make_mac(uint8_t mac[6], const char *name, unsigned int index)
-{
-	uint64_t hash = 0xcbf29ce484222325ULL + index;
-
-	for (; *name; name++)
-		hash = (hash ^ (uint8_t)*name) * 0x100000001b3ULL;
-	mac[0] = 0x52;
-	for (int i = 1; i < 6; i++)
-		mac[i] = hash >> 8 * i;
-}
+static const struct net_place worker_place = { .offload = worker_offload };
 
 enum husk_status net_create(struct machine *m, void *options)
 {
 	const struct net_options *o = options;
-	struct net *n = calloc(1, sizeof(*n));
-	struct net_config *config;
+	struct net_worker *n = calloc(1, sizeof(*n));
 	enum husk_status status;
 
 	if (!n)
@@ -226,19 +208,10 @@ enum husk_status net_create(struct machine *m, void *options)
 		free(n);
 		return status;
 	}
-	virtio_init(&n->virtio, &net_class, m, n->backend->ops->features | NET_F_MAC | NET_F_STATUS | NET_F_MRG_RXBUF,
-		    2, QUEUE_SIZE);
-	n->virtio.backend = "worker";
-	n->virtio.config_len = sizeof(*config);
-	config = (struct net_config *)n->virtio.config;
-	if (o->has_mac)
-		memcpy(config->mac, o->mac, 6);
-	else
-		make_mac(config->mac, m->config->name, m->virtio_count);
-	config->status = LINK_UP;
-	config->max_pairs = 1;
+	net_init(&n->net, &worker_class, &worker_place, m, o, n->backend->features);
+	n->net.virtio.backend = "worker";
 	n->backend->readable = net_readable;
 	n->backend->writable = net_writable;
 	n->backend->ctx = n;
-	return virtio_add(&n->virtio) < 0 ? fail(HUSK_STATUS_USAGE, "no free PCI slot for the network") : HUSK_STATUS_OK;
+	return virtio_add(&n->net.virtio) < 0 ? fail(HUSK_STATUS_USAGE, "no free PCI slot for the network") : HUSK_STATUS_OK;
 }

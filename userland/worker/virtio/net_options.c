@@ -82,6 +82,7 @@ enum husk_status option_net(struct config *config, const char *text)
 
 	if (!o)
 		return fail(HUSK_STATUS_FAIL, "out of memory");
+	o->queues = 1;
 	status = option_parse("net", text, &kind, keys, o);
 	if (status)
 		return status;
