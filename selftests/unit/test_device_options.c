@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "worker/config.h"
+#include "worker/jail.h"
 #include "worker/virtio/block.h"
 #include "worker/virtio/disk.h"
 #include "worker/virtio/net.h"
@@ -43,6 +44,11 @@ enum husk_status block_create(struct machine *m, void *options)
 }
 
 enum husk_status net_create(struct machine *m, void *options)
+{
+	return block_create(m, options);
+}
+
+enum husk_status net_kernel_create(struct machine *m, void *options)
 {
 	return block_create(m, options);
 }
@@ -89,7 +95,10 @@ static void test_net(void)
 		"user,mac=53:54:00:00:00:01", "user,mac=52:54:00:00:00:0g", "user,mac=52:54:00:00:00:011", "user,hostfwd=22",
 		"user,hostfwd=tcp:0:22", "user,hostfwd=tcp:65536:22", "user,hostfwd=tcp:22:22x", "user,hostfwd=sctp:1:1", "user,hostfwd=tcp: 22:22", "user,hostfwd=tcp:22:+22",
 		"user,hostfwd=udp:22:", "user,hostfwd=tcp::22", "user,hostfwd=tcp:000022:22", "user,mac=52:54:00:00:00:+1",
-		"tap=a,hostfwd=tcp:1:1", "user,hostfwd", "tap=a,loopback", "user,loopback=yes" };
+		"tap=a,hostfwd=tcp:1:1", "user,hostfwd", "tap=a,loopback", "user,loopback=yes",
+		"tap=a,where", "tap=a,where=there", "user,where=kernel", "tap=a,queues=2", "tap=a,where=worker,queues=2", "user,queues=2",
+		"tap=a,where=kernel,queues=0", "tap=a,where=kernel,queues=9", "tap=a,where=kernel,queues=9999",
+		"tap=a,where=kernel,queues=2x", "tap=a,where=kernel,queues=", "tap=a,where=kernel,queues" };
 	struct net_options *o;
 	char many[2048] = "user";
 
@@ -97,6 +106,12 @@ static void test_net(void)
 	      o->mac[3] == 0xab && o->mac[5] == 1);
 	check("user", !option_net(&config, "user,hostfwd=tcp:2222:22,hostfwd=udp:53:53,hostfwd=tcp:80:8080") && (o = made) &&
 	      !o->interface && !strcmp(o->tcp, "2222:22,80:8080") && !strcmp(o->udp, "53:53") && !o->has_mac && !o->loopback);
+	check("tap's default", !option_net(&config, "tap=tap0") && (o = made) && !o->in_kernel && o->queues == 1);
+	check("tap in the worker", !option_net(&config, "tap=tap0,where=worker,queues=1") && (o = made) && !o->in_kernel && o->queues == 1);
+	config.jail_devices = 0;
+	check("tap in the kernel", !option_net(&config, "tap=tap0,where=kernel,queues=8") && (o = made) && o->in_kernel && o->queues == 8 &&
+	      config.jail_devices == (JAIL_TAP | JAIL_VHOST));
+	check("user in the worker", !option_net(&config, "user,where=worker") && (o = made) && !o->in_kernel);
 	check("user loopback", !option_net(&config, "user,loopback") && (o = made) && o->loopback);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		*said = 0;

@@ -39,7 +39,7 @@
 	       "a file or a block device as a disk (raw). More keys:\n" \
 	       "where=worker|kernel, movable, queues=N, iops=N, iops-burst=N,\n" \
 	       "bps=SIZE, bps-burst=SIZE") \
-	OPTION(net, "net", "tap=INTERFACE[,mac=MAC] | user[,mac=MAC][,loopback][,hostfwd=tcp|udp:HOST:GUEST]...", \
+	OPTION(net, "net", "tap=INTERFACE[,mac=MAC][,where=worker|kernel][,queues=N] | user[,mac=MAC][,loopback][,hostfwd=tcp|udp:HOST:GUEST]...", \
 	       "a network card: on a tap interface of the host, or\n" \
 	       "without rights, by passt, which forwards the ports;\n" \
 	       "loopback: the gateway's address is the host's 127.0.0.1") \

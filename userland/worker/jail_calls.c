@@ -51,9 +51,9 @@ static int allow_ioctls(scmp_filter_ctx ctx, unsigned int devices)
 	static const struct {
 		unsigned int call, who;
 	} others[] = {
-		{ TUNSETOFFLOAD, JAIL_TAP },
+		{ TUNSETOFFLOAD, JAIL_TAP }, { TUNSETQUEUE, JAIL_TAP },
 		{ VHOST_SET_FEATURES, JAIL_VHOST }, { VHOST_SET_VRING_NUM, JAIL_VHOST }, { VHOST_SET_VRING_BASE, JAIL_VHOST },
-		{ VHOST_SET_VRING_ADDR, JAIL_VHOST }, { VHOST_VSOCK_SET_RUNNING, JAIL_VHOST },
+		{ VHOST_SET_VRING_ADDR, JAIL_VHOST }, { VHOST_VSOCK_SET_RUNNING, JAIL_VHOST }, { VHOST_NET_SET_BACKEND, JAIL_VHOST },
 	};
 	int err = seccomp_rule_add(ctx, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
 				   SCMP_A1_32(SCMP_CMP_MASKED_EQ, ~(uint32_t)_IOC_NRMASK, (uint32_t)HUSK_GET_CAPS & ~(uint32_t)_IOC_NRMASK));

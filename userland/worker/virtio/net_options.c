@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* --net tap=INTERFACE[,mac=MAC] and --net user[,mac=MAC][,loopback][,hostfwd=tcp|udp:HOST:GUEST]... */
+/* --net tap=INTERFACE[,mac=MAC][,where=worker|kernel][,queues=N] and --net user[,mac=MAC][,loopback][,hostfwd=tcp|udp:HOST:GUEST]... */
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -59,12 +59,35 @@ static const char *set_loopback(void *to, const char *value)
 	return NULL;
 }
 
+static const char *set_where(void *to, const char *value)
+{
+	struct net_options *o = to;
+
+	o->in_kernel = !strcmp(value, "kernel");
+	return o->in_kernel || !strcmp(value, "worker") ? NULL : "give worker or kernel";
+}
+
+static const char *set_queues(void *to, const char *value)
+{
+	struct net_options *o = to;
+
+	if (strlen(value) != 1 || *value < '1' || *value > '0' + NET_PAIRS)
+		return "give 1 to 8";
+	o->queues = *value - '0';
+	return NULL;
+}
+_Static_assert(NET_PAIRS == 8, "as it is said");
+
 static enum husk_status check(const struct net_options *o, const char *text)
 {
 	if (o->interface && (!*o->interface || strlen(o->interface) >= IFNAMSIZ || strchr(o->interface, '/')))
 		return fail(HUSK_STATUS_USAGE, "--net %s: not the name of an interface", text);
 	if (o->interface && (o->tcp[0] || o->udp[0] || o->loopback))
 		return fail(HUSK_STATUS_USAGE, "--net %s: hostfwd and loopback are for --net user", text);
+	if (!o->interface && o->in_kernel)
+		return fail(HUSK_STATUS_USAGE, "--net %s: where=kernel is for --net tap", text);
+	if (!o->in_kernel && o->queues > 1)
+		return fail(HUSK_STATUS_USAGE, "--net %s: several queues are for where=kernel", text);
 	return HUSK_STATUS_OK;
 }
 
@@ -74,6 +97,8 @@ enum husk_status option_net(struct config *config, const char *text)
 		{ "mac", false, set_mac },
 		{ "hostfwd", false, set_hostfwd },
 		{ "loopback", true, set_loopback },
+		{ "where", false, set_where },
+		{ "queues", false, set_queues },
 		{ },
 	};
 	struct net_options *o = calloc(1, sizeof(*o));
@@ -91,6 +116,6 @@ enum husk_status option_net(struct config *config, const char *text)
 	else if (strcmp(kind, "user"))
 		return fail(HUSK_STATUS_USAGE, "--net %s: give tap=INTERFACE or user", text);
 	status = check(o, text);
-	config->jail_devices |= o->interface ? JAIL_TAP : 0;
-	return status ? status : config_add_device(config, net_create, o);
+	config->jail_devices |= (o->interface ? JAIL_TAP : 0) | (o->in_kernel ? JAIL_VHOST : 0);
+	return status ? status : config_add_device(config, o->in_kernel ? net_kernel_create : net_create, o);
 }
