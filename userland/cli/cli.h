@@ -28,6 +28,7 @@ int cmd_stat(int argc, char **argv);
 int cmd_debug(int argc, char **argv);
 int cmd_balloon(int argc, char **argv);
 int cmd_disk(int argc, char **argv);
+int cmd_announce(int argc, char **argv);
 int cmd_pause(int argc, char **argv);
 int cmd_resume(int argc, char **argv);
 int cmd_button(int argc, char **argv);

@@ -26,6 +26,7 @@ static const struct {
 	{ "debug",	cmd_debug,	"print a VM's last exits" },
 	{ "balloon",	cmd_balloon,	"ask a guest to give memory back" },
 	{ "disk",	cmd_disk,	"limit a disk of a VM, or have it served elsewhere" },
+	{ "announce",	cmd_announce,	"have a guest tell the network where it is" },
 	{ "pause",	cmd_pause,	"stop a VM's vCPUs for a while" },
 	{ "resume",	cmd_resume,	"let a paused VM go on" },
 	{ "create",	cmd_create,	"define a VM for the daemon" },

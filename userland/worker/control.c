@@ -18,6 +18,7 @@
 #include "worker/show.h"
 #include "worker/virtio/balloon.h"
 #include "worker/virtio/block.h"
+#include "worker/virtio/net.h"
 
 #define FLUSH_MS	1000	/* how long clients may take for the rest of the output */
 #define BATCH_NS	1000000	/* output is collected so long: one send for many bytes */
@@ -158,6 +159,19 @@ static void do_disk(struct client *client, struct machine *m, const char *argume
 	say(client, why, strlen(why));
 }
 
+static void do_announce(struct client *client, struct machine *m, const char *argument)
+{
+	unsigned int cards;
+	const char *answer;
+
+	(void)argument;
+	pthread_mutex_lock(&m->lock);
+	cards = net_announce(m);
+	pthread_mutex_unlock(&m->lock);
+	answer = cards ? "ok" : "no network card whose driver announces the guest";
+	say(client, answer, strlen(answer));
+}
+
 static void do_output(struct client *client, struct machine *m, const char *argument)
 {
 	static uint8_t out[CONSOLE_RING];
@@ -179,6 +193,7 @@ static const struct {
 	{ "show-json", do_show_json },
 	{ "balloon", do_balloon },
 	{ "disk", do_disk },
+	{ "announce", do_announce },
 };
 
 static void command(struct client *client, struct machine *m)
