@@ -237,6 +237,7 @@ static void check_devices(struct doctor *d)
 		const char *subject, *device, *use, *get;
 	} devices[] = {
 		{ "tun", "/dev/net/tun", "--net tap", "as root, 'modprobe tun'" },
+		{ "vhost-net", "/dev/vhost-net", "--net tap,where=kernel", "as root, 'modprobe vhost_net'" },
 		{ "vsock", "/dev/vhost-vsock", "--vsock", "as root, 'modprobe vhost_vsock'" },
 	};
 

@@ -39,10 +39,12 @@
 	       "a file or a block device as a disk (raw). More keys:\n" \
 	       "where=worker|kernel, movable, queues=N, iops=N, iops-burst=N,\n" \
 	       "bps=SIZE, bps-burst=SIZE") \
-	OPTION(net, "net", "tap=INTERFACE[,mac=MAC][,where=worker|kernel][,queues=N] | user[,mac=MAC][,loopback][,hostfwd=tcp|udp:HOST:GUEST]...", \
-	       "a network card: on a tap interface of the host, or\n" \
-	       "without rights, by passt, which forwards the ports;\n" \
-	       "loopback: the gateway's address is the host's 127.0.0.1") \
+	OPTION(net, "net", "tap=INTERFACE[,mac=MAC][,where=worker|kernel][,queues=N] | user[,KEY[=VALUE]]...", \
+	       "a network card: on a tap interface of the host, its\n" \
+	       "frames moved by husk-vm (worker) or by vhost_net; or\n" \
+	       "without rights, by passt: mac=MAC, hostfwd=tcp|udp:HOST:\n" \
+	       "GUEST for each port to forward, and loopback: the\n" \
+	       "gateway's address is the host's 127.0.0.1") \
 	OPTION(rng, "rng", NULL, "a source of randomness: the host's") \
 	OPTION(balloon, "balloon", NULL, "the guest gives back memory that it does not use, and\n" \
 					 "what 'husk balloon' asks for") \

@@ -87,6 +87,7 @@ static void kernel_stop(struct virtio *v)
 
 	for (unsigned int i = 0; i < n->net.options->queues; i++)
 		stop_pair(&n->vhost[i]);
+	n->net.pairs = 1;
 	use_pairs(&n->net, 1);
 }
 
