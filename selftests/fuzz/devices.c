@@ -6,7 +6,7 @@
 #include "fuzz.h"
 
 #define DEVICES		32
-#define QUEUES		4
+#define QUEUES		5
 #define QUEUE_SIZE	64
 
 /* virtio 1.2, 4.1.4.3 */

@@ -3,8 +3,9 @@
 # beside it are unharmed. SEEDS: how many; FIRST: the first one.
 . ./lib.sh
 load || { not_ok fuzz_load "$(dmesg | tail -n 1)"; exit 0; }
-modprobe -a tun ext4 vhost_vsock 2>/dev/null
+modprobe -a tun ext4 vhost_vsock vhost_net 2>/dev/null
 ip tuntap add fuzz0 mode tap && ip link set fuzz0 up || { not_ok fuzz_tap "no tap"; exit 0; }
+ip tuntap add fuzz1 mode tap multi_queue && ip link set fuzz1 up
 truncate -s 16M /tmp/fuzz.img
 out=/tmp/fuzz.out
 
@@ -16,8 +17,8 @@ fuzz() {
 	_name=$1 _seed=$2 _statuses=$3
 	shift 3
 	case "$*" in end) _time=30 ;; *) _time=$((30 * ${SLOW:-1})) ;; esac	# what may spin does so to the end
-	timeout $_time husk run --name fuzz --memory 48M --kernel $T/fuzz.elf --disk /tmp/fuzz.img --net tap=fuzz0 --rng --balloon --vsock 77 --console virtio \
-		--debug-exit --testdev --no-reboot --cmdline "seed=$_seed ops=${OPS:-5000} $*" </dev/null >$out 2>&1
+	timeout $_time husk run --name fuzz --memory 48M --kernel $T/fuzz.elf --disk /tmp/fuzz.img --net tap=fuzz0 \
+		--net tap=fuzz1,where=kernel,queues=2 --rng --balloon --vsock 77 --console virtio --debug-exit --testdev --no-reboot --cmdline "seed=$_seed ops=${OPS:-5000} $*" </dev/null >$out 2>&1
 	_status=$?
 	[ $_status != 1 ] || [ "$*" ] || done=$((done + 1))
 	case " $_statuses " in
@@ -39,5 +40,6 @@ kill -0 $neighbour 2>/dev/null && ok fuzz_neighbour || not_ok fuzz_neighbour "$(
 kill $neighbour
 wait $neighbour 2>/dev/null
 ip link del fuzz0
+ip link del fuzz1
 check fuzz_unload unload
 exit 0

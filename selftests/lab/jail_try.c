@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
+#include <linux/vhost.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -103,6 +104,11 @@ static const struct {
 	{ "prctl_seccomp", SYS_seccomp, { 0, 0, 0 } },
 	{ "tiocsti", SYS_ioctl, { 0, TIOCSTI, TEXT("x") } },
 	{ "tunsetiff", SYS_ioctl, { 0, TUNSETIFF, TEXT(page) } },
+	{ "tunsetowner", SYS_ioctl, { 0, TUNSETOWNER, 0 } },
+	{ "vhost_owner", SYS_ioctl, { 0, VHOST_SET_OWNER, 0 } },
+	{ "vhost_memory", SYS_ioctl, { 0, VHOST_SET_MEM_TABLE, TEXT(page) } },
+	{ "vhost_log", SYS_ioctl, { 0, VHOST_SET_LOG_BASE, TEXT(page) } },
+	{ "vhost_call", SYS_ioctl, { 0, VHOST_SET_VRING_CALL, TEXT(page) } },
 	{ "high_ioctl", SYS_ioctl, { 0, (1L << 32) | TIOCSTI, TEXT("x") } },
 };
 
@@ -135,6 +141,8 @@ static void try_good(void)
 	result("thread", !pthread_create(&id, NULL, thread, &ran) && !pthread_join(id, NULL) && ran, "no thread");
 	result("memory", mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED, strerror(errno));
 	result("ioctl", ioctl(-1, HUSK_VCPU_RUN, 0) < 0 && errno == EBADF, strerror(errno));
+	result("tap", ioctl(-1, TUNSETOFFLOAD, 0) < 0 && errno == EBADF, strerror(errno));
+	result("vhost", ioctl(-1, VHOST_NET_SET_BACKEND, page) < 0 && errno == EBADF, strerror(errno));
 	result("signal", !raise(0), strerror(errno));
 }
 
@@ -165,7 +173,8 @@ static void try_files(void)
 
 int main(int argc, char **argv)
 {
-	struct jail jail = { .uid = argc > 1 ? strtoul(argv[1], NULL, 10) : 0, .file_max = 4096 };
+	struct jail jail = { .uid = argc > 1 ? strtoul(argv[1], NULL, 10) : 0, .file_max = 4096,
+			     .devices = JAIL_TAP | JAIL_VHOST };
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	parent = getppid();
