@@ -10,7 +10,7 @@
 
 #include "lib/libhusk.h"
 
-#define ROUTES_MESSAGES	32
+#define ROUTES_MESSAGES	64
 #define ROUTES_MAX	(15 + 23 + ROUTES_MESSAGES)
 
 struct routes {
