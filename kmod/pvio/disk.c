@@ -129,7 +129,7 @@ static int disk_stop_queue(struct disk_queue *q, struct husk_disk_stop *arg)
 		return -EINTR;
 	if (!q->busy || q->on)
 		return -EBUSY;	/* another thread was faster */
-	disk_log_ring(q);
+	disk_virtio_log(q);
 	disk_notify(q);
 	arg->last_avail = q->ring.last_avail;
 	arg->used = q->ring.used;

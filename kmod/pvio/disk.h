@@ -3,7 +3,8 @@
  * A disk: the queues of a virtio block device over a file, served in the kernel.
  *
  * disk.c is the object and its commands, disk_run.c the thread that serves the queues,
- * disk_request.c what a request does, disk_watch.c what is told of it.
+ * disk_request.c what a request does, disk_watch.c what is told of it. How a request comes from
+ * the guest, and how it is answered, is the front end's: disk_virtio.c.
  */
 #ifndef HUSK_PVIO_DISK_H
 #define HUSK_PVIO_DISK_H
@@ -24,7 +25,11 @@
 
 /* virtio 1.2, 5.2.6 */
 enum { T_IN = 0, T_OUT = 1, T_FLUSH = 4, T_GET_ID = 8, T_DISCARD = 11, T_WRITE_ZEROES = 13 };
-enum { S_OK, S_IOERR, S_UNSUPP };
+
+/* Bytes of a request, at most */
+#define DISK_TRANSFER_MAX	(1ULL << 30)
+#define DISK_DISCARD_MAX	(1ULL << 30)
+#define DISK_ZEROES_MAX		(16ULL << 20)
 
 struct husk_disk;
 struct disk_queue;
@@ -147,22 +152,29 @@ struct husk_disk *husk_disk_get(struct husk_vm *vm, int fd, struct file **file);
 /* Any context: look at the queues */
 void husk_disk_kick(struct husk_disk *disk);
 
-/* disk_request.c: after the device's part of the ring was written to */
-void disk_log_ring(struct disk_queue *queue);
-
 /* disk_run.c, with disk->lock held: interrupt, if the driver wants it */
 void disk_notify(struct disk_queue *queue);
 long disk_run(struct husk_disk *disk, struct husk_disk_run *told);
 
-/* disk_request.c, with disk->lock held: take a chain. false: not now */
-bool disk_request(struct disk_queue *queue, struct pvio_chain *chain);
+/* The front end, with disk->lock held: take a request. FULL: not before another one is done */
+enum disk_took { DISK_NONE, DISK_TOOK, DISK_FULL };
+enum disk_took disk_virtio_take(struct disk_queue *queue);
+void disk_virtio_answer(const struct disk_request *r, int error);
+/* After the device's part of the ring was written to */
+void disk_virtio_log(struct disk_queue *queue);
+
+/*
+ * disk_request.c, with disk->lock held: do what a request says that is free, and of which the front end has
+ * filled in what was asked for, with guest memory of so many segments. false: not now
+ */
+bool disk_begin(struct disk_queue *queue, struct disk_request *r, const struct iovec *iov, unsigned int count);
 /* What it has allocated; in any mm */
 void disk_drop_data(struct disk_request *r);
 /* Give back what is done; in the VM's mm */
 void disk_reap(struct husk_disk *disk);
 
-/* disk_watch.c. false: it is not to be done, but answered with the status. Again: the errno that it is answered with */
-bool disk_ask(struct disk_request *r, int *status);
+/* disk_watch.c. false: it is not to be done, but answered with the errno. Again: the errno that it is answered with */
+bool disk_ask(struct disk_request *r, int *error);
 int disk_ask_again(struct disk_request *r, int error, u64 ns);
 void disk_trace_begin(const struct disk_request *r);
 void disk_trace_end(const struct disk_request *r, int error, u64 ns);

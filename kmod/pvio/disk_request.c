@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A request of a virtio block device (virtio 1.2, 5.2.6), from the chain to the status byte.
+ * What a request does, whoever made it: from its front end, which understands what the guest
+ * asked for, back to that.
  *
  * Reads and writes are direct I/O on guest memory itself: the file system pins the
  * pages when it takes the request, and tells us in any context when it is done. What
@@ -19,26 +20,7 @@
 #include "pvio/disk.h"
 #include "trace.h"
 
-/* 5.2.3 */
-#define F_FLUSH		BIT_ULL(9)
-#define F_DISCARD	BIT_ULL(13)
-#define F_WRITE_ZEROES	BIT_ULL(14)
-
-struct block_header {
-	u32 type, reserved;
-	u64 sector;
-};
-
-struct block_range {
-	u64 sector;
-	u32 sectors, flags;
-};
-#define RANGE_UNMAP	1
-
-#define TRANSFER_MAX	(1ULL << 30)	/* bytes of a read or write */
 #define IN_FLIGHT_MAX	(256ULL << 20)	/* bytes of all of a queue, unless it is one: who stops the queue waits for them */
-#define DISCARD_MAX	(1ULL << 30)
-#define ZEROES_MAX	(16ULL << 20)
 #define LOG_PIECE	(1U << 20)
 #define WORKS_MAX	4		/* of a queue: others have flushes, too */
 #define COPY_ORDER	4		/* of the buffer for what is copied, if there is such a one */
@@ -78,11 +60,6 @@ static void disk_count(struct husk_disk *disk, const struct disk_request *r, int
 
 /* ---- the log of written pages: as it is when the write is over ---- */
 
-void disk_log_ring(struct disk_queue *q)
-{
-	husk_log_written_user(q->disk->vm, q->ring.used_part, sizeof(struct pvio_used_elem) * q->ring.size + 6);
-}
-
 /* In pieces: each is one RCU section, and there may be a GiB, each page of which many slots show. */
 static void disk_log_data(struct disk_request *r)
 {
@@ -117,13 +94,6 @@ void disk_drop_data(struct disk_request *r)
 {
 	if (r->iov != r->few)
 		kfree(r->iov);
-}
-
-static void disk_answer(struct disk_queue *q, u16 head, u8 __user *to, u8 status, u32 bytes)
-{
-	pvio_copy_to(to, &status, 1);
-	husk_log_written_user(q->disk->vm, to, 1);
-	pvio_ring_put(&q->ring, head, bytes + 1);
 }
 
 /* Its errno. A transfer that is short met the end of a file that was longer before, or of its file system's space. */
@@ -162,7 +132,7 @@ static void disk_end(struct disk_request *r)
 	disk_log_data(r);
 	disk_drop_data(r);
 	error = disk_tell_end(r);
-	disk_answer(q, r->head, r->status, error ? S_IOERR : S_OK, !error && r->type == T_IN ? r->length : 0);
+	disk_virtio_answer(r, error);
 	r->next = q->free;
 	q->free = r;
 	if (data)
@@ -269,32 +239,12 @@ static long disk_copy(struct disk_request *r, struct iov_iter *data)
 	return ret < 0 ? ret : done;
 }
 
-/* The segments of the data alone: without the header before it, or the status byte after. There is some. */
-static struct iovec *disk_data(struct pvio_chain *c, bool write, unsigned int *count)
-{
-	struct iovec *iov = c->iov + (write ? 0 : c->out);
-	size_t skip = sizeof(struct block_header);
-
-	if (!write) {
-		*count = c->in - !--iov[c->in - 1].iov_len;
-		return iov;
-	}
-	for (*count = c->out; skip >= iov->iov_len; iov++, (*count)--)
-		skip -= iov->iov_len;
-	iov->iov_base += skip;
-	iov->iov_len -= skip;
-	return iov;
-}
-
-static void disk_transfer(struct disk_request *r, struct pvio_chain *c)
+static void disk_transfer(struct disk_request *r, const struct iovec *iov, unsigned int n)
 {
 	bool write = r->type == T_OUT;
 	struct iov_iter iter;
-	struct iovec *iov;
-	unsigned int n;
 	ssize_t ret;
 
-	iov = disk_data(c, write, &n);
 	iov_iter_init(&iter, write ? ITER_SOURCE : ITER_DEST, iov, n, r->length);
 	ret = disk_keep_data(r, iov, n);
 	if (!ret && iov_iter_alignment(&iter) & (DISK_SECTOR - 1))
@@ -378,7 +328,7 @@ static void disk_work(struct work_struct *work)
 }
 
 /* By a kernel worker: what it costs is not charged to the VM, but there is little to be had that way. */
-static void disk_defer(struct disk_request *r, struct pvio_chain *c)
+static void disk_defer(struct disk_request *r)
 {
 	r->iov = r->few;
 	r->iovs = 0;
@@ -389,86 +339,7 @@ static void disk_defer(struct disk_request *r, struct pvio_chain *c)
 	queue_work(r->queue->disk->vm->disk_wq, &r->work);
 }
 
-/* ---- parsing: all that is looked at has been read, and nothing is read twice ---- */
-
-static bool disk_inside(const struct husk_disk *disk, u64 sector, u64 bytes)
-{
-	u64 sectors = disk->bytes / DISK_SECTOR;
-
-	return !(bytes % DISK_SECTOR) && sector <= sectors && bytes / DISK_SECTOR <= sectors - sector;
-}
-
-static int disk_parse_data(struct disk_queue *q, const struct block_header *h, const struct pvio_chain *c,
-			   struct disk_request *r)
-{
-	r->offset = h->sector * DISK_SECTOR;
-	r->length = h->type == T_OUT ? c->out_bytes - sizeof(*h) : c->in_bytes - 1;
-	if (!disk_inside(q->disk, h->sector, r->length) || r->length > TRANSFER_MAX ||
-	    (h->type == T_OUT && q->disk->readonly))
-		return S_IOERR;
-	return S_OK;
-}
-
-static int disk_parse_flush(struct disk_queue *q, const struct block_header *h, const struct pvio_chain *c,
-			    struct disk_request *r)
-{
-	r->offset = 0;
-	r->length = q->disk->bytes;
-	return S_OK;
-}
-
-/* One range, as the device's configuration says */
-static int disk_parse_range(struct disk_queue *q, const struct block_header *h, const struct pvio_chain *c,
-			    struct disk_request *r)
-{
-	bool zero = h->type == T_WRITE_ZEROES;
-	struct block_range range;
-
-	if (c->out_bytes != sizeof(*h) + sizeof(range) || q->disk->readonly ||
-	    !(q->features & (zero ? F_WRITE_ZEROES : F_DISCARD)))
-		return S_UNSUPP;
-	pvio_iov_from(c->iov, c->out, sizeof(*h), &range, sizeof(range));
-	if (range.flags & ~(zero ? RANGE_UNMAP : 0U))
-		return S_UNSUPP;
-	r->offset = range.sector * DISK_SECTOR;
-	r->length = (u64)range.sectors * DISK_SECTOR;
-	r->unmap = range.flags & RANGE_UNMAP;
-	return disk_inside(q->disk, range.sector, r->length) && r->length <= (zero ? ZEROES_MAX : DISCARD_MAX) ?
-	       S_OK : S_IOERR;
-}
-
-static const struct disk_type {
-	u32 type;
-	int (*parse)(struct disk_queue *q, const struct block_header *h, const struct pvio_chain *c, struct disk_request *r);
-	void (*start)(struct disk_request *r, struct pvio_chain *c);
-} disk_types[] = {
-	{ T_IN, disk_parse_data, disk_transfer },
-	{ T_OUT, disk_parse_data, disk_transfer },
-	{ T_FLUSH, disk_parse_flush, disk_defer },
-	{ T_DISCARD, disk_parse_range, disk_defer },
-	{ T_WRITE_ZEROES, disk_parse_range, disk_defer },
-};
-
-static const struct disk_type *disk_type(u32 type)
-{
-	unsigned int i;
-
-	for (i = 0; i < ARRAY_SIZE(disk_types); i++)
-		if (disk_types[i].type == type)
-			return &disk_types[i];
-	return NULL;
-}
-
-static void disk_get_id(struct disk_queue *q, const struct pvio_chain *c, u8 __user *status)
-{
-	size_t n = min_t(u64, c->in_bytes - 1, sizeof(q->disk->serial));
-	u32 i;
-
-	pvio_iov_to(c->iov + c->out, c->in, 0, q->disk->serial, n);
-	for (i = 0; i < c->in; i++)
-		husk_log_written_user(q->disk->vm, c->iov[c->out + i].iov_base, min_t(u64, c->iov[c->out + i].iov_len, n));
-	disk_answer(q, c->head, status, S_OK, n);
-}
+/* ---- the begin ---- */
 
 static bool disk_has_room(const struct disk_queue *q, const struct disk_request *r)
 {
@@ -481,7 +352,7 @@ static bool disk_has_room(const struct disk_queue *q, const struct disk_request 
 static bool disk_tell_begin(struct disk_request *r)
 {
 	struct disk_queue *q = r->queue;
-	int status;
+	int error;
 
 	r->start = ktime_get_ns();
 	if (pvio_limit_on(&q->disk->limit))
@@ -489,63 +360,29 @@ static bool disk_tell_begin(struct disk_request *r)
 	if (trace_husk_virtio_begin_enabled())
 		disk_trace_begin(r);
 	r->ask_again = false;
-	if (!trace_husk_policy_enabled() || disk_ask(r, &status))
+	if (!trace_husk_policy_enabled() || disk_ask(r, &error))
 		return true;
-	q->disk->stats.errors += status != S_OK;
+	q->disk->stats.errors += error != 0;
 	if (trace_husk_virtio_end_enabled())
-		disk_trace_end(r, status == S_OK ? 0 : EIO, 0);
-	disk_answer(q, r->head, r->status, status, 0);
+		disk_trace_end(r, error, 0);
+	disk_virtio_answer(r, error);
 	return false;
 }
 
-/* It is the queue's only request that is free until it is taken. */
-static bool disk_start(struct disk_queue *q, const struct block_header *h, struct pvio_chain *c, u8 __user *status)
+bool disk_begin(struct disk_queue *q, struct disk_request *r, const struct iovec *iov, unsigned int count)
 {
-	const struct disk_type *type = disk_type(h->type);
-	struct disk_request *r = q->free;
-	int why = S_UNSUPP;
-
-	if (!r)
-		return false;
-	if (type)
-		why = type->parse(q, h, c, r);
-	if (why || !r->length) {
-		q->disk->stats.errors += why != S_OK;
-		disk_answer(q, c->head, status, why, 0);
-		return true;
-	}
-	r->type = h->type;
+	r->queue = q;
 	if (!disk_has_room(q, r))
 		return false;
-	r->queue = q;
-	r->head = c->head;
-	r->status = status;
 	if (!disk_tell_begin(r))
 		return true;
 	q->free = r->next;
-	r->through = !(q->features & F_FLUSH);
 	q->bytes += disk_is_data(r) ? r->length : 0;
 	q->in_flight++;
 	q->disk->stats.in_flight++;
-	type->start(r, c);
-	return true;
-}
-
-bool disk_request(struct disk_queue *q, struct pvio_chain *c)
-{
-	const struct iovec *last = &c->iov[c->out + c->in - 1];
-	u8 __user *status;
-	struct block_header h;
-
-	if (!c->in || c->out_bytes < sizeof(h)) {
-		q->ring.broken = true;
-		return true;
-	}
-	pvio_iov_from(c->iov, c->out, 0, &h, sizeof(h));
-	status = last->iov_base + last->iov_len - 1;
-	if (h.type == T_GET_ID)
-		disk_get_id(q, c, status);
+	if (disk_is_data(r))
+		disk_transfer(r, iov, count);
 	else
-		return disk_start(q, &h, c, status);
+		disk_defer(r);
 	return true;
 }

@@ -72,13 +72,11 @@ static bool disk_serve(struct disk_queue *q)
 		return false;
 	pvio_ring_want_kicks(&q->ring, false);
 	for (left = DISK_WEIGHT; left && !q->held_until; left--) {
-		if (pvio_ring_next(&q->ring, &q->disk->chain) != PVIO_CHAIN)
+		enum disk_took took = disk_virtio_take(q);
+
+		q->stuck = took == DISK_FULL;
+		if (took != DISK_TOOK)
 			return false;
-		if (!disk_request(q, &q->disk->chain)) {
-			pvio_ring_unget(&q->ring, 1);
-			q->stuck = true;
-			return false;
-		}
 		if (time_after(jiffies, end) || signal_pending(current))
 			break;
 	}
@@ -101,7 +99,7 @@ static bool disk_round(struct husk_disk *disk)
 	disk_reap(disk);
 	for (i = 0; i < disk->queues; i++)
 		if (disk->queue[i].busy) {
-			disk_log_ring(&disk->queue[i]);
+			disk_virtio_log(&disk->queue[i]);
 			disk_notify(&disk->queue[i]);
 		}
 	return more;
@@ -169,7 +167,7 @@ static bool disk_want_kicks(struct husk_disk *disk)
 	for (i = 0; i < disk->queues; i++)
 		if (!disk_rests(&disk->queue[i])) {
 			waits |= pvio_ring_want_kicks(&disk->queue[i].ring, true);
-			disk_log_ring(&disk->queue[i]);
+			disk_virtio_log(&disk->queue[i]);
 		}
 	return waits;
 }

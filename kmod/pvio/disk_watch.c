@@ -25,7 +25,7 @@ static void disk_fill_record(struct husk_exit_record *x, const struct disk_reque
 		x->access = HUSK_POLICY_WRITE;
 }
 
-bool disk_ask(struct disk_request *r, int *status)
+bool disk_ask(struct disk_request *r, int *error)
 {
 	struct husk_asked *asked = &r->queue->disk->asked;
 	u32 verdict;
@@ -35,7 +35,7 @@ bool disk_ask(struct disk_request *r, int *status)
 	if (asked->record.data)
 		r->queue->held_until = max(r->queue->held_until, r->start + min(asked->record.data, DISK_HOLD_MAX_NS));
 	r->ask_again = verdict == HUSK_POLICY_AFTER;
-	*status = verdict == HUSK_POLICY_FAULT ? S_IOERR : S_OK;
+	*error = verdict == HUSK_POLICY_FAULT ? EIO : 0;
 	return verdict == HUSK_POLICY_PASS || verdict == HUSK_POLICY_AFTER;
 }
 
