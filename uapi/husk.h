@@ -484,7 +484,7 @@ struct husk_ioeventfd {
 #define HUSK_IOEVENTFDS_MAX	1024
 
 /**
- * struct husk_create_disk - HUSK_VM_CREATE_DISK: the data path of a virtio block device
+ * struct husk_create_disk - HUSK_VM_CREATE_DISK: the data path of a virtio block device, or of a pvSCSI adapter with one disk
  * @size: sizeof(struct husk_create_disk)
  * @flags: HUSK_DISK_READONLY
  * @fd: a regular file or a block device, open with O_DIRECT (and not O_APPEND) for reading, and
@@ -494,7 +494,7 @@ struct husk_ioeventfd {
  * @serial: what the guest reads as the device's id; padded with 0
  * @number: of the disk in its VM, for tracepoints and programs (husk_bpf.h); the owner's choice
  *
- * The kernel serves the device's queues (virtio 1.2, 5.2): it takes the requests from guest
+ * The kernel serves the device's queues (virtio 1.2, 5.2; or HUSK_DISK_START_PVSCSI): it takes the requests from guest
  * memory, has the file's file system or driver do them, and gives them back. What else a device has (its
  * configuration, its interrupts' table) is the owner's, and so is the thread: see HUSK_DISK_RUN.
  *
@@ -546,6 +546,38 @@ struct husk_disk_start {
 	__u64 desc;
 	__u64 avail;
 	__u64 used_part;
+};
+
+/**
+ * struct husk_disk_start_pvscsi - HUSK_DISK_START_PVSCSI: serve a queue, which is the rings of a pvSCSI adapter
+ * @size: sizeof(struct husk_disk_start_pvscsi)
+ * @flags: 0
+ * @index: 0 .. queues-1
+ * @requests: pages of the ring of requests: a power of two, up to 32
+ * @completions: of the ring of completions: likewise
+ * @block: bytes of a block of the disk: a power of two, 512 .. 4096, of which the disk has whole ones
+ * @physical: bytes that the disk writes at once: a power of two, not less than @block, up to 1 GiB
+ * @reserved: 0
+ * @pages: address of as many u64: the number of the guest's page with the indices of both rings, then of those of
+ *	requests, then of completions
+ *
+ * The disk is unit 0 of target 0 of the adapter; others are not there. The kernel understands the SCSI commands.
+ * A queue goes on where the indices in its page are, which the owner makes 0 for one that is new, and writes the
+ * rings' sizes there. HUSK_DISK_STOP leaves the indices of all that was taken and given back there, and answers 0 for
+ * those of virtio.
+ *
+ * Errors: EBUSY, it is served already; EINVAL; EFAULT, a page of it is not in guest memory; ENOMEM.
+ */
+struct husk_disk_start_pvscsi {
+	__u32 size;
+	__u32 flags;
+	__u32 index;
+	__u32 requests;
+	__u32 completions;
+	__u32 block;
+	__u32 physical;
+	__u32 reserved;
+	__u64 pages;
 };
 
 /**
@@ -1005,6 +1037,7 @@ HUSK_ASSERT_SIZE(husk_vm_clock, 64);
 HUSK_ASSERT_SIZE(husk_translate, 32);
 HUSK_ASSERT_SIZE(husk_create_disk, 48);
 HUSK_ASSERT_SIZE(husk_disk_start, 56);
+HUSK_ASSERT_SIZE(husk_disk_start_pvscsi, 40);
 HUSK_ASSERT_SIZE(husk_disk_stop, 16);
 HUSK_ASSERT_SIZE(husk_disk_call, 24);
 HUSK_ASSERT_SIZE(husk_disk_kick, 16);
@@ -1046,6 +1079,7 @@ HUSK_ASSERT_SIZE(husk_disk_stats, 112);
 	X(DISK_KICK,		0x33, DISK, husk_disk_kick,	16, 0) \
 	X(DISK_GET_STATS,	0x34, DISK, husk_disk_stats,	112, 0) \
 	X(DISK_SET_LIMIT,	0x35, DISK, husk_disk_limit,	40, 0) \
+	X(DISK_START_PVSCSI,	0x36, DISK, husk_disk_start_pvscsi, 40, 0) \
 	X(DISK_RUN,		0x3f, DISK, husk_disk_run,	40, 0)
 
 #define HUSK_IOC_MAGIC		0xB7
@@ -1075,6 +1109,7 @@ HUSK_ASSERT_SIZE(husk_disk_stats, 112);
 #define HUSK_DISK_KICK		_IO(HUSK_IOC_MAGIC, 0x33)
 #define HUSK_DISK_GET_STATS	_IO(HUSK_IOC_MAGIC, 0x34)
 #define HUSK_DISK_SET_LIMIT	_IO(HUSK_IOC_MAGIC, 0x35)
+#define HUSK_DISK_START_PVSCSI	_IO(HUSK_IOC_MAGIC, 0x36)
 #define HUSK_DISK_RUN		_IO(HUSK_IOC_MAGIC, 0x3f)
 
 /* ---- run page: mmap of the vCPU fd at offset 0, read-write -------------- */

@@ -21,7 +21,7 @@
 
 #define DISK_WORKERS	16	/* kernel workers of a VM's disks */
 
-static struct disk_queue *disk_queue(struct husk_disk *disk, u32 index)
+struct disk_queue *disk_queue(struct husk_disk *disk, u32 index)
 {
 	return index < disk->queues ? &disk->queue[array_index_nospec(index, disk->queues)] : NULL;
 }
@@ -39,6 +39,19 @@ static int disk_fill_pool(struct disk_queue *q, u32 count)
 	for (i = 0; i < count; i++)
 		q->pool[i].next = i + 1 < count ? &q->pool[i + 1] : NULL;
 	q->free = q->pool;
+	return 0;
+}
+
+int disk_open_queue(struct disk_queue *q, u32 requests)
+{
+	int ret = disk_fill_pool(q, requests);
+
+	if (ret)
+		return ret;
+	q->stuck = q->told = false;
+	q->held_until = 0;
+	q->on = q->busy = true;
+	q->disk->served++;
 	return 0;
 }
 
@@ -61,17 +74,9 @@ static int disk_start_queue(struct disk_queue *q, const struct husk_disk_start *
 
 	if (q->busy)
 		return -EBUSY;
-	ret = disk_start_ring(q, arg);
-	if (!ret)
-		ret = disk_fill_pool(q, arg->entries);
-	if (ret)
-		return ret;
 	q->features = arg->features;
-	q->stuck = q->told = false;
-	q->held_until = 0;
-	q->on = q->busy = true;
-	q->disk->served++;
-	return 0;
+	ret = disk_start_ring(q, arg);
+	return ret ? ret : disk_open_queue(q, arg->entries);
 }
 
 static long husk_disk_start(void *object, void *p)
@@ -129,11 +134,12 @@ static int disk_stop_queue(struct disk_queue *q, struct husk_disk_stop *arg)
 		return -EINTR;
 	if (!q->busy || q->on)
 		return -EBUSY;	/* another thread was faster */
-	disk_virtio_log(q);
+	disk_log_ring(q);
 	disk_notify(q);
-	arg->last_avail = q->ring.last_avail;
-	arg->used = q->ring.used;
+	arg->last_avail = q->pvscsi ? 0 : q->ring.last_avail;
+	arg->used = q->pvscsi ? 0 : q->ring.used;
 	pvio_ring_stop(&q->ring);
+	disk_pvscsi_stop(q);
 	kvfree(q->pool);
 	q->pool = q->free = NULL;
 	q->busy = false;
@@ -260,6 +266,7 @@ static const struct husk_ioctl husk_disk_ioctls[] = {
 	HUSK_IOCTL(HUSK_DISK_SET_CALL, husk_disk_call, HUSK_DISK_CALL_GSI | HUSK_DISK_CALL_EVENTFD, 24, HUSK_LOCK_NONE,
 		   .fn = husk_disk_set_call),
 	HUSK_IOCTL(HUSK_DISK_START, husk_disk_start, 0, 56, HUSK_LOCK_NONE, .fn = husk_disk_start),
+	HUSK_IOCTL(HUSK_DISK_START_PVSCSI, husk_disk_start_pvscsi, 0, 40, HUSK_LOCK_NONE, .fn = husk_disk_start_pvscsi),
 	HUSK_IOCTL(HUSK_DISK_STOP, husk_disk_stop, 0, 16, HUSK_LOCK_NONE, .fn = husk_disk_stop, .out = true, .dead = true),
 	HUSK_IOCTL(HUSK_DISK_GET_STATS, husk_disk_stats, 0, 112, HUSK_LOCK_NONE, .fn = husk_disk_get_stats, .out = true,
 		   .dead = true),
@@ -295,6 +302,7 @@ static void disk_free(struct husk_disk *disk)
 
 	for (i = 0; i < disk->queues; i++) {
 		kvfree(disk->queue[i].pool);
+		disk_pvscsi_stop(&disk->queue[i]);
 		if (disk->queue[i].call)
 			eventfd_ctx_put(disk->queue[i].call);
 	}

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A disk: the queues of a virtio block device over a file, served in the kernel.
+ * A disk: the queues of a virtio block device, or the rings of a pvSCSI adapter, over a file, served in the kernel.
  *
  * disk.c is the object and its commands, disk_run.c the thread that serves the queues,
  * disk_request.c what a request does, disk_watch.c what is told of it. How a request comes from
- * the guest, and how it is answered, is the front end's: disk_virtio.c.
+ * the guest, and how it is answered, is the front end's: disk_virtio.c,
+ * disk_pvscsi.c.
  */
 #ifndef HUSK_PVIO_DISK_H
 #define HUSK_PVIO_DISK_H
@@ -43,12 +44,14 @@ struct disk_queue;
  * @next: the next one that is free
  * @iov: guest memory that a read writes; @few, or allocated
  * @iovs: number of segments
- * @status: where the guest is told how it went
+ * @status: virtio's: where the guest is told how it went
+ * @context: pvSCSI's: the driver's name for it
+ * @sense: likewise: where the guest is told what went wrong, in so many bytes
  * @offset: in the file
  * @length: bytes of it
  * @result: when it is done: an error, or how many of the bytes of a read or write
- * @type: what the guest asked for
- * @head: of the chain
+ * @type: what the guest asked for, in virtio's terms
+ * @head: of the chain; of a pvSCSI request the low bits of @context, for tracers
  * @unmap: zeroes may become a hole
  * @through: stable when it is done
  * @ask_again: a program is to see how it went
@@ -69,7 +72,14 @@ struct disk_request {
 	struct iovec *iov;
 	u32 iovs;
 	struct iovec few[DISK_FEW];
-	u8 __user *status;
+	union {
+		u8 __user *status;
+		struct {
+			u64 context;
+			u8 __user *sense;
+			u32 sense_bytes;
+		};
+	};
 	u64 offset, length;
 	long result;
 	u32 type;
@@ -87,13 +97,15 @@ struct disk_request {
  * @bytes: of data in flight
  * @held_until: nothing is taken before that time, in ns; 0: that is over
  * @works: requests that a kernel worker has
- * @pool: as many requests as the ring has entries, while @busy
+ * @pvscsi: the front end is that, and @ring not in use; NULL: it is virtio
+ * @pool: as many requests as the ring has entries, while @busy; of pvSCSI, up to PVIO_RING_MAX
  * @free: those not in flight
  * @call: an eventfd; or NULL: @gsi, unless that is negative
  */
 struct disk_queue {
 	struct husk_disk *disk;
 	struct pvio_ring ring;
+	struct disk_pvscsi *pvscsi;
 	u64 features;
 	bool on, busy, stuck, told;
 	u32 in_flight, works;
@@ -149,6 +161,9 @@ struct husk_disk {
 /* disk.c: for HUSK_VM_CREATE_DISK, under vm->lock; and its file again, with a reference, or NULL */
 long husk_disk_create(struct husk_vm *vm, struct husk_create_disk *arg, struct file **file);
 struct husk_disk *husk_disk_get(struct husk_vm *vm, int fd, struct file **file);
+struct disk_queue *disk_queue(struct husk_disk *disk, u32 index);
+/* With disk->lock held: its ring, or rings, are there; with room for so many requests it is served */
+int disk_open_queue(struct disk_queue *q, u32 requests);
 /* Any context: look at the queues */
 void husk_disk_kick(struct husk_disk *disk);
 
@@ -162,6 +177,59 @@ enum disk_took disk_virtio_take(struct disk_queue *queue);
 void disk_virtio_answer(const struct disk_request *r, int error);
 /* After the device's part of the ring was written to */
 void disk_virtio_log(struct disk_queue *queue);
+
+/* disk_pvscsi.c: the same, and what else a ring is asked */
+enum disk_took disk_pvscsi_take(struct disk_queue *queue);
+void disk_pvscsi_answer(const struct disk_request *r, int error);
+void disk_pvscsi_log(struct disk_queue *queue);
+bool disk_pvscsi_waits(const struct disk_queue *queue);
+bool disk_pvscsi_broken(const struct disk_queue *queue);
+bool disk_pvscsi_should_notify(struct disk_queue *queue);
+void disk_pvscsi_stop(struct disk_queue *queue);
+long husk_disk_start_pvscsi(void *object, void *arg);
+
+/* The front end of a queue: virtio's costs no call more than if it were the only one. */
+static inline enum disk_took disk_take(struct disk_queue *q)
+{
+	return unlikely(q->pvscsi) ? disk_pvscsi_take(q) : disk_virtio_take(q);
+}
+
+static inline void disk_answer(const struct disk_request *r, int error)
+{
+	if (unlikely(r->queue->pvscsi))
+		disk_pvscsi_answer(r, error);
+	else
+		disk_virtio_answer(r, error);
+}
+
+static inline void disk_log_ring(struct disk_queue *q)
+{
+	if (unlikely(q->pvscsi))
+		disk_pvscsi_log(q);
+	else
+		disk_virtio_log(q);
+}
+
+static inline bool disk_ring_waits(const struct disk_queue *q)
+{
+	return unlikely(q->pvscsi) ? disk_pvscsi_waits(q) : pvio_ring_waits(&q->ring);
+}
+
+static inline bool disk_ring_broken(const struct disk_queue *q)
+{
+	return unlikely(q->pvscsi) ? disk_pvscsi_broken(q) : q->ring.broken;
+}
+
+static inline bool disk_ring_should_notify(struct disk_queue *q)
+{
+	return unlikely(q->pvscsi) ? disk_pvscsi_should_notify(q) : pvio_ring_should_notify(&q->ring);
+}
+
+/* pvSCSI's driver always kicks. */
+static inline bool disk_ring_want_kicks(struct disk_queue *q, bool want)
+{
+	return unlikely(q->pvscsi) ? want && disk_pvscsi_waits(q) : pvio_ring_want_kicks(&q->ring, want);
+}
 
 /*
  * disk_request.c, with disk->lock held: do what a request says that is free, and of which the front end has

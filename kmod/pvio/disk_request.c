@@ -132,7 +132,7 @@ static void disk_end(struct disk_request *r)
 	disk_log_data(r);
 	disk_drop_data(r);
 	error = disk_tell_end(r);
-	disk_virtio_answer(r, error);
+	disk_answer(r, error);
 	r->next = q->free;
 	q->free = r;
 	if (data)
@@ -365,7 +365,7 @@ static bool disk_tell_begin(struct disk_request *r)
 	q->disk->stats.errors += error != 0;
 	if (trace_husk_virtio_end_enabled())
 		disk_trace_end(r, error, 0);
-	disk_virtio_answer(r, error);
+	disk_answer(r, error);
 	return false;
 }
 

@@ -35,7 +35,7 @@ void husk_disk_kick(struct husk_disk *disk)
 
 void disk_notify(struct disk_queue *q)
 {
-	if (!pvio_ring_should_notify(&q->ring))
+	if (!disk_ring_should_notify(q))
 		return;
 	q->disk->stats.calls++;
 	if (q->call) {
@@ -68,11 +68,11 @@ static bool disk_serve(struct disk_queue *q)
 	unsigned long end = jiffies + DISK_TURN;
 	unsigned int left;
 
-	if (disk_rests(q) || !pvio_ring_waits(&q->ring))
+	if (disk_rests(q) || !disk_ring_waits(q))
 		return false;
-	pvio_ring_want_kicks(&q->ring, false);
+	disk_ring_want_kicks(q, false);
 	for (left = DISK_WEIGHT; left && !q->held_until; left--) {
-		enum disk_took took = disk_virtio_take(q);
+		enum disk_took took = disk_take(q);
 
 		q->stuck = took == DISK_FULL;
 		if (took != DISK_TOOK)
@@ -99,7 +99,7 @@ static bool disk_round(struct husk_disk *disk)
 	disk_reap(disk);
 	for (i = 0; i < disk->queues; i++)
 		if (disk->queue[i].busy) {
-			disk_virtio_log(&disk->queue[i]);
+			disk_log_ring(&disk->queue[i]);
 			disk_notify(&disk->queue[i]);
 		}
 	return more;
@@ -111,7 +111,7 @@ static u32 disk_broken(const struct husk_disk *disk)
 	u32 i, broken = 0;
 
 	for (i = 0; i < disk->queues; i++)
-		if (disk->queue[i].on && disk->queue[i].ring.broken && !disk->queue[i].told)
+		if (disk->queue[i].on && disk_ring_broken(&disk->queue[i]) && !disk->queue[i].told)
 			broken |= BIT(i);
 	return broken;
 }
@@ -141,7 +141,7 @@ static bool disk_waits(struct husk_disk *disk)
 	if (disk_called(disk))
 		return true;
 	for (i = 0; i < disk->queues; i++)
-		if (!disk_rests(&disk->queue[i]) && pvio_ring_waits(&disk->queue[i].ring))
+		if (!disk_rests(&disk->queue[i]) && disk_ring_waits(&disk->queue[i]))
 			return true;
 	return false;
 }
@@ -166,8 +166,8 @@ static bool disk_want_kicks(struct husk_disk *disk)
 
 	for (i = 0; i < disk->queues; i++)
 		if (!disk_rests(&disk->queue[i])) {
-			waits |= pvio_ring_want_kicks(&disk->queue[i].ring, true);
-			disk_virtio_log(&disk->queue[i]);
+			waits |= disk_ring_want_kicks(&disk->queue[i], true);
+			disk_log_ring(&disk->queue[i]);
 		}
 	return waits;
 }

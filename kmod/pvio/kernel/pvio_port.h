@@ -8,6 +8,8 @@
 #ifndef PVIO_PORT_H
 #define PVIO_PORT_H
 
+#include <linux/errno.h>
+#include <linux/string.h>
 #include <linux/uaccess.h>
 #include <linux/uio.h>
 
@@ -30,6 +32,13 @@ static inline u16 pvio_load16(const void __user *p)
 	u16 value;
 
 	return get_user(value, (const u16 __user *)p) ? 0 : value;
+}
+
+static inline u32 pvio_load32(const void __user *p)
+{
+	u32 value;
+
+	return get_user(value, (const u32 __user *)p) ? 0 : value;
 }
 
 static inline u64 pvio_load64(const void __user *p)

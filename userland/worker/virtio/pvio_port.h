@@ -3,6 +3,7 @@
 #ifndef PVIO_PORT_H
 #define PVIO_PORT_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -37,6 +38,11 @@ static inline void *pvio_map(const struct pvio_memory *m, u64 gpa, u64 length, b
 static inline u16 pvio_load16(const void *p)
 {
 	return __atomic_load_n((const u16 *)p, __ATOMIC_RELAXED);
+}
+
+static inline u32 pvio_load32(const void *p)
+{
+	return __atomic_load_n((const u32 *)p, __ATOMIC_RELAXED);
 }
 
 static inline u64 pvio_load64(const void *p)

@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A disk's front end for a pvSCSI adapter, whose one target 0 with its one unit 0 is the disk:
+ * from a request in the ring to what the disk is to do, and back to a completion with its sense.
+ */
+#include <linux/slab.h>
+
+#include "pvio/disk.h"
+#include "pvio/pvscsi.h"
+#include "pvio/scsi.h"
+
+/* Only the disk's thread uses what comes after @unit, for the request that it takes. */
+struct disk_pvscsi {
+	struct pvscsi_ring ring;
+	struct scsi_unit unit;
+	struct pvscsi_request request;
+	struct scsi_command command;
+};
+
+/* ---- answers ---- */
+
+/* Memory for the sense, as far as there is any */
+static u8 __user *pvscsi_sense(struct disk_queue *q, const struct pvscsi_request *from, u32 *bytes)
+{
+	u8 __user *to;
+
+	*bytes = min_t(u32, from->sense_bytes, SCSI_SENSE);
+	to = *bytes ? pvio_map(&q->disk->memory, from->sense, *bytes, true) : NULL;
+	if (!to)
+		*bytes = 0;
+	return to;
+}
+
+static void pvscsi_put(struct disk_queue *q, const struct pvscsi_completion *c)
+{
+	void __user *at = pvscsi_ring_put(&q->pvscsi->ring, c);
+
+	husk_log_written_user(q->disk->vm, at, sizeof(*c));
+}
+
+static void pvscsi_put_sense(struct disk_queue *q, u64 context, u8 __user *to, u32 bytes, u32 code)
+{
+	const struct pvscsi_completion c = { .context = context, .sense_bytes = bytes, .scsi = SCSI_CHECK_CONDITION };
+	u8 sense[SCSI_SENSE];
+
+	scsi_fill_sense(sense, code);
+	if (bytes) {
+		pvio_copy_to(to, sense, bytes);
+		husk_log_written_user(q->disk->vm, to, bytes);
+	}
+	pvscsi_put(q, &c);
+}
+
+void disk_pvscsi_answer(const struct disk_request *r, int error)
+{
+	const struct pvscsi_completion c = { .context = r->context, .bytes = r->type <= T_OUT ? r->length : 0 };
+
+	if (error)
+		pvscsi_put_sense(r->queue, r->context, r->sense, r->sense_bytes, scsi_sense_of(error, r->type != T_IN));
+	else
+		pvscsi_put(r->queue, &c);
+}
+
+/* The adapter's own word */
+static void pvscsi_refuse(struct disk_queue *q, enum pvscsi_host why)
+{
+	const struct pvscsi_completion c = { .context = q->pvscsi->request.context, .host = why };
+
+	q->disk->stats.errors += why != PVSCSI_HOST_NO_TARGET;
+	pvscsi_put(q, &c);
+}
+
+static void pvscsi_fail(struct disk_queue *q)
+{
+	const struct pvscsi_request *from = &q->pvscsi->request;
+	u32 bytes;
+	u8 __user *to = pvscsi_sense(q, from, &bytes);
+
+	q->disk->stats.errors++;
+	pvscsi_put_sense(q, from->context, to, bytes, q->pvscsi->command.sense);
+}
+
+/* Of what is known without the disk */
+static void pvscsi_reply(struct disk_queue *q)
+{
+	const struct scsi_command *c = &q->pvscsi->command;
+	struct pvscsi_completion done = { .context = q->pvscsi->request.context };
+	u64 left;
+	u32 i;
+
+	if (c->answered && q->pvscsi->request.flags & PVSCSI_TO_DEVICE) {
+		pvscsi_refuse(q, PVSCSI_HOST_BAD_MESSAGE);
+		return;
+	}
+	done.bytes = left = pvio_iov_to(c->iov, c->iovs, 0, c->answer, c->answered);
+	for (i = 0; i < c->iovs && left; left -= min_t(u64, left, c->iov[i].iov_len), i++)
+		husk_log_written_user(q->disk->vm, c->iov[i].iov_base, min_t(u64, left, c->iov[i].iov_len));
+	pvscsi_put(q, &done);
+}
+
+/* ---- requests ---- */
+
+/* What the disk's core calls it. 0: that is answered here */
+static const u8 pvscsi_types[] = {
+	[SCSI_READ] = T_IN, [SCSI_WRITE] = T_OUT, [SCSI_FLUSH] = T_FLUSH, [SCSI_DISCARD] = T_DISCARD, [SCSI_ZERO] = T_WRITE_ZEROES,
+};
+
+static bool pvscsi_begin(struct disk_queue *q, struct disk_request *r, enum scsi_what what)
+{
+	const struct scsi_command *c = &q->pvscsi->command;
+	bool data = what == SCSI_READ || what == SCSI_WRITE;
+
+	if (what == SCSI_READ && q->pvscsi->request.flags & PVSCSI_TO_DEVICE) {
+		pvscsi_refuse(q, PVSCSI_HOST_BAD_MESSAGE);
+		return true;
+	}
+	if (data && c->bytes < c->length) {
+		pvscsi_refuse(q, PVSCSI_HOST_OVERRUN);
+		return true;
+	}
+	r->type = pvscsi_types[what];
+	r->offset = c->offset;
+	r->length = c->length;
+	r->through = c->through;
+	r->unmap = c->unmap;
+	r->context = q->pvscsi->request.context;
+	r->head = r->context;
+	r->sense = pvscsi_sense(q, &q->pvscsi->request, &r->sense_bytes);
+	return disk_begin(q, r, c->iov, data ? c->iovs : 0);
+}
+
+/* There is one unit; bytes of the command that the driver did not give are 0. */
+static enum pvscsi_host pvscsi_check(struct pvscsi_request *from)
+{
+	static const u8 unit[sizeof(from->lun)];
+
+	if (from->bus || from->target || memcmp(from->lun, unit, sizeof(unit)))
+		return PVSCSI_HOST_NO_TARGET;
+	if (from->flags & PVSCSI_LONG_CDB || from->cdb_bytes > sizeof(from->cdb))
+		return PVSCSI_HOST_BAD_PARAMETER;
+	memset(from->cdb + from->cdb_bytes, 0, sizeof(from->cdb) - from->cdb_bytes);
+	return PVSCSI_HOST_OK;
+}
+
+static bool pvscsi_request(struct disk_queue *q, struct disk_request *r)
+{
+	struct disk_pvscsi *s = q->pvscsi;
+	struct scsi_command *c = &s->command;
+	enum pvscsi_host why = pvscsi_check(&s->request);
+	int count = why ? 0 : pvscsi_ring_data(&s->ring, &s->request, q->disk->chain.iov);
+	enum scsi_what what;
+
+	if (why || count < 0) {
+		pvscsi_refuse(q, why ? why : PVSCSI_HOST_BAD_PARAMETER);
+		return true;
+	}
+	*c = (struct scsi_command){
+		.unit = &s->unit, .cdb = s->request.cdb, .iov = q->disk->chain.iov, .iovs = count, .bytes = s->request.bytes,
+	};
+	what = scsi_parse(c);
+	if (what == SCSI_FAILED)
+		pvscsi_fail(q);
+	else if (what == SCSI_DONE || what == SCSI_ANSWER)
+		pvscsi_reply(q);
+	else
+		return pvscsi_begin(q, r, what);
+	return true;
+}
+
+enum disk_took disk_pvscsi_take(struct disk_queue *q)
+{
+	struct disk_pvscsi *s = q->pvscsi;
+
+	if (!q->free)
+		return DISK_FULL;
+	if (pvscsi_ring_next(&s->ring, &s->request) != PVIO_CHAIN)
+		return DISK_NONE;
+	if (pvscsi_request(q, q->free))
+		return DISK_TOOK;
+	pvscsi_ring_unget(&s->ring);
+	return DISK_FULL;
+}
+
+bool disk_pvscsi_waits(const struct disk_queue *q)
+{
+	return pvscsi_ring_waits(&q->pvscsi->ring);
+}
+
+bool disk_pvscsi_broken(const struct disk_queue *q)
+{
+	return q->pvscsi->ring.broken;
+}
+
+bool disk_pvscsi_should_notify(struct disk_queue *q)
+{
+	return pvscsi_ring_should_notify(&q->pvscsi->ring);
+}
+
+void disk_pvscsi_log(struct disk_queue *q)
+{
+	husk_log_written_user(q->disk->vm, q->pvscsi->ring.state, PVSCSI_PAGE);
+}
+
+/* ---- begin and end ---- */
+
+static bool pvscsi_start_valid(const struct husk_disk *disk, const struct husk_disk_start_pvscsi *arg)
+{
+	return !arg->reserved && arg->requests && arg->requests <= PVSCSI_RING_PAGES && is_power_of_2(arg->requests) &&
+	       arg->completions && arg->completions <= PVSCSI_RING_PAGES && is_power_of_2(arg->completions) &&
+	       arg->block >= DISK_SECTOR && arg->block <= PVSCSI_PAGE && is_power_of_2(arg->block) && !(disk->bytes % arg->block) &&
+	       arg->physical >= arg->block && arg->physical <= DISK_DISCARD_MAX && is_power_of_2(arg->physical);
+}
+
+static void pvscsi_fill_unit(struct scsi_unit *unit, const struct husk_disk *disk, const struct husk_disk_start_pvscsi *arg)
+{
+	*unit = (struct scsi_unit){
+		.blocks = disk->bytes / arg->block, .block = arg->block, .physical = arg->physical,
+		.transfer_max = DISK_TRANSFER_MAX, .discard_max = DISK_DISCARD_MAX, .zeroes_max = DISK_ZEROES_MAX,
+		.readonly = disk->readonly,
+	};
+	memcpy(unit->serial, disk->serial, sizeof(unit->serial));
+}
+
+static int pvscsi_start_ring(struct disk_queue *q, struct pvscsi_ring *ring, const struct husk_disk_start_pvscsi *arg)
+{
+	u64 pages[1 + 2 * PVSCSI_RING_PAGES];
+
+	if (copy_from_user(pages, u64_to_user_ptr(arg->pages), (1 + arg->requests + arg->completions) * sizeof(pages[0])))
+		return -EFAULT;
+	return pvscsi_ring_start(ring, &q->disk->memory, pages, arg->requests, arg->completions) ? -EFAULT : 0;
+}
+
+static int pvscsi_start_queue(struct disk_queue *q, const struct husk_disk_start_pvscsi *arg)
+{
+	struct disk_pvscsi *s;
+	int ret;
+
+	if (q->busy)
+		return -EBUSY;
+	s = kzalloc(sizeof(*s), GFP_KERNEL_ACCOUNT);
+	if (!s)
+		return -ENOMEM;
+	pvscsi_fill_unit(&s->unit, q->disk, arg);
+	ret = pvscsi_start_ring(q, &s->ring, arg);
+	if (!ret)
+		ret = disk_open_queue(q, min_t(u32, s->ring.requests, PVIO_RING_MAX));
+	if (ret) {
+		kfree(s);
+		return ret;
+	}
+	q->pvscsi = s;
+	return 0;
+}
+
+void disk_pvscsi_stop(struct disk_queue *q)
+{
+	kfree(q->pvscsi);
+	q->pvscsi = NULL;
+}
+
+long husk_disk_start_pvscsi(void *object, void *p)
+{
+	struct husk_disk_start_pvscsi *arg = p;
+	struct husk_disk *disk = object;
+	struct disk_queue *q = disk_queue(disk, arg->index);
+	int ret;
+
+	if (!q || !pvscsi_start_valid(disk, arg))
+		return -EINVAL;
+	if (mutex_lock_killable(&disk->lock))
+		return -EINTR;
+	ret = pvscsi_start_queue(q, arg);
+	mutex_unlock(&disk->lock);
+	husk_disk_kick(disk);
+	return ret;
+}
