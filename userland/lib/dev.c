@@ -174,6 +174,14 @@ int husk_disk_start(int disk, const struct husk_disk_start *queue)
 	return ioctl(disk, HUSK_DISK_START, &arg);
 }
 
+int husk_disk_start_pvscsi(int disk, const struct husk_disk_start_pvscsi *rings)
+{
+	struct husk_disk_start_pvscsi arg = *rings;
+
+	arg.size = sizeof(arg);
+	return ioctl(disk, HUSK_DISK_START_PVSCSI, &arg);
+}
+
 int husk_disk_stop(int disk, struct husk_disk_stop *queue)
 {
 	queue->size = sizeof(*queue);

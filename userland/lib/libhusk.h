@@ -195,7 +195,7 @@ int husk_vm_set(int vm, enum husk_vm_class id, const void *payload);
 /* ---- a disk that the kernel serves -------------------------------------- */
 
 /**
- * husk_vm_create_disk - make the data path of a virtio block device
+ * husk_vm_create_disk - make the data path of a virtio block device, or of a pvSCSI adapter
  * @vm: VM fd
  * @disk: what it is like; the size field is filled in here
  *
@@ -211,6 +211,15 @@ int husk_vm_create_disk(int vm, const struct husk_create_disk *disk);
  * Return: 0; -1 with errno: EBUSY it is served, EINVAL, EFAULT not in guest memory, ENOMEM.
  */
 int husk_disk_start(int disk, const struct husk_disk_start *queue);
+
+/**
+ * husk_disk_start_pvscsi - serve a queue, by the rings of a pvSCSI adapter
+ * @disk: disk fd
+ * @rings: which queue, and where they are; the size field is filled in here
+ *
+ * Return: 0; -1 with errno: EBUSY it is served, EINVAL, EFAULT not in guest memory, ENOMEM.
+ */
+int husk_disk_start_pvscsi(int disk, const struct husk_disk_start_pvscsi *rings);
 
 /**
  * husk_disk_stop - do not serve a queue any longer, and wait for what is in flight
