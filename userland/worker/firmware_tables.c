@@ -7,7 +7,6 @@
 #include "worker/machine.h"
 #include "worker/platform.h"
 #include "worker/table_loader.h"
-#include "worker/virtio/virtio.h"
 
 #define KIB		(1ULL << 10)
 #define MIB		(1ULL << 20)
@@ -76,15 +75,18 @@ static void fill_cmos(struct machine *m)
 	put_cmos(m, CMOS_CPUS, m->config->cpus - 1, 1);
 }
 
-/* The disks in their order, as paths of Open Firmware */
+/* The disks in their order, which is that of their slots, as paths of Open Firmware */
 static void fill_boot_order(struct machine *m)
 {
 	struct firmware_tables *t = m->firmware.tables;
 	size_t n = 0;
 
-	for (unsigned int i = 0; i < m->virtio_count; i++)
-		if (m->virtio[i]->class->id == VIRTIO_ID_BLOCK)
-			n += snprintf(t->order + n, ORDER_LINE, "%s/pci@i0cf8/scsi@%x/disk@0,0", n ? "\n" : "", m->virtio[i]->pci.slot);
+	for (unsigned int i = 0; i < PCI_SLOTS; i++) {
+		const struct pci_device *dev = m->chipset.pci.device[i];
+
+		if (dev && dev->boot_disk)
+			n += snprintf(t->order + n, ORDER_LINE, "%s/pci@i0cf8/scsi@%x/%s", n ? "\n" : "", dev->slot, dev->boot_disk);
+	}
 	t->order_size = n ? n + 1 : 0;		/* with its NUL */
 }
 

@@ -179,6 +179,7 @@ void machine_destroy(struct machine *m)
 	pthread_mutex_lock(&m->lock);
 	while (m->virtio_count)
 		virtio_destroy(m->virtio[--m->virtio_count]);
+	pci_destroy(&m->chipset.pci);
 	chipset_fini(m);
 	pthread_mutex_unlock(&m->lock);
 	for (int i = 0; i < MACHINE_CPUS; i++)

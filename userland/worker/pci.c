@@ -304,6 +304,18 @@ void pci_reset(struct pci *pci)
 			reset_device(pci->device[i]);
 }
 
+void pci_destroy(struct pci *pci)
+{
+	for (unsigned int i = 0; i < PCI_SLOTS; i++) {
+		struct pci_device *dev = pci->device[i];
+
+		if (!dev || !dev->ops || !dev->ops->destroy)
+			continue;
+		pci->device[i] = NULL;
+		dev->ops->destroy(dev);
+	}
+}
+
 /* Where the next BAR of a kind goes: each at a multiple of its size */
 struct assign {
 	uint64_t port, memory;

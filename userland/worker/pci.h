@@ -43,6 +43,7 @@ enum pci_bar_kind { PCI_BAR_NONE, PCI_BAR_IO, PCI_BAR_MEM32, PCI_BAR_MEM64 };
 
 struct pci;
 struct pci_device;
+struct show;
 
 /**
  * struct pci_ops - what a device does beside being registers
@@ -50,12 +51,16 @@ struct pci_device;
  * @read: the guest is about to read config space. May be NULL
  * @moved: a BAR is at another address now, or nowhere. May be NULL
  * @reset: to power-on state; config space has been. May be NULL
+ * @show: more about the device. May be NULL
+ * @destroy: by pci_destroy(). NULL: somebody else does
  */
 struct pci_ops {
 	void (*written)(struct pci_device *dev, unsigned int reg, unsigned int width);
 	void (*read)(struct pci_device *dev, unsigned int reg, unsigned int width);
 	void (*moved)(struct pci_device *dev);
 	void (*reset)(struct pci_device *dev);
+	void (*show)(struct pci_device *dev, struct show *show);
+	void (*destroy)(struct pci_device *dev);
 };
 
 struct pci_bar {
@@ -68,6 +73,7 @@ struct pci_bar {
 struct pci_device {
 	const struct pci_ops *ops;
 	const char *name;
+	const char *boot_disk;		/* its disk, below it, as Open Firmware has it; NULL: none */
 	struct pci *pci;		/* by pci_add() */
 	uint8_t slot;			/* by pci_add() */
 	uint8_t config[PCI_CONFIG];
@@ -111,6 +117,8 @@ void pci_init(struct pci *pci, const struct pci_wires *wires);
 int pci_add(struct pci *pci, struct pci_device *dev, unsigned int slot);
 /* All to power-on state */
 void pci_reset(struct pci *pci);
+/* End the devices that know how */
+void pci_destroy(struct pci *pci);
 /* Give every BAR an address and switch it on, as a firmware does. */
 void pci_assign(struct pci *pci);
 

@@ -183,6 +183,8 @@ static void show_device(struct show *show, struct machine *m, const struct pci_d
 		show_number(show, "gsi", pci_gsi(dev));
 	if (v)
 		show_virtio(show, v);
+	else if (dev->ops && dev->ops->show)
+		dev->ops->show((struct pci_device *)dev, show);
 	show_bars(show, dev);
 	show_close(show, '}');
 }

@@ -71,6 +71,8 @@ struct disk_options {
 	bool in_kernel;		/* the module serves it, at first */
 	bool movable;		/* it may be served elsewhere later */
 	struct disk_limit limit;
+	bool in_worker;		/* the user said that it does not */
+	bool pvscsi;		/* by a pvSCSI adapter */
 };
 
 struct disk {

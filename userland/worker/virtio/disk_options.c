@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* --disk FILE[,format=raw|qcow2][,backing][,readonly][,serial=TEXT][,where=worker|kernel][,movable][,queues=N][,iops=N]... */
+/* --disk FILE[,format=raw|qcow2][,backing][,readonly][,serial=TEXT][,where=worker|kernel][,movable][,bus=virtio|pvscsi][,queues=N][,iops=N]... */
 #include <stdlib.h>
 #include <string.h>
 
 #include "uapi/husk.h"
 #include "worker/config.h"
 #include "worker/jail.h"
+#include "worker/pvscsi/pvscsi.h"
 #include "worker/virtio/block.h"
 #include "worker/virtio/disk.h"
 #include "worker/virtio/option.h"
@@ -92,7 +93,28 @@ static const char *set_where(void *to, const char *value)
 	struct disk_options *o = to;
 
 	o->in_kernel = !strcmp(value, "kernel");
-	return o->in_kernel || !strcmp(value, "worker") ? NULL : "give worker or kernel";
+	o->in_worker = !strcmp(value, "worker");
+	return o->in_kernel || o->in_worker ? NULL : "give worker or kernel";
+}
+
+static const char *set_bus(void *to, const char *value)
+{
+	struct disk_options *o = to;
+
+	o->pvscsi = !strcmp(value, "pvscsi");
+	return o->pvscsi || !strcmp(value, "virtio") ? NULL : "give virtio or pvscsi";
+}
+
+/* What does not go together: NULL, or why */
+static const char *check(const struct disk_options *o)
+{
+	if (o->pvscsi && (o->in_worker || o->movable))
+		return "bus=pvscsi is for where=kernel, and not movable";
+	if (o->pvscsi && o->queues > 1)
+		return "bus=pvscsi has one queue";
+	if (o->pvscsi && qcow2(o))
+		return "bus=pvscsi is for raw files";
+	return (o->in_kernel || o->movable) && qcow2(o) ? "where=kernel and movable are for raw files" : NULL;
 }
 
 enum husk_status option_disk(struct config *config, const char *text)
@@ -109,10 +131,12 @@ enum husk_status option_disk(struct config *config, const char *text)
 		{ "iops-burst", false, set_iops_burst },
 		{ "bps", false, set_bps },
 		{ "bps-burst", false, set_bps_burst },
+		{ "bus", false, set_bus },
 		{ },
 	};
 	struct disk_options *o = calloc(1, sizeof(*o));
 	enum husk_status status;
+	const char *why;
 
 	if (!o)
 		return fail(HUSK_STATUS_FAIL, "out of memory");
@@ -121,9 +145,11 @@ enum husk_status option_disk(struct config *config, const char *text)
 	status = option_parse("disk", text, &o->path, keys, o);
 	if (status)
 		return status;
-	if ((o->in_kernel || o->movable) && qcow2(o))
-		return fail(HUSK_STATUS_USAGE, "--disk %s: where=kernel and movable are for raw files", text);
+	why = check(o);
+	if (why)
+		return fail(HUSK_STATUS_USAGE, "--disk %s: %s", text, why);
+	o->in_kernel |= o->pvscsi;
 	if (!o->in_kernel || o->movable)
 		config->jail_devices |= qcow2(o) ? JAIL_CHILD : JAIL_DISK;
-	return config_add_device(config, block_create, o);
+	return config_add_device(config, o->pvscsi ? pvscsi_create : block_create, o);
 }

@@ -258,7 +258,7 @@ static enum husk_status open_locked(int *fd, const struct disk_options *o, struc
 		flags |= O_EXCL;
 	*fd = open(o->path, flags | O_CLOEXEC | O_NONBLOCK);
 	if (*fd < 0 && errno == EINVAL && direct)
-		return complain(o, "its file system has no direct I/O: take where=worker");
+		return complain(o, o->pvscsi ? "its file system has no direct I/O" : "its file system has no direct I/O: take where=worker");
 	if (*fd < 0)
 		return complain(o, open_error(o));
 	/* Without O_NONBLOCK again, which was for a pipe put in its place: io_uring would answer EAGAIN. */

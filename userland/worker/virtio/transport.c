@@ -372,6 +372,7 @@ int virtio_attach(struct virtio *v)
 	pci_put16(&v->pci, PCI_SUBDEVICE, DEVICE + v->class->id);
 	v->pci.ops = &pci_ops;
 	v->pci.name = v->class->name;
+	v->pci.boot_disk = v->class->id == VIRTIO_ID_BLOCK ? "disk@0,0" : NULL;
 	v->pci.config[PCI_PIN] = 1;
 	pci_add_bar(&v->pci, BAR_NOTIFY, PCI_BAR_IO, &notify);
 	msix_init(&v->msix, &v->pci, BAR_MSIX, v->queues + 1, &msix_ops, v);
