@@ -119,6 +119,16 @@ static void fill_DISK_START(struct husk_disk_start *arg)
 	arg->used_part = 512;
 }
 
+/* All of it in one page, which harms nobody */
+static void fill_DISK_START_PVSCSI(struct husk_disk_start_pvscsi *arg)
+{
+	static const __u64 pages[3];
+
+	arg->requests = arg->completions = 1;
+	arg->block = arg->physical = 512;
+	arg->pages = (uintptr_t)pages;
+}
+
 static void fill_VCPU_TRANSLATE(struct husk_translate *arg) { arg->gva = 0x1000; }
 
 static void fill_VCPU_GET_STATE(struct husk_state *arg)
@@ -187,6 +197,7 @@ struct command {
 #define RESERVED_VCPU_SET_STATE	{ offsetof(struct husk_state, reserved) }
 #define RESERVED_VM_CREATE_DISK	{ 0 }
 #define RESERVED_DISK_START	{ offsetof(struct husk_disk_start, reserved) }
+#define RESERVED_DISK_START_PVSCSI	{ offsetof(struct husk_disk_start_pvscsi, reserved) }
 #define RESERVED_DISK_STOP	{ 0 }
 #define RESERVED_DISK_SET_CALL	{ offsetof(struct husk_disk_call, reserved) }
 #define RESERVED_DISK_KICK	{ offsetof(struct husk_disk_kick, reserved) }
@@ -232,7 +243,7 @@ static void arrange(struct fds *fds)
 
 	if (now->number == HUSK_VM_HARVEST)
 		EXPECT(abi_call(fds->fd[VM], HUSK_VM_SET_MEMORY, &logged), 0);
-	if (now->number == HUSK_DISK_START || now->number == HUSK_DISK_STOP)
+	if (now->number == HUSK_DISK_START || now->number == HUSK_DISK_START_PVSCSI || now->number == HUSK_DISK_STOP)
 		EXPECT(abi_call(fds->fd[VM], HUSK_VM_SET_MEMORY, &memory), 0);
 	fill_DISK_START(&start);
 	if (now->number == HUSK_DISK_STOP)

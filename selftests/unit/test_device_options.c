@@ -6,6 +6,7 @@
 
 #include "worker/config.h"
 #include "worker/jail.h"
+#include "worker/pvscsi/pvscsi.h"
 #include "worker/virtio/block.h"
 #include "worker/virtio/disk.h"
 #include "worker/virtio/net.h"
@@ -13,6 +14,7 @@
 static int passed, failed;
 static struct config config;
 static void *made;
+static enum husk_status (*maker)(struct machine *m, void *options);
 
 static void check(const char *name, int good)
 {
@@ -31,7 +33,7 @@ enum husk_status config_add_device(struct config *c, enum husk_status (*create)(
 				   void *options)
 {
 	(void)c;
-	(void)create;
+	maker = create;
 	made = options;
 	return HUSK_STATUS_OK;
 }
@@ -41,6 +43,11 @@ enum husk_status block_create(struct machine *m, void *options)
 	(void)m;
 	(void)options;
 	return HUSK_STATUS_OK;
+}
+
+enum husk_status pvscsi_create(struct machine *m, void *options)
+{
+	return block_create(m, options);
 }
 
 enum husk_status net_create(struct machine *m, void *options)
@@ -71,7 +78,9 @@ static void test_disk(void)
 	static const char * const bad[] = { "", ",readonly", "f,format=vdi", "f,format", "f,readonly=1", "f,color=red", "f,",
 		"f,serial=123456789012345678901", "f,where", "f,where=there", "f,where=kernel,format=qcow2",
 		"f,movable,format=qcow2", "f,queues=0", "f,queues=17", "f,queues=4x", "f,iops=", "f,iops=fast", "f,iops=10K",
-		"f,iops=1000000001", "f,bps=1K", "f,bps=5X", "f,bps=2000000M", "f,iops-burst=-1" };
+		"f,iops=1000000001", "f,bps=1K", "f,bps=5X", "f,bps=2000000M", "f,iops-burst=-1", "f,bus", "f,bus=ide",
+		"f,bus=pvscsi,where=worker", "f,where=worker,bus=pvscsi", "f,bus=pvscsi,format=qcow2", "f,bus=pvscsi,movable",
+		"f,bus=pvscsi,queues=2" };
 	struct disk_options *o;
 
 	check("file", !option_disk(&config, "a b") && (o = made) && !strcmp(o->path, "a b") && !o->readonly && !o->backing && !o->format && !o->serial);
@@ -83,6 +92,9 @@ static void test_disk(void)
 	      o->queues == 4 && o->movable);
 	check("no limits", !option_disk(&config, "f,iops=0,bps=0") && (o = made) && !o->limit.requests && !o->limit.bytes && o->queues == 1);
 	check("in the worker", !option_disk(&config, "f,where=worker") && (o = made) && !o->in_kernel);
+	check("pvSCSI", !option_disk(&config, "f,bus=pvscsi") && (o = made) && o->pvscsi && o->in_kernel && maker == pvscsi_create);
+	check("pvSCSI in the kernel", !option_disk(&config, "f,bus=pvscsi,where=kernel") && maker == pvscsi_create);
+	check("virtio", !option_disk(&config, "f,bus=virtio,where=kernel") && maker == block_create);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		*said = 0;
 		check(bad[i], option_disk(&config, bad[i]) == HUSK_STATUS_USAGE && strstr(said, "--disk"));
