@@ -73,11 +73,11 @@ static void pvscsi_refuse(struct disk_queue *q, enum pvscsi_host why)
 static void pvscsi_fail(struct disk_queue *q)
 {
 	const struct pvscsi_request *from = &q->pvscsi->request;
-	u32 bytes;
+	u32 bytes, sense = q->pvscsi->command.sense;
 	u8 __user *to = pvscsi_sense(q, from, &bytes);
 
-	q->disk->stats.errors++;
-	pvscsi_put_sense(q, from->context, to, bytes, q->pvscsi->command.sense);
+	q->disk->stats.errors += sense != SCSI_SENSE_OPCODE && sense != SCSI_SENSE_FIELD;
+	pvscsi_put_sense(q, from->context, to, bytes, sense);
 }
 
 /* Of what is known without the disk */

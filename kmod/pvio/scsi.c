@@ -7,9 +7,7 @@
 
 enum { KEY_MEDIUM = 3, KEY_HARDWARE = 4, KEY_ILLEGAL = 5, KEY_PROTECT = 7, KEY_ABORTED = 11 };
 
-#define SENSE_OPCODE		SCSI_SENSE_CODE(KEY_ILLEGAL, 0x20, 0)
 #define SENSE_RANGE		SCSI_SENSE_CODE(KEY_ILLEGAL, 0x21, 0)
-#define SENSE_FIELD		SCSI_SENSE_CODE(KEY_ILLEGAL, 0x24, 0)
 #define SENSE_LIST_LENGTH	SCSI_SENSE_CODE(KEY_ILLEGAL, 0x1a, 0)
 #define SENSE_LIST		SCSI_SENSE_CODE(KEY_ILLEGAL, 0x26, 0)
 #define SENSE_NO_SAVED		SCSI_SENSE_CODE(KEY_ILLEGAL, 0x39, 0)
@@ -74,7 +72,7 @@ static enum scsi_what scsi_nothing(struct scsi_command *c)
 static enum scsi_what scsi_request_sense(struct scsi_command *c)
 {
 	if (c->cdb[1] & 1)	/* the other format */
-		return scsi_failed(c, SENSE_FIELD);
+		return scsi_failed(c, SCSI_SENSE_FIELD);
 	scsi_fill_sense(c->answer, 0);
 	return scsi_answer(c, SCSI_SENSE, c->cdb[4]);
 }
@@ -172,7 +170,7 @@ static enum scsi_what scsi_inquiry(struct scsi_command *c)
 		}
 	}
 	if (c->cdb[1] || c->cdb[2])
-		return scsi_failed(c, SENSE_FIELD);
+		return scsi_failed(c, SCSI_SENSE_FIELD);
 	c->answer[2] = 6;
 	c->answer[3] = 2;
 	c->answer[4] = 36 - 5;
@@ -199,7 +197,7 @@ static enum scsi_what scsi_read_capacity16(struct scsi_command *c)
 	unsigned int exponent = 0;
 
 	if ((c->cdb[1] & 0x1f) != 0x10)
-		return scsi_failed(c, SENSE_FIELD);
+		return scsi_failed(c, SCSI_SENSE_FIELD);
 	while (c->unit->block << exponent < c->unit->physical)
 		exponent++;
 	scsi_put(c->answer, 8, c->unit->blocks - 1);
@@ -233,7 +231,7 @@ static enum scsi_what scsi_mode_sense(struct scsi_command *c, unsigned int head,
 	unsigned int n;
 
 	if ((code != 8 && code != 0x3f) || (c->cdb[3] && c->cdb[3] != 0xff))
-		return scsi_failed(c, SENSE_FIELD);
+		return scsi_failed(c, SCSI_SENSE_FIELD);
 	if (c->cdb[2] >> 6 == 3)
 		return scsi_failed(c, SENSE_NO_SAVED);
 	n = head + scsi_mode_pages(c, c->answer + head);
@@ -283,7 +281,7 @@ static enum scsi_what scsi_ranged(struct scsi_command *c, enum scsi_what what, u
 	if (block > unit->blocks || blocks > unit->blocks - block)
 		return scsi_failed(c, SENSE_RANGE);
 	if (blocks > max / unit->block)
-		return scsi_failed(c, SENSE_FIELD);
+		return scsi_failed(c, SCSI_SENSE_FIELD);
 	c->offset = block * unit->block;
 	c->length = blocks * unit->block;
 	return blocks ? what : SCSI_DONE;
@@ -295,7 +293,7 @@ static enum scsi_what scsi_transfer(struct scsi_command *c, enum scsi_what what)
 	u64 block, blocks;
 
 	if (!six && c->cdb[1] & PROTECTION)
-		return scsi_failed(c, SENSE_FIELD);
+		return scsi_failed(c, SCSI_SENSE_FIELD);
 	if (what == SCSI_WRITE && c->unit->readonly)
 		return scsi_failed(c, SENSE_PROTECTED);
 	scsi_range_of(c->cdb, &block, &blocks);
@@ -331,7 +329,7 @@ static enum scsi_what scsi_verify(struct scsi_command *c)
 	u64 block, blocks;
 
 	if (c->cdb[1] & 6)
-		return scsi_failed(c, SENSE_FIELD);
+		return scsi_failed(c, SCSI_SENSE_FIELD);
 	scsi_range_of(c->cdb, &block, &blocks);
 	if (block > c->unit->blocks || blocks > c->unit->blocks - block)
 		return scsi_failed(c, SENSE_RANGE);
@@ -345,7 +343,7 @@ static enum scsi_what scsi_unmap(struct scsi_command *c)
 	u8 list[24];
 
 	if (c->cdb[1] & 1)	/* ANCHOR */
-		return scsi_failed(c, SENSE_FIELD);
+		return scsi_failed(c, SCSI_SENSE_FIELD);
 	if (c->unit->readonly)
 		return scsi_failed(c, SENSE_PROTECTED);
 	if (!length)
@@ -384,12 +382,12 @@ static enum scsi_what scsi_write_same(struct scsi_command *c)
 	u64 block, blocks;
 
 	if (c->cdb[1] & (PROTECTION | 0x10))	/* ANCHOR */
-		return scsi_failed(c, SENSE_FIELD);
+		return scsi_failed(c, SCSI_SENSE_FIELD);
 	if (c->unit->readonly)
 		return scsi_failed(c, SENSE_PROTECTED);
 	scsi_range_of(c->cdb, &block, &blocks);
 	if (!blocks)		/* "to the end": scsi_page_limits() */
-		return scsi_failed(c, SENSE_FIELD);
+		return scsi_failed(c, SCSI_SENSE_FIELD);
 	if (!no_data && !scsi_brings_zeroes(c))
 		return scsi_failed(c, SENSE_LIST);
 	c->unmap = c->cdb[1] & 8;
@@ -425,7 +423,7 @@ enum scsi_what scsi_parse(struct scsi_command *c)
 	for (unsigned int i = 0; i < COUNT(scsi_commands); i++)
 		if (scsi_commands[i].code == c->cdb[0])
 			return scsi_commands[i].parse(c);
-	return scsi_failed(c, SENSE_OPCODE);
+	return scsi_failed(c, SCSI_SENSE_OPCODE);
 }
 
 /* ---- what went wrong ---- */

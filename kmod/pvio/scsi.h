@@ -17,6 +17,9 @@ enum { SCSI_GOOD = 0, SCSI_CHECK_CONDITION = 2 };
 
 /* Sense key, additional code, its qualifier (SPC-4 4.5.6, annex F) */
 #define SCSI_SENSE_CODE(key, code, qualifier)	((key) << 16 | (code) << 8 | (qualifier))
+/* What a driver is told that asks what there is: no such command, or not in this way */
+#define SCSI_SENSE_OPCODE	SCSI_SENSE_CODE(5, 0x20, 0)
+#define SCSI_SENSE_FIELD	SCSI_SENSE_CODE(5, 0x24, 0)
 
 /**
  * struct scsi_unit - the disk
