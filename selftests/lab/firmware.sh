@@ -126,6 +126,7 @@ images() {
 	modprobe loop
 	losetup -r /dev/loop5 $F/grub.img
 	ends grub_kernel 7 'ALL TESTS PASSED' --memory 64M --disk /dev/loop5,readonly,where=kernel --no-reboot
+	ends grub_pvscsi 7 'ALL TESTS PASSED' --memory 64M --disk /dev/loop5,readonly,bus=pvscsi --no-reboot
 	losetup -d /dev/loop5
 	# the second disk first: a file of the user's in place of ours
 	head -c 1000000 /dev/zero >/tmp/blank
