@@ -43,9 +43,9 @@ static void test_transfers(void)
 	check("none", RUN(0x28, 0, 0, 0, 0x80, 0, 0, 0, 0) == SCSI_DONE);
 	check("beyond", FAILS(SENSE_RANGE, 0x28, 0, 0, 0, 0x7f, 0xff, 0, 0, 2));
 	check("far", FAILS(SENSE_RANGE, 0x88, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 2));
-	check("protection", FAILS(SENSE_FIELD, 0x28, 0x20, 0, 0, 0, 0, 0, 0, 2));
+	check("protection", FAILS(SCSI_SENSE_FIELD, 0x28, 0x20, 0, 0, 0, 0, 0, 0, 2));
 	unit.blocks = 1ULL << 33;
-	check("long", FAILS(SENSE_FIELD, 0x88, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x20, 0, 1));
+	check("long", FAILS(SCSI_SENSE_FIELD, 0x88, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x20, 0, 1));
 	check("longest", asks(RUN(0x88, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x20, 0, 0), SCSI_READ, 0, 1 << 21));
 	check("high", asks(RUN(0x88, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 1), SCSI_READ, 0x100000001, 1));
 	unit.blocks = BLOCKS;
@@ -53,7 +53,7 @@ static void test_transfers(void)
 	check("sync16", asks(RUN(0x91, 2), SCSI_FLUSH, 0, BLOCKS));
 	check("sync_beyond", FAILS(SENSE_RANGE, 0x35, 0, 0, 1));
 	check("verify", RUN(0x2f, 0, 0, 0, 0, 0, 0, 0, 1) == SCSI_DONE);
-	check("verify_data", FAILS(SENSE_FIELD, 0x2f, 2, 0, 0, 0, 0, 0, 0, 1));
+	check("verify_data", FAILS(SCSI_SENSE_FIELD, 0x2f, 2, 0, 0, 0, 0, 0, 0, 1));
 }
 
 /* UNMAP's list: a head, and a range */
@@ -76,7 +76,7 @@ static void test_ranges(void)
 	check("unmap_short", FAILS(SENSE_LIST_LENGTH, 0x42, 0, 0, 0, 0, 0, 0, 0, 23));
 	check("unmap_no_list", RUN(0x42) == SCSI_DONE);
 	check("unmap_long", FAILS(SENSE_LIST_LENGTH, 0x42, 0, 0, 0, 0, 0, 0, 0xff, 0xff));
-	check("unmap_anchor", FAILS(SENSE_FIELD, 0x42, 1, 0, 0, 0, 0, 0, 0, 24));
+	check("unmap_anchor", FAILS(SCSI_SENSE_FIELD, 0x42, 1, 0, 0, 0, 0, 0, 0, 24));
 	set_list(2, 16, 32);
 	check("unmap_two", FAILS(SENSE_LIST, 0x42, 0, 0, 0, 0, 0, 0, 0, 40));
 	set_list(0, 16, 32);
@@ -89,9 +89,9 @@ static void test_ranges(void)
 	check("zero10", asks(RUN(0x41, 0, 0, 0, 0, 1, 0, 0, 8), SCSI_ZERO, 1, 8) && !c.unmap);
 	check("zero16", asks(RUN(0x93, 8, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 8), SCSI_ZERO, 1, 8) && c.unmap);
 	unit.blocks = 2 * BLOCKS;
-	check("zero_long", FAILS(SENSE_FIELD, 0x41, 0, 0, 0, 0, 0, 0, 0x80, 1));
+	check("zero_long", FAILS(SCSI_SENSE_FIELD, 0x41, 0, 0, 0, 0, 0, 0, 0x80, 1));
 	unit.blocks = BLOCKS;
-	check("zero_no_blocks", FAILS(SENSE_FIELD, 0x41));
+	check("zero_no_blocks", FAILS(SCSI_SENSE_FIELD, 0x41));
 	memory[4096 + 411] = 1;		/* the block's last byte */
 	check("same", FAILS(SENSE_LIST, 0x41, 0, 0, 0, 0, 1, 0, 0, 8));
 	check("same_no_data", asks(RUN(0x93, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 8), SCSI_ZERO, 1, 8));
@@ -112,8 +112,8 @@ static void test_answers(void)
 	check("ready", RUN(0) == SCSI_DONE);
 	check("inquiry", RUN(0x12, 0, 0, 0, 96) == SCSI_ANSWER && c.answered == 36 && !memcmp(c.answer, "\0\0\6\2\37\0\0\2HUSK    DISK", 20));
 	check("inquiry_part", RUN(0x12, 0, 0, 0, 5) == SCSI_ANSWER && c.answered == 5);
-	check("inquiry_page", FAILS(SENSE_FIELD, 0x12, 0, 0x80, 0, 96));
-	check("no_page", FAILS(SENSE_FIELD, 0x12, 1, 0x99, 0, 96));
+	check("inquiry_page", FAILS(SCSI_SENSE_FIELD, 0x12, 0, 0x80, 0, 96));
+	check("no_page", FAILS(SCSI_SENSE_FIELD, 0x12, 1, 0x99, 0, 96));
 	check("pages", RUN(0x12, 1, 0, 0, 96) == SCSI_ANSWER && c.answered == 10 &&
 	      !memcmp(c.answer, "\0\0\0\6\0\200\203\260\261\262", 10));
 	check("serial", RUN(0x12, 1, 0x80, 0, 96) == SCSI_ANSWER && c.answered == 12 && !memcmp(c.answer, "\0\200\0\10SERIAL-1", 12));
@@ -127,7 +127,7 @@ static void test_answers(void)
 	check("capacity10", RUN(0x25) == SCSI_ANSWER && c.answered == 8 && scsi_get(c.answer, 4) == BLOCKS - 1 && scsi_get(c.answer + 4, 4) == 512);
 	check("capacity16", RUN(0x9e, 0x10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 32) == SCSI_ANSWER && c.answered == 32 &&
 	      scsi_get(c.answer, 8) == BLOCKS - 1 && c.answer[13] == 3 && c.answer[14] == 0x80);
-	check("action", FAILS(SENSE_FIELD, 0x9e, 0x12));
+	check("action", FAILS(SCSI_SENSE_FIELD, 0x9e, 0x12));
 	unit.blocks = 1ULL << 33;
 	check("capacity_large", RUN(0x25) == SCSI_ANSWER && scsi_get(c.answer, 4) == 0xffffffff);
 	unit.blocks = BLOCKS;
@@ -136,10 +136,10 @@ static void test_answers(void)
 	      !memcmp(c.answer, "\0\32\0\20\0\0\0\0\10\22\4", 11));
 	check("mode_changeable", RUN(0x1a, 0, 0x48, 0, 255) == SCSI_ANSWER && !c.answer[6]);
 	check("mode_saved", FAILS(SENSE_NO_SAVED, 0x1a, 0, 0xc8, 0, 255));
-	check("mode_other", FAILS(SENSE_FIELD, 0x1a, 0, 0x0a, 0, 255));
+	check("mode_other", FAILS(SCSI_SENSE_FIELD, 0x1a, 0, 0x0a, 0, 255));
 	check("luns", RUN(0xa0, 0, 0, 0, 0, 0, 0, 0, 0, 16) == SCSI_ANSWER && c.answered == 16 && c.answer[3] == 8);
 	check("sense", RUN(3, 0, 0, 0, 18) == SCSI_ANSWER && c.answered == 18 && c.answer[0] == 0x70 && !c.answer[2]);
-	check("unknown", FAILS(SENSE_OPCODE, 0xff));
+	check("unknown", FAILS(SCSI_SENSE_OPCODE, 0xff));
 	memset(unit.serial, 'x', sizeof(unit.serial));
 	check("serial_long", RUN(0x12, 1, 0x83, 0, 255) == SCSI_ANSWER && c.answered == 4 + 12 + 20);
 	memset(unit.serial, 0, sizeof(unit.serial));
