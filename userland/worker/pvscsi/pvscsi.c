@@ -3,17 +3,14 @@
  * A pvSCSI adapter. Its doorbells and its interrupt go from the guest to the module's thread and
  * back without the worker, but for INTx and a message that is masked, of which the module tells us.
  */
-#include <errno.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "worker/machine.h"
 #include "worker/msix.h"
 #include "worker/pvscsi/pvscsi.h"
-#include "worker/virtio/disk_thread.h"
+#include "worker/virtio/disk_kernel.h"
 
 #define VENDOR		0x15ad
 #define DEVICE		0x07c0
@@ -70,13 +67,11 @@ _Static_assert(sizeof(struct controller_page) == 480, "as the driver has it");
 
 struct pvscsi {
 	struct machine *machine;	/* immutable, as the next two */
-	int fd;
 	unsigned int number;		/* of the disk, in the order of --disk */
 	struct pci_device pci;
 	struct msix msix;
 	struct disk_options *options;
-	struct disk disk;
-	struct disk_thread thread;
+	struct disk_kernel kernel;
 	struct setup_rings rings;	/* while @running */
 	bool running, broken;
 	uint64_t doorbell[DOORBELLS];	/* that the module has; 0: none */
@@ -112,10 +107,9 @@ static void interrupt(struct pvscsi *p)
 static void call_ready(void *ctx, uint32_t events)
 {
 	struct pvscsi *p = ctx;
-	uint64_t count;
 
 	(void)events;
-	if (read(p->call.fd, &count, sizeof(count)) != sizeof(count))
+	if (!disk_kernel_take(&p->call))
 		return;
 	p->intr_status |= INTR_COMPLETION;
 	interrupt(p);
@@ -138,8 +132,8 @@ static void set_doorbell(struct pvscsi *p, unsigned int i, uint64_t address)
 	if (p->doorbell[i] == address)
 		return;
 	if (p->doorbell[i])
-		husk_vm_ioeventfd(vm, p->fd, p->doorbell[i], 4, 0, HUSK_IOEVENTFD_DIRECT | HUSK_IOEVENTFD_DEASSIGN);
-	p->doorbell[i] = address && !husk_vm_ioeventfd(vm, p->fd, address, 4, 0, HUSK_IOEVENTFD_DIRECT) ? address : 0;
+		husk_vm_ioeventfd(vm, p->kernel.fd, p->doorbell[i], 4, 0, HUSK_IOEVENTFD_DIRECT | HUSK_IOEVENTFD_DEASSIGN);
+	p->doorbell[i] = address && !husk_vm_ioeventfd(vm, p->kernel.fd, address, 4, 0, HUSK_IOEVENTFD_DIRECT) ? address : 0;
 }
 
 /* The doorbells and the message are those of now. */
@@ -149,7 +143,7 @@ static void update(struct pvscsi *p)
 	const struct pci_bar *bar = &p->pci.bar[BAR_REGISTERS];
 
 	p->direct = p->intr_mask & INTR_COMPLETION && msix_open(&p->msix, VECTOR) && set_route(p);
-	husk_disk_set_call(p->fd, 0, p->direct ? HUSK_DISK_CALL_GSI : HUSK_DISK_CALL_EVENTFD, p->gsi, p->call.fd);
+	husk_disk_set_call(p->kernel.fd, 0, p->direct ? HUSK_DISK_CALL_GSI : HUSK_DISK_CALL_EVENTFD, p->gsi, p->call.fd);
 	for (unsigned int i = 0; i < DOORBELLS; i++)
 		set_doorbell(p, i, p->running && bar->mapped ? bar->range.base + regs[i] : 0);
 }
@@ -175,7 +169,7 @@ static void stop_queue(struct pvscsi *p)
 {
 	struct husk_disk_stop queue = {};
 
-	husk_disk_stop(p->fd, &queue);
+	husk_disk_stop(p->kernel.fd, &queue);
 }
 
 /* When it has stopped nothing is in flight: what the module took has been answered. */
@@ -185,7 +179,7 @@ static void stop(struct pvscsi *p)
 		return;
 	p->running = false;
 	stop_queue(p);
-	disk_thread_join(&p->thread);
+	disk_kernel_join(&p->kernel);
 	update(p);
 }
 
@@ -199,15 +193,15 @@ static bool start(struct pvscsi *p)
 {
 	uint64_t pages[1 + 2 * RING_PAGES] = { p->rings.state };
 	struct husk_disk_start_pvscsi arg = {
-		.requests = p->rings.requests, .completions = p->rings.completions, .block = p->disk.block,
-		.physical = physical(&p->disk), .pages = (uintptr_t)pages,
+		.requests = p->rings.requests, .completions = p->rings.completions, .block = p->kernel.disk.block,
+		.physical = physical(&p->kernel.disk), .pages = (uintptr_t)pages,
 	};
 
 	memcpy(pages + 1, p->rings.request, arg.requests * sizeof(*pages));
 	memcpy(pages + 1 + arg.requests, p->rings.completion, arg.completions * sizeof(*pages));
-	if (husk_disk_start_pvscsi(p->fd, &arg) < 0)
+	if (husk_disk_start_pvscsi(p->kernel.fd, &arg) < 0)
 		return false;
-	if (disk_thread_start(&p->thread) < 0) {
+	if (!disk_kernel_run(&p->kernel)) {
 		stop_queue(p);
 		return false;
 	}
@@ -374,7 +368,7 @@ static void registers_write(void *ctx, uint64_t offset, unsigned int width, uint
 	case REG_KICK:
 	case REG_KICK_RW:
 		if (p->running)
-			husk_disk_kick(p->fd);
+			husk_disk_kick(p->kernel.fd);
 		break;
 	}
 }
@@ -403,11 +397,22 @@ static void pci_reset_device(struct pci_device *dev)
 static void pci_show(struct pci_device *dev, struct show *show)
 {
 	struct pvscsi *p = pvscsi_of(dev);
+	struct husk_disk_stats stats;
 
+	husk_disk_get_stats(p->kernel.fd, &stats, NULL);
 	show_text(show, "data_path", "kernel");
 	show_text(show, "driver", p->broken ? "broken" : p->running ? "running" : "none");
 	show_number(show, "number", p->number);
-	disk_thread_show(&p->thread, show);
+	show_text(show, "file", p->options->path);
+	show_text(show, "format", "raw");
+	show_number(show, "size", p->kernel.disk.size);
+	show_number(show, "readonly", p->options->readonly);
+	show_number(show, "reads", stats.reads);
+	show_number(show, "read_bytes", stats.read_bytes);
+	show_number(show, "writes", stats.writes);
+	show_number(show, "write_bytes", stats.write_bytes);
+	show_number(show, "errors", stats.errors);
+	disk_kernel_show(&p->kernel, show);
 	show_text(show, "kicks", p->doorbell[0] && p->doorbell[1] ? "direct" : "worker");
 	show_text(show, "calls", p->direct ? "direct" : "worker");
 }
@@ -415,15 +420,8 @@ static void pci_show(struct pci_device *dev, struct show *show)
 static void free_all(struct pvscsi *p)
 {
 	stop(p);
-	disk_thread_fini(&p->thread);
-	if (p->call.fd >= 0) {
-		loop_remove(&p->machine->loop, &p->call);
-		close(p->call.fd);
-	}
-	if (p->fd >= 0)
-		close(p->fd);
-	if (p->disk.fd >= 0)
-		close(p->disk.fd);
+	disk_kernel_unwatch(&p->kernel, &p->call);
+	disk_kernel_close(&p->kernel);
 	free(p);
 }
 
@@ -455,45 +453,20 @@ static enum husk_status add_device(struct pvscsi *p)
 	return HUSK_STATUS_OK;
 }
 
-static void set_limit(struct pvscsi *p)
-{
-	const struct disk_limit *l = &p->options->limit;
-	struct husk_disk_limit arg = {
-		.requests = l->requests, .requests_burst = l->requests_burst, .bytes = l->bytes, .bytes_burst = l->bytes_burst,
-	};
-
-	husk_disk_set_limit(p->fd, &arg);
-}
-
-static enum husk_status create_disk(struct pvscsi *p, const struct disk_options *o)
+static enum husk_status open_disk(struct pvscsi *p)
 {
 	struct machine *m = p->machine;
-	struct husk_create_disk arg = { .flags = o->readonly ? HUSK_DISK_READONLY : 0, .queues = 1, .number = p->number };
-	enum husk_status status = disk_open_file(&p->disk, o);
+	enum husk_status status = disk_kernel_open(&p->kernel, m, p->options, 1, p->number);
 
+	if (!status)
+		status = disk_kernel_watch(&p->kernel, &p->call, call_ready, p);
 	if (status)
 		return status;
-	arg.fd = p->disk.fd;
-	arg.bytes = p->disk.size -= p->disk.size % p->disk.block;
-	if (o->serial)
-		memcpy(arg.serial, o->serial, strnlen(o->serial, sizeof(arg.serial)));
-	p->fd = arg.bytes ? husk_vm_create_disk(m->vm, &arg) : (errno = EINVAL, -1);
-	if (p->fd < 0)
-		return fail(HUSK_STATUS_INPUT, "--disk %s: the kernel does not serve it: %s", o->path, strerror(errno));
-	if (p->disk.size > m->largest_disk)
-		m->largest_disk = p->disk.size;
+	disk_kernel_limit(&p->kernel);
+	if (p->kernel.disk.size > m->largest_disk)
+		m->largest_disk = p->kernel.disk.size;
 	m->disks++;
-	set_limit(p);
-	return HUSK_STATUS_OK;
-}
-
-static enum husk_status open_watches(struct pvscsi *p)
-{
-	p->thread.fd = p->fd;
-	p->call = (struct watch){ eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), EPOLLIN, call_ready, p };
-	if (disk_thread_init(&p->thread) < 0 || p->call.fd < 0 || loop_add(&p->machine->loop, &p->call) < 0)
-		return fail(HUSK_STATUS_FAIL, "--disk %s: no eventfd: %s", p->disk.options->path, strerror(errno));
-	return HUSK_STATUS_OK;
+	return add_device(p);
 }
 
 enum husk_status pvscsi_create(struct machine *m, void *options)
@@ -504,18 +477,12 @@ enum husk_status pvscsi_create(struct machine *m, void *options)
 	if (!p)
 		return fail(HUSK_STATUS_FAIL, "out of memory");
 	p->machine = m;
-	p->disk.loop = &m->loop;
 	p->options = options;
 	p->number = m->disks;
-	p->thread.disk = &p->disk;
-	p->thread.broken = ring_broken;
-	p->thread.ctx = p;
-	p->disk.fd = p->fd = p->call.fd = p->thread.news.fd = -1;
-	status = create_disk(p, p->options);
-	if (!status)
-		status = open_watches(p);
-	if (!status)
-		status = add_device(p);
+	p->kernel.broken = ring_broken;
+	p->kernel.ctx = p;
+	p->call.fd = -1;
+	status = open_disk(p);
 	if (status)
 		free_all(p);
 	return status;

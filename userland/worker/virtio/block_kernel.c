@@ -4,18 +4,11 @@
  * inside of the kernel; doorbells wake it, and it interrupts, without the worker. What
  * the module can't take is passed on here (a message that is masked; INTx).
  */
-#include <errno.h>
-#include <pthread.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
 
 #include "worker/machine.h"
 #include "worker/virtio/block.h"
+#include "worker/virtio/disk_kernel.h"
 
 struct kernel_queue {
 	struct block *block;
@@ -28,24 +21,9 @@ struct kernel_queue {
 };
 
 struct block_kernel {
-	struct disk disk;
-	int fd;
-	bool running;
-	pthread_t thread;		/* while @running */
-	pthread_attr_t attr;		/* of @thread: where it may run, which is not where --pin has a vCPU that makes it */
-	struct watch news;		/* by @thread: there is some */
-	pthread_mutex_t news_lock;	/* of: */
-	struct husk_disk_run told;
+	struct disk_kernel kernel;
 	struct kernel_queue queue[HUSK_DISK_QUEUES_MAX];
 };
-
-/* true: it has been signalled */
-static bool take(const struct watch *watch)
-{
-	uint64_t count;
-
-	return read(watch->fd, &count, sizeof(count)) == sizeof(count);
-}
 
 static void call_ready(void *ctx, uint32_t events)
 {
@@ -53,44 +31,21 @@ static void call_ready(void *ctx, uint32_t events)
 	struct virtio *v = &q->block->virtio;
 
 	(void)events;
-	if (take(&q->call) && virtio_running(v))
+	if (disk_kernel_take(&q->call) && virtio_running(v))
 		virtio_interrupt(v, v->queue[q->index].vector, 1);
 }
 
-/* virtio 1.2, 5.2.6 */
-static enum disk_op op(uint32_t type)
-{
-	static const enum disk_op ops[] = { [0] = DISK_READ, [1] = DISK_WRITE, [4] = DISK_FLUSH, [11] = DISK_TRIM, [13] = DISK_ZERO };
-
-	return type < sizeof(ops) / sizeof(ops[0]) ? ops[type] : DISK_READ;
-}
-
-static void news_ready(void *ctx, uint32_t events)
+static void ring_broken(void *ctx)
 {
 	struct block *b = ctx;
-	struct block_kernel *k = b->kernel;
-	struct husk_disk_run told;
 
-	(void)events;
-	if (!take(&k->news))
-		return;
-	pthread_mutex_lock(&k->news_lock);
-	told = k->told;
-	memset(&k->told, 0, sizeof(k->told));
-	pthread_mutex_unlock(&k->news_lock);
-	if (told.error) {
-		struct disk_request r = { .op = op(told.type), .offset = told.offset, .length = told.length, .error = told.error };
-
-		disk_complain(&k->disk, &r);
-	}
-	if (told.broken && k->running)
-		virtio_broken(&b->virtio);
+	virtio_broken(&b->virtio);
 }
 
 static void kernel_kick(struct block *b, unsigned int queue)
 {
 	(void)queue;
-	husk_disk_kick(b->kernel->fd);
+	husk_disk_kick(b->kernel->kernel.fd);
 }
 
 static void set_port(struct block_kernel *k, struct kernel_queue *q, uint16_t port)
@@ -101,8 +56,8 @@ static void set_port(struct block_kernel *k, struct kernel_queue *q, uint16_t po
 	if (q->port == port)
 		return;
 	if (q->port)
-		husk_vm_ioeventfd(vm, k->fd, q->port, 0, 0, flags | HUSK_IOEVENTFD_DEASSIGN);
-	q->port = port && !husk_vm_ioeventfd(vm, k->fd, port, 0, 0, flags) ? port : 0;
+		husk_vm_ioeventfd(vm, k->kernel.fd, q->port, 0, 0, flags | HUSK_IOEVENTFD_DEASSIGN);
+	q->port = port && !husk_vm_ioeventfd(vm, k->kernel.fd, port, 0, 0, flags) ? port : 0;
 }
 
 /* The message goes by a route. false: there is none to be had */
@@ -126,55 +81,9 @@ static void kernel_update(struct block *b)
 		struct kernel_queue *q = &k->queue[i];
 
 		q->direct = msix_open(&b->virtio.msix, b->virtio.queue[i].vector) && set_route(q);
-		husk_disk_set_call(k->fd, i, q->direct ? HUSK_DISK_CALL_GSI : HUSK_DISK_CALL_EVENTFD, q->gsi, q->call.fd);
+		husk_disk_set_call(k->kernel.fd, i, q->direct ? HUSK_DISK_CALL_GSI : HUSK_DISK_CALL_EVENTFD, q->gsi, q->call.fd);
 		set_port(k, q, q->served ? virtio_doorbell(&b->virtio, i) : 0);
 	}
-}
-
-/* For the main thread. Who stops us has the machine's lock. */
-static void pass_on(struct block_kernel *k, const struct husk_disk_run *told)
-{
-	const uint64_t one = 1;
-
-	pthread_mutex_lock(&k->news_lock);
-	k->told.broken |= told->broken;
-	if (told->error) {
-		uint32_t broken = k->told.broken;
-
-		k->told = *told;
-		k->told.broken = broken;
-	}
-	pthread_mutex_unlock(&k->news_lock);
-	if (write(k->news.fd, &one, sizeof(one)) < 0)
-		return;		/* the counter is full: it has been told */
-}
-
-/* Until the queue is stopped. Signals are for others. */
-static void *serve(void *ctx)
-{
-	struct block_kernel *k = ctx;
-	struct husk_disk_run told;
-	int ret;
-
-	pthread_setname_np(pthread_self(), "disk");
-	do {
-		ret = husk_disk_run(k->fd, &told);
-		if (!ret && (told.broken || told.error))
-			pass_on(k, &told);
-	} while ((ret < 0 && errno == EINTR) || (!ret && (told.broken || told.error)));
-	return NULL;
-}
-
-static int start_thread(struct block_kernel *k)
-{
-	sigset_t all, before;
-	int err;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	err = pthread_create(&k->thread, &k->attr, serve, k);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return err ? -1 : 0;
 }
 
 /* The ring goes on where the module has stopped. */
@@ -190,7 +99,7 @@ static void stop_queues(struct block *b)
 			continue;
 		k->queue[i].served = false;
 		set_port(k, &k->queue[i], 0);	/* who kicks now waits for the machine's lock, and kicks the next place */
-		if (husk_disk_stop(k->fd, &arg) < 0)
+		if (husk_disk_stop(k->kernel.fd, &arg) < 0)
 			continue;
 		ring->last_avail = arg.last_avail;
 		ring->used = ring->told = arg.used;
@@ -206,18 +115,13 @@ static bool start_queue(struct block *b, unsigned int index)
 		.desc = ring->desc_gpa, .avail = ring->avail_gpa, .used_part = ring->used_gpa,
 	};
 
-	b->kernel->queue[index].served = ring->running && !husk_disk_start(b->kernel->fd, &arg);
+	b->kernel->queue[index].served = ring->running && !husk_disk_start(b->kernel->kernel.fd, &arg);
 	return b->kernel->queue[index].served;
 }
 
 static void kernel_limit(struct block *b)
 {
-	const struct disk_limit *l = &b->options->limit;
-	struct husk_disk_limit arg = {
-		.requests = l->requests, .requests_burst = l->requests_burst, .bytes = l->bytes, .bytes_burst = l->bytes_burst,
-	};
-
-	husk_disk_set_limit(b->kernel->fd, &arg);
+	disk_kernel_limit(&b->kernel->kernel);
 }
 
 static bool kernel_start(struct block *b)
@@ -229,11 +133,10 @@ static bool kernel_start(struct block *b)
 	for (unsigned int i = 0; i < b->virtio.queues; i++)
 		if (b->virtio.queue[i].enabled)
 			fine &= start_queue(b, i);
-	if (!fine || start_thread(k) < 0) {
+	if (!fine || !disk_kernel_run(&k->kernel)) {
 		stop_queues(b);
 		return false;
 	}
-	k->running = true;
 	kernel_update(b);
 	return true;
 }
@@ -243,42 +146,17 @@ static void kernel_stop(struct block *b)
 {
 	struct block_kernel *k = b->kernel;
 
-	if (!k->running)
+	if (!k->kernel.running)
 		return;
-	k->running = false;
 	stop_queues(b);
-	pthread_join(k->thread, NULL);
-}
-
-/* Not above it: so many in a hundred */
-static uint64_t percentile(const struct husk_disk_times *t, uint64_t count, unsigned int percent)
-{
-	uint64_t left = count * percent / 100;
-
-	for (int i = 0; i < HUSK_DISK_BUCKETS; i++) {
-		if (t->times[i] > left)
-			return (2ULL << i) - 1;
-		left -= t->times[i];
-	}
-	return 0;
-}
-
-static void show_times(struct show *show, const char *name, const struct husk_disk_times *t, uint64_t count)
-{
-	static const unsigned int percents[] = { 50, 99 };
-	char key[32];
-
-	for (unsigned int i = 0; i < 2 && count; i++) {
-		snprintf(key, sizeof(key), "%s_p%u_ns", name, percents[i]);
-		show_number(show, key, percentile(t, count, percents[i]));
-	}
+	disk_kernel_join(&k->kernel);
 }
 
 static void kernel_count(struct block *b, struct block_counts *c)
 {
 	struct husk_disk_stats stats;
 
-	husk_disk_get_stats(b->kernel->fd, &stats, NULL);
+	husk_disk_get_stats(b->kernel->kernel.fd, &stats, NULL);
 	c->reads += stats.reads;
 	c->read_bytes += stats.read_bytes;
 	c->writes += stats.writes;
@@ -288,22 +166,9 @@ static void kernel_count(struct block *b, struct block_counts *c)
 
 static void kernel_show(struct block *b, struct show *show)
 {
-	struct husk_disk_times times[HUSK_DISK_TIMES_COUNT] = {};
-	struct husk_disk_stats stats;
-
-	husk_disk_get_stats(b->kernel->fd, &stats, times);
-	show_times(show, "read", &times[HUSK_DISK_TIMES_READ], stats.reads);
-	show_times(show, "write", &times[HUSK_DISK_TIMES_WRITE], stats.writes);
+	disk_kernel_show(&b->kernel->kernel, show);
 	show_text(show, "kicks", b->kernel->queue[0].port ? "direct" : "worker");
 	show_text(show, "calls", b->kernel->queue[0].direct ? "direct" : "worker");
-}
-
-static void close_watch(struct block *b, struct watch *watch)
-{
-	if (watch->fd < 0)
-		return;
-	loop_remove(&b->virtio.machine->loop, watch);
-	close(watch->fd);
 }
 
 static void kernel_close(struct block *b)
@@ -311,14 +176,8 @@ static void kernel_close(struct block *b)
 	struct block_kernel *k = b->kernel;
 
 	for (unsigned int i = 0; i < b->virtio.queues; i++)
-		close_watch(b, &k->queue[i].call);
-	close_watch(b, &k->news);
-	if (k->fd >= 0)
-		close(k->fd);
-	if (k->disk.fd >= 0)
-		close(k->disk.fd);
-	pthread_attr_destroy(&k->attr);
-	pthread_mutex_destroy(&k->news_lock);
+		disk_kernel_unwatch(&k->kernel, &k->queue[i].call);
+	disk_kernel_close(&k->kernel);
 	free(k);
 	b->kernel = NULL;
 }
@@ -328,52 +187,6 @@ const struct block_place block_in_kernel = {
 	.limit = kernel_limit, .count = kernel_count, .show = kernel_show, .close = kernel_close,
 };
 
-static enum husk_status open_watch(struct block *b, struct watch *watch, void (*ready)(void *ctx, uint32_t events), void *ctx)
-{
-	*watch = (struct watch){ eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), EPOLLIN, ready, ctx };
-	if (watch->fd >= 0 && !loop_add(&b->virtio.machine->loop, watch))
-		return HUSK_STATUS_OK;
-	return fail(HUSK_STATUS_FAIL, "--disk %s: no eventfd: %s", b->options->path, strerror(errno));
-}
-
-static enum husk_status create_disk(struct block *b)
-{
-	const struct disk_options *o = b->options;
-	struct husk_create_disk arg = {
-		.flags = o->readonly ? HUSK_DISK_READONLY : 0, .fd = b->kernel->disk.fd, .queues = b->virtio.queues,
-		.bytes = b->kernel->disk.size, .number = b->number,
-	};
-
-	if (o->serial)
-		memcpy(arg.serial, o->serial, strnlen(o->serial, sizeof(arg.serial)));
-	b->kernel->fd = husk_vm_create_disk(b->virtio.machine->vm, &arg);
-	if (b->kernel->fd < 0)
-		return fail(HUSK_STATUS_INPUT, "--disk %s: the kernel does not serve it: %s", o->path, strerror(errno));
-	return HUSK_STATUS_OK;
-}
-
-/* The main thread makes the device, and is not pinned. */
-static void set_attr(struct block_kernel *k)
-{
-	cpu_set_t allowed;
-
-	pthread_attr_init(&k->attr);
-	if (!sched_getaffinity(0, sizeof(allowed), &allowed))
-		pthread_attr_setaffinity_np(&k->attr, sizeof(allowed), &allowed);
-}
-
-static enum husk_status open_all(struct block *b)
-{
-	struct block_kernel *k = b->kernel;
-	enum husk_status status = disk_open_file(&k->disk, b->options);
-
-	if (!status)
-		status = create_disk(b);
-	for (unsigned int i = 0; i < b->virtio.queues && !status; i++)
-		status = open_watch(b, &k->queue[i].call, call_ready, &k->queue[i]);
-	return status ? status : open_watch(b, &k->news, news_ready, b);
-}
-
 enum husk_status block_kernel_open(struct block *b)
 {
 	struct block_kernel *k = calloc(1, sizeof(*k));
@@ -382,15 +195,16 @@ enum husk_status block_kernel_open(struct block *b)
 	if (!k)
 		return fail(HUSK_STATUS_FAIL, "out of memory");
 	b->kernel = k;
-	k->fd = k->disk.fd = k->news.fd = -1;
 	for (unsigned int i = 0; i < HUSK_DISK_QUEUES_MAX; i++)
 		k->queue[i] = (struct kernel_queue){ .block = b, .index = i, .call.fd = -1 };
-	pthread_mutex_init(&k->news_lock, NULL);
-	set_attr(k);
-	status = open_all(b);
+	k->kernel.broken = ring_broken;
+	k->kernel.ctx = b;
+	status = disk_kernel_open(&k->kernel, b->virtio.machine, b->options, b->virtio.queues, b->number);
+	for (unsigned int i = 0; i < b->virtio.queues && !status; i++)
+		status = disk_kernel_watch(&k->kernel, &k->queue[i].call, call_ready, &k->queue[i]);
 	if (status)
 		kernel_close(b);
 	else
-		b->disk = &k->disk;
+		b->disk = &k->kernel.disk;
 	return status;
 }
