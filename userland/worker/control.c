@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "worker/control.h"
+#include "worker/pvscsi/pvscsi.h"
 #include "worker/show.h"
 #include "worker/virtio/balloon.h"
 #include "worker/virtio/block.h"
@@ -152,7 +153,8 @@ static void do_disk(struct client *client, struct machine *m, const char *argume
 
 	if (sscanf(argument, "%u %s", &number, changes) == 2) {
 		pthread_mutex_lock(&m->lock);
-		why = block_change(m, number, changes);
+		if (!pvscsi_change(m, number, changes, &why))
+			why = block_change(m, number, changes);
 		pthread_mutex_unlock(&m->lock);
 		why = why ? why : "ok";
 	}

@@ -487,3 +487,41 @@ enum husk_status pvscsi_create(struct machine *m, void *options)
 		free_all(p);
 	return status;
 }
+
+/* ---- changes while it runs ---- */
+
+static struct pvscsi *find(struct machine *m, unsigned int number)
+{
+	for (unsigned int i = 0; i < PCI_SLOTS; i++) {
+		struct pci_device *dev = m->chipset.pci.device[i];
+
+		if (dev && dev->ops == &pci_ops && pvscsi_of(dev)->number == number)
+			return pvscsi_of(dev);
+	}
+	return NULL;
+}
+
+static const char *change(struct pvscsi *p, const char *key, const char *value)
+{
+	if (!strcmp(key, "where"))
+		return "a disk at a pvSCSI adapter stays in the kernel";
+	return value ? disk_options_limit(&p->options->limit, key, value) : "give KEY=VALUE: iops, iops-burst, bps or bps-burst";
+}
+
+bool pvscsi_change(struct machine *m, unsigned int number, char *changes, const char **why)
+{
+	struct pvscsi *p = find(m, number);
+	char *key, *value;
+
+	if (!p)
+		return false;
+	*why = NULL;
+	while (!*why && (key = strsep(&changes, ","))) {
+		value = strchr(key, '=');
+		if (value)
+			*value++ = 0;
+		*why = change(p, key, value);
+	}
+	disk_kernel_limit(&p->kernel);
+	return true;
+}
