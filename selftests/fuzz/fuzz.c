@@ -216,7 +216,7 @@ static void op_interrupts(void)
 
 static const struct { void (*run)(void); uint32_t weight; } ops[] = {
 	{ op_port, 25 }, { op_memory, 20 }, { op_ioapic, 6 }, { op_apic, 8 }, { op_msr, 6 }, { op_hypercall, 2 }, { op_interrupts, 8 },
-	{ fuzz_pci, 10 }, { fuzz_virtio, 30 }, { fuzz_fw_cfg, 3 },
+	{ fuzz_pci, 10 }, { fuzz_virtio, 30 }, { fuzz_fw_cfg, 3 }, { fuzz_pvscsi, 12 },
 };
 
 static unsigned int pick(void)

@@ -34,6 +34,9 @@ void fuzz_pci(void);
 void fuzz_virtio(void);
 void fuzz_fw_cfg(void);
 
+/* pvscsi.c */
+void fuzz_pvscsi(void);
+
 #include "access.h"
 
 #endif

@@ -3,10 +3,15 @@
 # beside it are unharmed. SEEDS: how many; FIRST: the first one.
 . ./lib.sh
 load || { not_ok fuzz_load "$(dmesg | tail -n 1)"; exit 0; }
-modprobe -a tun ext4 vhost_vsock vhost_net 2>/dev/null
+modprobe -a tun ext4 loop vhost_vsock vhost_net 2>/dev/null
 ip tuntap add fuzz0 mode tap && ip link set fuzz0 up || { not_ok fuzz_tap "no tap"; exit 0; }
 ip tuntap add fuzz1 mode tap multi_queue && ip link set fuzz1 up
 truncate -s 16M /tmp/fuzz.img
+# a file with direct I/O
+mkdir -p /tmp/fuzz
+truncate -s 40M /tmp/fuzz-host.img
+mke2fs -q -t ext4 /tmp/fuzz-host.img && mount -o loop /tmp/fuzz-host.img /tmp/fuzz && truncate -s 16M /tmp/fuzz/disk ||
+	not_ok fuzz_disk "no file system"
 out=/tmp/fuzz.out
 
 $T/stress spin 100000 >/tmp/spin.out 2>&1 &
@@ -17,7 +22,7 @@ fuzz() {
 	_name=$1 _seed=$2 _statuses=$3
 	shift 3
 	case "$*" in end) _time=30 ;; *) _time=$((30 * ${SLOW:-1})) ;; esac	# what may spin does so to the end
-	timeout $_time husk run --name fuzz --memory 48M --kernel $T/fuzz.elf --disk /tmp/fuzz.img --net tap=fuzz0 \
+	timeout $_time husk run --name fuzz --memory 48M --kernel $T/fuzz.elf --disk /tmp/fuzz.img --disk /tmp/fuzz/disk,bus=pvscsi --net tap=fuzz0 \
 		--net tap=fuzz1,where=kernel,queues=2 --rng --balloon --vsock 77 --console virtio --debug-exit --testdev --no-reboot --cmdline "seed=$_seed ops=${OPS:-5000} $*" </dev/null >$out 2>&1
 	_status=$?
 	[ $_status != 1 ] || [ "$*" ] || done=$((done + 1))
@@ -40,6 +45,7 @@ kill -0 $neighbour 2>/dev/null && ok fuzz_neighbour || not_ok fuzz_neighbour "$(
 kill $neighbour
 wait $neighbour 2>/dev/null
 ip link del fuzz0
+umount /tmp/fuzz && ok fuzz_unused || not_ok fuzz_unused "the file system is in use"
 ip link del fuzz1
 check fuzz_unload unload
 exit 0
