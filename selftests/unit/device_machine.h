@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/uio.h>
 
 #include "worker/config.h"
@@ -49,6 +50,27 @@ enum husk_status block_kernel_open(struct block *b)
 {
 	(void)b;
 	return HUSK_STATUS_FAIL;
+}
+
+/* Nor a back-end */
+const struct block_place block_by_vhost_user = { .name = "vhost-user" };
+
+enum husk_status block_vhost_user_open(struct block *b)
+{
+	return block_kernel_open(b);
+}
+
+const char *block_vhost_user_connect(struct block *b, int fd)
+{
+	(void)b;
+	(void)fd;
+	return "there is none";
+}
+
+void ram_release(const struct machine *m, void *start, size_t length)
+{
+	(void)m;
+	madvise(start, length, MADV_DONTNEED);
 }
 
 long long machine_now_ms(void)

@@ -43,12 +43,12 @@ def test_installed(root, prefix):
     listed = set(run("scripts/install", "--list", DESTDIR=root, PREFIX=prefix).stdout.split())
     verdict("install_list", listed ^ files(root))
     need = {f"{prefix}/{path}" for path in (
-        "bin/husk", "libexec/husk/husk-vm", "include/husk/husk.h", "include/husk/husk_netlink.h", "include/husk/libhusk.h",
+        "bin/husk", "libexec/husk/husk-vm", "libexec/husk/husk-backend", "include/husk/husk.h", "include/husk/husk_netlink.h", "include/husk/libhusk.h",
         "include/husk/netlink.h", "lib/libhusk.a", "lib/pkgconfig/libhusk.pc", "share/man/man1/husk.1", "share/man/man7/husk-trace.7",
         "share/man/man7/husk-policy.7", "share/husk/bpf/exits.bpf.o", "share/husk/bpf/policy_table.bpf.o",
         "lib/udev/rules.d/60-husk.rules", "lib/sysusers.d/husk.conf")}
     verdict("install_complete", need - listed)
-    verdict("install_filled_in", [f for f in listed if not f.endswith((".a", ".bpf.o", "/husk", "/husk-vm", "/huskd")) and
+    verdict("install_filled_in", [f for f in listed if not f.endswith((".a", ".bpf.o", "/husk", "/husk-vm", "/husk-backend", "/huskd")) and
                                   re.search(r"@[A-Z]+@|" + re.escape(root), read(root + f))])
     programs = {f for f in listed if os.path.dirname(f) in (f"{prefix}/bin", f"{prefix}/sbin", f"{prefix}/libexec/husk")}
     verdict("install_modes", [f for f in listed if os.stat(root + f).st_mode & 0o777 != (0o755 if f in programs else 0o644)])

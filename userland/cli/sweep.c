@@ -54,6 +54,9 @@ static void look(struct husk_nl *nl, const struct names *live, const char *dir, 
 		return;
 	snprintf(path, sizeof(path), "%s/%s", dir, file);
 	unlink(path);
+	/* of --export */
+	snprintf(path, sizeof(path), "%s/%s.disk", dir, name);
+	unlink(path);
 	/* a log with something in it is what is left of a crash */
 	snprintf(path, sizeof(path), "%s/%s.log", dir, name);
 	if (!stat(path, &st) && !st.st_size)

@@ -108,6 +108,8 @@ uint64_t vm_now(void)
 }
 
 #define QUIET_MS	2000	/* silence before we say that we wait */
+#define PATIENCE_MS	5000
+#define PASS_PATIENCE_MS	60000
 
 static void patience(int fd, unsigned int ms)
 {
@@ -116,9 +118,9 @@ static void patience(int fd, unsigned int ms)
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 }
 
-size_t vm_ask_for(const struct husk_nl_vm *vm, const char *line, char *answer, size_t room, unsigned int ms)
+static size_t ask(const struct husk_nl_vm *vm, const char *line, int pass, char *answer, size_t room, unsigned int ms)
 {
-	int fd = husk_control_connect(vm->control, vm->owner_uid, line);
+	int fd = husk_control_pass(vm->control, vm->owner_uid, line, pass);
 	bool late = ms <= QUIET_MS;
 	size_t len = 0;
 	ssize_t n;
@@ -145,7 +147,17 @@ size_t vm_ask_for(const struct husk_nl_vm *vm, const char *line, char *answer, s
 	return len;
 }
 
+size_t vm_ask_for(const struct husk_nl_vm *vm, const char *line, char *answer, size_t room, unsigned int ms)
+{
+	return ask(vm, line, -1, answer, room, ms);
+}
+
 size_t vm_ask(const struct husk_nl_vm *vm, const char *line, char *answer, size_t room)
 {
-	return vm_ask_for(vm, line, answer, room, 5000);
+	return ask(vm, line, -1, answer, room, PATIENCE_MS);
+}
+
+size_t vm_pass(const struct husk_nl_vm *vm, const char *line, int pass, char *answer, size_t room)
+{
+	return ask(vm, line, pass, answer, room, PASS_PATIENCE_MS);
 }

@@ -27,6 +27,9 @@ void vm_json(const struct husk_nl_vm *vm);
  */
 size_t vm_ask(const struct husk_nl_vm *vm, const char *line, char *answer, size_t room);
 
+/* The same with a descriptor that goes along, -1: none; what is done with it may take its time: 60 seconds */
+size_t vm_pass(const struct husk_nl_vm *vm, const char *line, int pass, char *answer, size_t room);
+
 /* With --json: {"id": ..., "name": ..., "done": WHAT} */
 void done_json(bool json, const struct husk_nl_vm *vm, const char *what);
 

@@ -68,6 +68,8 @@ static void clean(const char *name, const char *what)
 	logs_keep(name, what);
 	husk_definition_path(path, HUSK_RUN, name, ".sock");
 	unlink(path);
+	husk_definition_path(path, HUSK_RUN, name, ".disk");
+	unlink(path);
 }
 
 /* Without its state file it is not to run any more. */

@@ -2,6 +2,7 @@
 /* Where a VM's control socket is, and how to reach it. */
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,12 +80,60 @@ static int check_peer(int fd, uid_t owner)
 	return -1;
 }
 
-int husk_control_connect(const char *path, uid_t owner, const char *line)
+int husk_unix_connect(const char *path)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd, err;
+
+	if (strlen(path) >= sizeof(addr.sun_path)) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	strcpy(addr.sun_path, path);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || !connect(fd, (struct sockaddr *)&addr, sizeof(addr)))
+		return fd;
+	err = errno;
+	close(fd);
+	errno = err;
+	return -1;
+}
+
+int husk_export_connect(const char *name)
+{
+	char path[HUSK_CONTROL_LEN];
+
+	if (strchr(name, '/')) {
+		errno = EINVAL;
+		return -1;
+	}
+	if (husk_control_path(path, name) < 0)
+		return -1;
+	strcpy(path + strlen(path) - strlen(".sock"), ".disk");
+	return husk_unix_connect(path);
+}
+
+static bool send_line(int fd, const char *line, int pass)
+{
+	union { struct cmsghdr head; char room[CMSG_SPACE(sizeof(int))]; } rights = {
+		.head = { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(sizeof(int)) },
+	};
+	struct iovec iov = { (char *)line, strlen(line) };
+	struct msghdr hdr = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (pass >= 0) {
+		memcpy(CMSG_DATA(&rights.head), &pass, sizeof(pass));
+		hdr.msg_control = &rights;
+		hdr.msg_controllen = sizeof(rights);
+	}
+	return sendmsg(fd, &hdr, MSG_NOSIGNAL) == (ssize_t)iov.iov_len;
+}
+
+int husk_control_pass(const char *path, uid_t owner, const char *line, int pass)
 {
 	/* A VM's process that was stopped takes no connections: its queue of them may be full. */
 	const struct timeval patience = { .tv_sec = 2 }, no_limit = {};
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
-	size_t len = strlen(line);
 	int fd, err;
 
 	if (strlen(path) >= sizeof(addr.sun_path)) {
@@ -97,7 +146,7 @@ int husk_control_connect(const char *path, uid_t owner, const char *line)
 		return -1;
 	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
 	if (!connect(fd, (struct sockaddr *)&addr, sizeof(addr)) && !check_peer(fd, owner) &&
-	    send(fd, line, len, MSG_NOSIGNAL) == (ssize_t)len) {
+	    send_line(fd, line, pass)) {
 		setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &no_limit, sizeof(no_limit));
 		return fd;
 	}
@@ -105,4 +154,9 @@ int husk_control_connect(const char *path, uid_t owner, const char *line)
 	close(fd);
 	errno = err;
 	return -1;
+}
+
+int husk_control_connect(const char *path, uid_t owner, const char *line)
+{
+	return husk_control_pass(path, owner, line, -1);
 }

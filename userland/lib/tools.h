@@ -18,6 +18,12 @@ const char *husk_rundir(void);
 int husk_control_path(char path[HUSK_CONTROL_LEN], const char *name);
 /* Connect to a control socket of that user's, send one line. Answers the socket, or -1: EPERM if it is another's. */
 int husk_control_connect(const char *path, uid_t owner, const char *line);
+/* The same, and a descriptor goes with the line; -1: none */
+int husk_control_pass(const char *path, uid_t owner, const char *line, int pass);
+/* A connection to a socket, which does not block, or -1 with errno. Who listens there and takes none does not keep us */
+int husk_unix_connect(const char *path);
+/* Likewise, to what the VM of that name serves, of the same user: see --export */
+int husk_export_connect(const char *name);
 
 /* husk-vm, beside the program that asks or in ../libexec/husk from there. -1 with errno */
 int husk_worker_path(char path[4096]);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "worker/control.h"
+#include "worker/jail.h"
 #include "worker/pvscsi/pvscsi.h"
 #include "worker/show.h"
 #include "worker/virtio/balloon.h"
@@ -65,7 +66,9 @@ static void serve_lifeline(struct control *ctl, struct machine *m)
 static void client_close(struct client *client)
 {
 	close(client->fd);
-	client->fd = -1;
+	if (client->passed >= 0)
+		close(client->passed);
+	client->fd = client->passed = -1;
 }
 
 static void client_accept(struct control *ctl)
@@ -76,7 +79,7 @@ static void client_accept(struct control *ctl)
 		return;
 	for (int i = 0; i < CONTROL_CLIENTS; i++)
 		if (ctl->client[i].fd < 0) {
-			ctl->client[i] = (struct client){ .fd = fd };
+			ctl->client[i] = (struct client){ .fd = fd, .passed = -1 };
 			return;
 		}
 	close(fd);
@@ -154,7 +157,7 @@ static void do_disk(struct client *client, struct machine *m, const char *argume
 	if (sscanf(argument, "%u %s", &number, changes) == 2) {
 		pthread_mutex_lock(&m->lock);
 		if (!pvscsi_change(m, number, changes, &why))
-			why = block_change(m, number, changes);
+			why = block_change(m, number, changes, &client->passed);
 		pthread_mutex_unlock(&m->lock);
 		why = why ? why : "ok";
 	}
@@ -209,13 +212,30 @@ static void command(struct client *client, struct machine *m)
 			commands[i].run(client, m, argument ? argument : "");
 }
 
+/* A byte of the line. A descriptor is taken only if the jail lets it through, and one only. */
+static ssize_t line_byte(const struct control *ctl, struct client *client, char *c)
+{
+	union { struct cmsghdr head; char room[CMSG_SPACE(sizeof(int))]; } rights;
+	struct iovec iov = { c, 1 };
+	struct msghdr hdr = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &rights, .msg_controllen = CMSG_LEN(sizeof(int)) };
+	ssize_t n;
+
+	if (!(ctl->config->jail_devices & JAIL_VHOST_USER) || client->passed >= 0)
+		return recv(client->fd, c, 1, 0);
+	n = recvmsg(client->fd, &hdr, MSG_CMSG_CLOEXEC);
+	if (n > 0 && hdr.msg_controllen >= CMSG_LEN(sizeof(int)) && rights.head.cmsg_level == SOL_SOCKET &&
+	    rights.head.cmsg_type == SCM_RIGHTS)
+		memcpy(&client->passed, CMSG_DATA(&rights.head), sizeof(int));
+	return n;
+}
+
 /* Byte by byte: what follows the line is for the guest. */
 static void client_line(struct control *ctl, struct client *client, struct machine *m)
 {
 	char c;
 
 	for (;;) {
-		if (recv(client->fd, &c, 1, 0) != 1) {
+		if (line_byte(ctl, client, &c) != 1) {
 			if (errno != EAGAIN && errno != EINTR)
 				client_close(client);
 			return;
@@ -506,7 +526,7 @@ enum husk_status control_init(struct control *ctl, struct config *config, struct
 	ctl->console = console;
 	ctl->listener = ctl->log = -1;
 	for (int i = 0; i < CONTROL_CLIENTS; i++)
-		ctl->client[i].fd = -1;
+		ctl->client[i].fd = ctl->client[i].passed = -1;
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);

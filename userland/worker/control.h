@@ -9,7 +9,8 @@
  *	quit		ends the VM
  *	show, show-json	is answered with the machine as the guest sees it
  *	balloon BYTES	sets the balloon's size; is answered "ok", or why not
- *	disk N CHANGES	changes the disk of that number: see block_change(); likewise
+ *	disk N CHANGES	changes the disk of that number: see block_change(); likewise. A connection to
+ *			a back-end may come with the line, if a disk has one
  * - the lifeline, a seqpacket socket to the process that started the worker:
  *   it is told "ready NAME" when the guest runs, and may send "detach". When
  *   it closes without that, the VM ends with it.
@@ -33,6 +34,7 @@ struct client {
 	bool done;		/* everything was sent and our end is shut */
 	char line[CONTROL_LINE];
 	size_t line_len;
+	int passed;		/* a descriptor that came with the line; -1: none */
 	uint64_t cursor;	/* in the console's output */
 };
 

@@ -17,6 +17,7 @@
 #define JAIL_TAP	(1U << 1)
 #define JAIL_VHOST	(1U << 2)
 #define JAIL_CHILD	(1U << 3)	/* a program beside the worker, to be waited for */
+#define JAIL_VHOST_USER	(1U << 4)	/* a back-end of a disk, and another one later */
 
 /**
  * struct jail - what is left outside of it

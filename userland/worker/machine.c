@@ -5,15 +5,12 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "worker/machine.h"
 #include "worker/virtio/console.h"
 #include "worker/virtio/virtio.h"
-
-#define HUGE	(2ULL << 20)
 
 long long machine_now_ms(void)
 {
@@ -40,50 +37,6 @@ size_t machine_input(struct machine *m, const uint8_t *data, size_t n)
 		taken = serial_receive(&m->chipset.com1, data, n);
 	pthread_mutex_unlock(&m->lock);
 	return taken;
-}
-
-/*
- * Map the RAM at a multiple of 2 MiB: only where host and guest address agree in
- * the low 21 bits can the kernel map a huge page as one. Anonymous memory, since
- * Debian gives huge pages to that, but not to shared memory.
- */
-static void *map_aligned(uint64_t size)
-{
-	uint8_t *area = mmap(NULL, size + HUGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	uint64_t before, after;
-	void *ram;
-
-	if (area == MAP_FAILED)
-		return area;
-	before = -(uintptr_t)area & (HUGE - 1);
-	after = HUGE - before;
-	ram = area + before;
-	if (mprotect(ram, size, PROT_READ | PROT_WRITE) < 0) {
-		munmap(area, size + HUGE);
-		return MAP_FAILED;
-	}
-	if (before)
-		munmap(area, before);
-	munmap(area + before + size, after);
-	return ram;
-}
-
-static enum husk_status map_ram(struct machine *m)
-{
-	uint64_t size = m->config->memory, most = machine_low_max(m->config);
-	void *ram;
-
-	m->low = size < most ? size : most;
-	m->high = size - m->low;
-	ram = map_aligned(size);
-	if (ram == MAP_FAILED)
-		return fail(HUSK_STATUS_INPUT, "no %llu MiB of memory for the guest: %s",
-			    (unsigned long long)size >> 20, strerror(errno));
-	madvise(ram, size, MADV_DONTDUMP);
-	madvise(ram, size, MADV_HUGEPAGE);
-	m->ram = ram;
-	m->guest = (struct pvio_memory){ ram, m->low, RAM_HIGH_BASE, m->high };
-	return HUSK_STATUS_OK;
 }
 
 /* A VM belongs to who makes it. */
@@ -148,7 +101,7 @@ enum husk_status machine_create(struct machine *m, const struct config *config,
 	m->config = config;
 	m->console = console;
 	m->dev = dev;
-	m->vm = -1;
+	m->vm = m->ram_fd = -1;
 	atomic_store(&m->crashed, -1);
 	for (int i = 0; i < MACHINE_CPUS; i++)
 		m->vcpu[i].fd = -1;
@@ -160,7 +113,7 @@ enum husk_status machine_create(struct machine *m, const struct config *config,
 	testdev_init(m);
 
 	if (!status)
-		status = map_ram(m);
+		status = ram_map(m);
 	if (!status)
 		status = create_vm(m);
 	if (!status)
@@ -187,8 +140,7 @@ void machine_destroy(struct machine *m)
 	if (m->vm >= 0)
 		close(m->vm);
 	firmware_destroy(m);
-	if (m->ram)
-		munmap(m->ram, m->low + m->high);
+	ram_unmap(m);
 	loop_fini(&m->loop);
 	pthread_mutex_destroy(&m->lock);
 }
@@ -229,7 +181,7 @@ enum husk_status machine_reset(struct machine *m)
 	pthread_mutex_unlock(&m->lock);
 	if (husk_vm_reset(m->vm) < 0)
 		return fail(HUSK_STATUS_FAIL, "the kernel does not reset the VM: %s", strerror(errno));
-	madvise(m->ram, m->low + m->high, MADV_DONTNEED);
+	ram_release(m, m->ram, m->low + m->high);
 	atomic_store(&m->stop_deadline, 0);
 	atomic_store(&m->end, END_NONE);
 	return HUSK_STATUS_OK;

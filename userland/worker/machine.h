@@ -17,6 +17,7 @@
 #include "worker/fail.h"
 #include "worker/firmware.h"
 #include "worker/loop.h"
+#include "worker/ram.h"
 #include "worker/routes.h"
 #include "worker/testdev.h"
 #include "worker/virtio/pvio_port.h"
@@ -52,6 +53,8 @@ struct config {
 	const char *name;
 	char control[HUSK_CONTROL_LEN];
 	uint64_t memory;
+	unsigned int exports;		/* --export was given */
+	bool shared_ram;		/* another process maps it, too */
 	unsigned int cpus;
 	unsigned int pin[MACHINE_CPUS];	/* the host's CPU of each vCPU and 1, 0: any */
 	struct cpuid_rules cpuid;
@@ -112,6 +115,7 @@ struct machine {
 	int dev, vm;			/* immutable */
 	uint32_t id;			/* immutable */
 	uint8_t *ram;			/* immutable; high memory follows low memory */
+	int ram_fd;			/* immutable: of a RAM that is shared; -1: it is not */
 	uint64_t low, high;		/* immutable: bytes below and above 4 GiB */
 	uint32_t cpu_signature, cpu_features;	/* immutable: EAX and EDX of the guest's CPUID leaf 1 */
 	struct vcpu vcpu[MACHINE_CPUS];	/* the first config->cpus */

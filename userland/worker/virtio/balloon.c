@@ -4,7 +4,6 @@
  * by itself, memory that it does not use now (free page reporting).
  */
 #include <stdlib.h>
-#include <sys/mman.h>
 
 #include "worker/config.h"
 #include "worker/virtio/balloon.h"
@@ -25,13 +24,12 @@ struct balloon_config {
 	uint32_t num_pages, actual;
 };
 
-/* The kernel's notifier takes the pages out of the guest's tables; at the next access they are new. */
 static void release(struct virtio *v, uint64_t gpa, uint64_t length)
 {
 	uint8_t *ram = pvio_map(&v->machine->guest, gpa, length, true);
 
 	if (ram)
-		madvise(ram, length, MADV_DONTNEED);
+		ram_release(v->machine, ram, length);
 }
 
 /* Page numbers; neighbours are released together. */
@@ -79,7 +77,7 @@ static bool report_one(void *ctx, struct pvio_chain *chain)
 		uintptr_t end = ((uintptr_t)chain->iov[i].iov_base + chain->iov[i].iov_len) & ~(PAGE - 1);
 
 		if (end > start)
-			madvise((void *)start, end - start, MADV_DONTNEED);
+			ram_release(m, (void *)start, end - start);
 	}
 	virtio_put(ctx, REPORTING, chain->head, 0);
 	return true;

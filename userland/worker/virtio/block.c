@@ -62,25 +62,32 @@ static void block_configured(struct virtio *v)
 	restart(b);
 }
 
-static void block_show(struct virtio *v, struct show *show)
+static void show_counts(struct block *b, struct show *show)
 {
-	struct block *b = block_of(v);
 	struct block_counts counts = {};
 
 	if (b->worker)
 		block_in_worker.count(b, &counts);
 	if (b->kernel)
 		block_in_kernel.count(b, &counts);
-	show_number(show, "number", b->number);
-	show_text(show, "file", b->options->path);
-	show_text(show, "format", b->options->format ? b->options->format : "raw");
-	show_number(show, "size", b->disk->size);
-	show_number(show, "readonly", b->options->readonly);
 	show_number(show, "reads", counts.reads);
 	show_number(show, "read_bytes", counts.read_bytes);
 	show_number(show, "writes", counts.writes);
 	show_number(show, "write_bytes", counts.write_bytes);
 	show_number(show, "errors", counts.errors);
+}
+
+static void block_show(struct virtio *v, struct show *show)
+{
+	struct block *b = block_of(v);
+
+	show_number(show, "number", b->number);
+	show_text(show, "file", b->options->path);
+	show_text(show, "format", b->options->format ? b->options->format : "raw");
+	show_number(show, "size", b->disk->size);
+	show_number(show, "readonly", !!(v->offered & BLOCK_F_RO));
+	if (b->place->count)
+		show_counts(b, show);
 	if (b->place->show)
 		b->place->show(b, show);
 }
@@ -91,6 +98,8 @@ static void close_all(struct block *b)
 		block_in_worker.close(b);
 	if (b->kernel)
 		block_in_kernel.close(b);
+	if (b->vhost_user)
+		block_by_vhost_user.close(b);
 	free(b);
 }
 
@@ -133,12 +142,19 @@ static enum husk_status open_places(struct block *b)
 	const struct disk_options *o = b->options;
 	enum husk_status status = HUSK_STATUS_OK;
 
+	if (o->vhost_user)
+		return block_vhost_user_open(b);
 	if (o->in_kernel || o->movable)
 		status = block_kernel_open(b);
 	if (!status && (!o->in_kernel || o->movable))
 		status = block_worker_open(b);
+	if (status)
+		return status;
 	b->place = o->in_kernel ? &block_in_kernel : &block_in_worker;
-	return status;
+	fill_config(&b->virtio, b->disk, o->queues);
+	if (b->disk->size > b->virtio.machine->largest_disk)
+		b->virtio.machine->largest_disk = b->disk->size;
+	return HUSK_STATUS_OK;
 }
 
 enum husk_status block_create(struct machine *m, void *options)
@@ -162,9 +178,6 @@ enum husk_status block_create(struct machine *m, void *options)
 		return status;
 	}
 	b->virtio.backend = b->place->name;
-	fill_config(&b->virtio, b->disk, o->queues);
-	if (b->disk->size > m->largest_disk)
-		m->largest_disk = b->disk->size;
 	m->disks++;
 	return virtio_add(&b->virtio) < 0 ? fail(HUSK_STATUS_USAGE, "no free PCI slot for the disk") : HUSK_STATUS_OK;
 }
@@ -195,31 +208,44 @@ static const char *move(struct block *b, const struct block_place *to)
 	return virtio_running(&b->virtio) ? NULL : "it can't be served there: the guest has to reset it";
 }
 
-static const char *change(struct block *b, const char *key, const char *value)
+static const char *connect_to(struct block *b, int *fd)
+{
+	int taken = *fd;
+
+	if (!b->vhost_user || taken < 0)
+		return "where=vhost-user:SOCKET is for a disk that was started so";
+	*fd = -1;
+	return block_vhost_user_connect(b, taken);
+}
+
+static const char *change(struct block *b, const char *key, const char *value, int *fd)
 {
 	if (!value)
 		return "give KEY=VALUE: where, iops, iops-burst, bps or bps-burst";
 	if (strcmp(key, "where"))
-		return disk_options_limit(&b->options->limit, key, value);
+		return b->place->limit ? disk_options_limit(&b->options->limit, key, value) : "who serves it knows no limits";
 	if (!strcmp(value, block_in_kernel.name))
 		return move(b, &block_in_kernel);
+	if (!strcmp(value, block_by_vhost_user.name))
+		return connect_to(b, fd);
 	return !strcmp(value, block_in_worker.name) ? move(b, &block_in_worker) : "where: give worker or kernel";
 }
 
-const char *block_change(struct machine *m, unsigned int number, char *changes)
+const char *block_change(struct machine *m, unsigned int number, char *changes, int *fd)
 {
 	struct block *b = find(m, number);
 	const char *why = NULL;
 	char *key, *value;
 
 	if (!b)
-		return "it has no such disk";
+		why = "it has no such disk";
 	while (!why && (key = strsep(&changes, ","))) {
 		value = strchr(key, '=');
 		if (value)
 			*value++ = 0;
-		why = change(b, key, value);
+		why = change(b, key, value, fd);
 	}
-	b->place->limit(b);
+	if (b && b->place->limit)
+		b->place->limit(b);
 	return why;
 }

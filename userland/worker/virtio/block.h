@@ -12,9 +12,12 @@
 struct block;
 struct block_worker;
 struct block_kernel;
+struct block_vhost_user;
 
 /* 5.2.3 */
+#define BLOCK_F_SIZE_MAX	(1ULL << 1)
 #define BLOCK_F_SEG_MAX		(1ULL << 2)
+#define BLOCK_F_GEOMETRY	(1ULL << 4)
 #define BLOCK_F_RO		(1ULL << 5)
 #define BLOCK_F_BLK_SIZE	(1ULL << 6)
 #define BLOCK_F_FLUSH		(1ULL << 9)
@@ -53,8 +56,8 @@ struct block_counts {
  * @stop: nothing is in flight when it returns, and the rings stand where it has stopped
  * @kick: see struct virtio_class
  * @update: messages, or doorbells, may be others now. May be NULL
- * @limit: the disk's options have another one
- * @count: add what was done here
+ * @limit: the disk's options have another one. NULL: it knows no limits
+ * @count: add what was done here. NULL: it does not know
  * @show: more about it. May be NULL
  * @close: @stop was called
  */
@@ -69,7 +72,7 @@ struct block_place {
 	void (*show)(struct block *b, struct show *show);
 	void (*close)(struct block *b);
 };
-extern const struct block_place block_in_worker, block_in_kernel;
+extern const struct block_place block_in_worker, block_in_kernel, block_by_vhost_user;
 
 struct block {
 	struct virtio virtio;
@@ -79,11 +82,16 @@ struct block {
 	const struct block_place *place;
 	struct block_worker *worker;	/* NULL: it can't be served there */
 	struct block_kernel *kernel;	/* likewise */
+	struct block_vhost_user *vhost_user;	/* not NULL: it is served there alone */
 };
 
 /* Be ready to serve; on failure one line is printed, and nothing is left. Both: the file is opened once more */
 enum husk_status block_worker_open(struct block *b);
 enum husk_status block_kernel_open(struct block *b);
+/* Likewise, but the device says of itself what its back-end does */
+enum husk_status block_vhost_user_open(struct block *b);
+/* Another back-end, fd, has the same disk, and takes over, also while the device runs; NULL, or why not. fd is ours now */
+const char *block_vhost_user_connect(struct block *b, int fd);
 
 static inline struct block *block_of(struct virtio *v)
 {
@@ -96,7 +104,10 @@ bool block_write_through(const struct block *b);
 /* options: a struct disk_options */
 enum husk_status block_create(struct machine *m, void *options);
 
-/* Change the disk of a number: where=PLACE, and limits, with commas between. NULL, or why not */
-const char *block_change(struct machine *m, unsigned int number, char *changes);
+/*
+ * Change the disk of a number: where=PLACE, and limits, with commas between. NULL, or why not.
+ * fd: a connection to a back-end, or -1; -1 when it was taken
+ */
+const char *block_change(struct machine *m, unsigned int number, char *changes, int *fd);
 
 #endif

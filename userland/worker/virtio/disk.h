@@ -70,6 +70,8 @@ struct disk_options {
 	unsigned int queues;
 	bool in_kernel;		/* the module serves it, at first */
 	bool movable;		/* it may be served elsewhere later */
+	bool vhost_user;	/* another process serves it, which listens at @path */
+	bool by_vm;		/* and is the VM of that name */
 	struct disk_limit limit;
 	bool in_worker;		/* the user said that it does not */
 	bool pvscsi;		/* by a pvSCSI adapter */

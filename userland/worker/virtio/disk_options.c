@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* --disk FILE[,format=raw|qcow2][,backing][,readonly][,serial=TEXT][,where=worker|kernel][,movable][,bus=virtio|pvscsi][,queues=N][,iops=N]... */
+/* --disk FILE[,format=raw|qcow2][,backing][,readonly][,serial=TEXT][,where=worker|kernel|vhost-user|vm][,movable][,bus=virtio|pvscsi][,queues=N][,iops=N]... */
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,7 +94,9 @@ static const char *set_where(void *to, const char *value)
 
 	o->in_kernel = !strcmp(value, "kernel");
 	o->in_worker = !strcmp(value, "worker");
-	return o->in_kernel || o->in_worker ? NULL : "give worker or kernel";
+	o->by_vm = !strcmp(value, "vm");
+	o->vhost_user = o->by_vm || !strcmp(value, "vhost-user");
+	return o->in_kernel || o->in_worker || o->vhost_user ? NULL : "give worker, kernel, vhost-user or vm";
 }
 
 static const char *set_bus(void *to, const char *value)
@@ -105,16 +107,36 @@ static const char *set_bus(void *to, const char *value)
 	return o->pvscsi || !strcmp(value, "virtio") ? NULL : "give virtio or pvscsi";
 }
 
+/* What the back-end alone can know of */
+static bool has_own(const struct disk_options *o)
+{
+	return o->format || o->readonly || o->backing || o->serial || o->movable || o->limit.requests || o->limit.requests_burst ||
+	       o->limit.bytes || o->limit.bytes_burst;
+}
+
 /* What does not go together: NULL, or why */
 static const char *check(const struct disk_options *o)
 {
-	if (o->pvscsi && (o->in_worker || o->movable))
+	if (o->vhost_user && has_own(o))
+		return "with where=vhost-user or vm only queues can be given: the rest is the back-end's";
+	if (o->pvscsi && (o->in_worker || o->movable || o->vhost_user))
 		return "bus=pvscsi is for where=kernel, and not movable";
 	if (o->pvscsi && o->queues > 1)
 		return "bus=pvscsi has one queue";
 	if (o->pvscsi && qcow2(o))
 		return "bus=pvscsi is for raw files";
 	return (o->in_kernel || o->movable) && qcow2(o) ? "where=kernel and movable are for raw files" : NULL;
+}
+
+/* What the worker keeps, and may do in its jail */
+static void set_needs(struct config *config, const struct disk_options *o)
+{
+	if (o->vhost_user) {
+		config->shared_ram = true;
+		config->jail_devices |= JAIL_VHOST_USER;
+	} else if (!o->in_kernel || o->movable) {
+		config->jail_devices |= qcow2(o) ? JAIL_CHILD : JAIL_DISK;
+	}
 }
 
 enum husk_status option_disk(struct config *config, const char *text)
@@ -149,7 +171,6 @@ enum husk_status option_disk(struct config *config, const char *text)
 	if (why)
 		return fail(HUSK_STATUS_USAGE, "--disk %s: %s", text, why);
 	o->in_kernel |= o->pvscsi;
-	if (!o->in_kernel || o->movable)
-		config->jail_devices |= qcow2(o) ? JAIL_CHILD : JAIL_DISK;
+	set_needs(config, o);
 	return config_add_device(config, o->pvscsi ? pvscsi_create : block_create, o);
 }

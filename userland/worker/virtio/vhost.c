@@ -11,84 +11,25 @@
 #include "worker/machine.h"
 #include "worker/virtio/vhost.h"
 
-static bool take(const struct watch *watch)
-{
-	uint64_t count;
-
-	return read(watch->fd, &count, sizeof(count)) == sizeof(count);
-}
-
-static void call_ready(void *ctx, uint32_t events)
-{
-	struct vhost_queue *q = ctx;
-	struct virtio *v = q->vhost->virtio;
-
-	(void)events;
-	if (take(&q->call))
-		virtio_interrupt(v, v->queue[q->index].vector, 1);
-}
-
 static void broken_ready(void *ctx, uint32_t events)
 {
 	struct vhost *h = ctx;
+	uint64_t count;
 
 	(void)events;
-	if (take(&h->broken) && h->running)
+	if (read(h->broken.fd, &count, sizeof(count)) == sizeof(count) && h->running)
 		virtio_broken(h->virtio);
 }
 
 void vhost_kick(struct vhost *h, unsigned int index)
 {
-	uint64_t one = 1;
-
-	if (write(h->queue[index - h->queue[0].index].kick, &one, sizeof(one)) < 0)
-		return;		/* the counter is full: it has been kicked */
-}
-
-static void set_port(struct vhost_queue *q, uint16_t port)
-{
-	int vm = q->vhost->virtio->machine->vm;
-
-	if (q->port == port)
-		return;
-	if (q->port)
-		husk_vm_ioeventfd(vm, q->kick, q->port, 0, 0, HUSK_IOEVENTFD_PIO | HUSK_IOEVENTFD_DEASSIGN);
-	q->port = port && !husk_vm_ioeventfd(vm, q->kick, port, 0, 0, HUSK_IOEVENTFD_PIO) ? port : 0;
-}
-
-/* false: it is not to be had */
-static bool take_call(struct vhost_queue *q)
-{
-	struct virtio *v = q->vhost->virtio;
-	const struct msix_entry *entry = &v->msix.entry[v->queue[q->index].vector];
-	struct machine *m = v->machine;
-
-	if (!q->gsi)
-		q->gsi = routes_new_gsi(&m->routes);
-	if (!q->gsi || routes_set_message(&m->routes, m->vm, q->gsi, entry->address, entry->data) < 0)
-		return false;
-	return q->direct || !husk_vm_irqfd(m->vm, q->call.fd, q->gsi, 0, 0);
-}
-
-static void set_call(struct vhost_queue *q, bool open)
-{
-	struct machine *m = q->vhost->virtio->machine;
-	bool direct = open && take_call(q);
-
-	if (q->direct && !direct)
-		husk_vm_irqfd(m->vm, q->call.fd, q->gsi, 0, HUSK_IRQFD_DEASSIGN);
-	q->direct = direct;
-	loop_change(&m->loop, &q->call, direct ? 0 : EPOLLIN);
+	queue_fds_kick(&h->queue[index - h->queue[0].index]);
 }
 
 void vhost_update(struct vhost *h)
 {
-	const struct virtio *v = h->virtio;
-
-	for (struct vhost_queue *q = h->queue; q < h->queue + VHOST_QUEUES; q++) {
-		set_port(q, h->running ? virtio_doorbell(v, q->index) : 0);
-		set_call(q, h->running && msix_open(&v->msix, v->queue[q->index].vector));
-	}
+	for (struct queue_fds *q = h->queue; q < h->queue + VHOST_QUEUES; q++)
+		queue_fds_update(q, h->running);
 }
 
 /* The parts of the ring are where pvio_ring_start() has found them to be in memory. */
@@ -154,23 +95,14 @@ static int set_memory(const struct vhost *h)
 	return ioctl(h->fd, VHOST_SET_MEM_TABLE, &table);
 }
 
-static int open_watch(struct vhost *h, struct watch *watch, void (*ready)(void *ctx, uint32_t events), void *ctx)
-{
-	int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-
-	*watch = (struct watch){ fd, EPOLLIN, ready, ctx };
-	return fd < 0 ? -1 : loop_add(&h->virtio->machine->loop, watch);
-}
-
 static int open_eventfds(struct vhost *h)
 {
-	if (open_watch(h, &h->broken, broken_ready, h) < 0)
+	h->broken = (struct watch){ eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), EPOLLIN, broken_ready, h };
+	if (h->broken.fd < 0 || loop_add(&h->virtio->machine->loop, &h->broken) < 0)
 		return -1;
-	for (struct vhost_queue *q = h->queue; q < h->queue + VHOST_QUEUES; q++) {
-		q->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-		if (q->kick < 0 || open_watch(h, &q->call, call_ready, q) < 0)
+	for (struct queue_fds *q = h->queue; q < h->queue + VHOST_QUEUES; q++)
+		if (queue_fds_open(q) < 0)
 			return -1;
-	}
 	return 0;
 }
 
@@ -204,29 +136,21 @@ enum husk_status vhost_open(struct vhost *h, const char *path, const char *modul
 	return HUSK_STATUS_OK;
 }
 
-static void close_watch(struct vhost *h, struct watch *watch)
-{
-	if (watch->fd < 0)
-		return;
-	loop_remove(&h->virtio->machine->loop, watch);
-	close(watch->fd);
-}
-
 void vhost_close(struct vhost *h)
 {
 	if (h->fd >= 0)
 		close(h->fd);
-	close_watch(h, &h->broken);
-	for (struct vhost_queue *q = h->queue; q < h->queue + VHOST_QUEUES; q++) {
-		close_watch(h, &q->call);
-		if (q->kick >= 0)
-			close(q->kick);
+	if (h->broken.fd >= 0) {
+		loop_remove(&h->virtio->machine->loop, &h->broken);
+		close(h->broken.fd);
 	}
+	for (struct queue_fds *q = h->queue; q < h->queue + VHOST_QUEUES; q++)
+		queue_fds_close(q);
 }
 
 void vhost_init(struct vhost *h, struct virtio *v, unsigned int first)
 {
 	*h = (struct vhost){ .virtio = v, .fd = -1, .broken.fd = -1 };
 	for (unsigned int i = 0; i < VHOST_QUEUES; i++)
-		h->queue[i] = (struct vhost_queue){ .vhost = h, .index = first + i, .kick = -1, .call.fd = -1 };
+		queue_fds_init(&h->queue[i], v, first + i);
 }

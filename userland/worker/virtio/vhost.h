@@ -1,28 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Queues that the host kernel's vhost serves: vsock's (vsock.c) and, with where=kernel, a network's (net_kernel.c).
- * Kicks and calls go by eventfds, which the module signals and takes by itself: the worker is out of the way. What
- * it can't take is passed on here (a message that is masked; INTx).
+ * Kicks and calls go by eventfds, see queue_fds.h: the worker is out of the way.
  */
 #ifndef HUSK_WORKER_VHOST_H
 #define HUSK_WORKER_VHOST_H
 
 #include "worker/fail.h"
-#include "worker/virtio/virtio.h"
+#include "worker/virtio/queue_fds.h"
 
 #define VHOST_QUEUES	2	/* of one instance, of both kinds */
-
-struct vhost;
-
-struct vhost_queue {
-	struct vhost *vhost;
-	unsigned int index;	/* of the device's queues */
-	int kick;
-	uint16_t port;		/* where the module signals @kick; 0: nowhere */
-	struct watch call;
-	uint32_t gsi;		/* of @call; 0: not needed yet */
-	bool direct;		/* the module takes @call */
-};
 
 /* An instance of vhost: one open file, which serves two of the device's queues, one after the other */
 struct vhost {
@@ -31,7 +18,7 @@ struct vhost {
 	uint64_t features;	/* that it can do */
 	bool running;
 	struct watch broken;	/* the driver did what no driver does */
-	struct vhost_queue queue[VHOST_QUEUES];
+	struct queue_fds queue[VHOST_QUEUES];
 };
 
 /* Before all others, also vhost_close(). first: of the device's queues */

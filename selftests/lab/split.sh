@@ -1,0 +1,351 @@
+# SPDX-License-Identifier: GPL-2.0
+# Disks that another process serves by vhost-user: qemu-storage-daemon, and another VM.
+. ./lib.sh
+load || { not_ok split_load "$(dmesg | tail -n 1)"; exit 0; }
+D=/tmp/split
+mkdir -p $D/mnt
+images=$(ls /lab/guest/vmlinuz-* 2>/dev/null)
+[ -n "$images" ] || { skip split_guests "no guest kernel here"; exit 0; }
+first=${images%%
+*}
+. ./virtio_lib.sh
+modprobe -a ext4 loop
+APPEND="console=ttyS0 quiet panic=-1"
+
+# serve SOCKET FILE OPTION...: the back-end of a file, in the background; $back is its process
+serve() {
+	_socket=$D/$1 _file=$2
+	shift 2
+	_options=
+	for _o; do _options=$_options,$_o; done
+	qemu-storage-daemon --blockdev driver=file,filename=$_file,node-name=disk,cache.direct=off \
+		--export type=vhost-user-blk,id=disk,node-name=disk,addr.type=unix,addr.path=$_socket$_options >>$D/back.out 2>&1 &
+	back=$!
+	await 20 test -S $_socket || not_ok split_serve "$(tail -n 1 $D/back.out)"
+}
+# end the back-end, and not its guest
+end() { kill "$1" && wait "$1"; rm -f $D/$2; }
+worker_of() { for _p in $(pidof husk-vm); do tr '\0' ' ' </proc/$_p/cmdline | grep -q -e "--name.$1 " && echo $_p; done; }
+start_type() { rm -f $D/type; mkfifo $D/type; }
+
+# ---- a guest's disk: several queues, caches, a reset while it is busy, and what is there after it ----
+
+head -c 5999616 /dev/urandom >$D/payload
+payload=$(sum $D/payload)
+serve data $D/payload
+data=$back
+initrd <<'END'
+#!/bin/sh
+exec 2>&1
+stty -echo
+mount -t ext4 /dev/vda /mnt
+if [ -e /mnt/file1 ]; then
+	echo "after: $(md5sum /mnt/file1 | cut -d' ' -f1) $(ls /mnt | grep -c file)"
+	rm /mnt/file4
+	fstrim /mnt && echo "trimmed: yes"
+	echo "again: $(md5sum /mnt/file3 | cut -d' ' -f1)"
+	umount /mnt
+	exit
+fi
+echo "ro: $(cat /sys/block/vdb/ro) $(cat /sys/block/vda/queue/write_cache) queues $(ls /sys/block/vda/mq | wc -l)"
+dd if=/dev/zero of=/dev/vdb bs=512 count=1 2>/dev/null && echo "written: yes"
+echo "write through" >/sys/block/vda/cache_type
+for i in 1 2 3 4; do (cat /dev/vdb >/mnt/file$i; fsync /mnt/file$i) & done
+wait
+echo "write back" >/sys/block/vda/cache_type
+sync
+echo 3 >/proc/sys/vm/drop_caches
+for i in 1 2 3 4; do md5sum /mnt/file$i; done | cut -d' ' -f1 | sort -u | sed 's/^/sums: /'
+echo "vdb: $(md5sum /dev/vdb | cut -d' ' -f1)"
+# busy when it is reset
+(dd if=/dev/zero of=/mnt/junk bs=64k count=100 oflag=direct) &
+(dd if=/dev/vdb of=/dev/null bs=4k iflag=direct) &
+echo "written:"
+read line
+reboot -f
+END
+for image in $images; do
+	k=${image##*-}
+	rm -f $D/raw
+	truncate -s 64M $D/raw
+	mke2fs -q -t ext4 $D/raw
+	serve socket $D/raw writable=on num-queues=2
+	start_type
+	husk run --name s$k --cpus 2 --kernel "$image" --initrd $D/initrd --disk $D/socket,where=vhost-user,queues=2 \
+		--disk $D/data,where=vhost-user --cmdline "$APPEND" <$D/type >$D/s$k.out 2>$D/s$k.err &
+	run=$!
+	exec 5>$D/type
+	await 60 grep -q ^written: $D/s$k.out || not_ok split_written_$k "$(tail -n 1 $D/s$k.out | tr -d '\r')"
+	husk show s$k >$D/show
+	grep -q "number=0 file=$D/socket .*back_end=connected kicks=direct calls=direct" $D/show && ok split_show_$k || not_ok split_show_$k "$(grep name=block $D/show)"
+	same split_no_ring_$k "$(grep -c io_uring /proc/$(pidof husk-vm)/maps)" 0
+	echo >&5
+	wait $run && ok split_off_$k || not_ok split_off_$k "status $?: $(tail -n 1 $D/s$k.err)"
+	exec 5>&-
+	same split_ro_$k "$(said s$k ro) $(said s$k written)" "1 write back queues 2 "
+	same split_sums_$k "$(tr -d '\r' <$D/s$k.out | sed -n 's/^sums: //p') $(said s$k vdb)" "$payload $payload"
+	same split_after_$k "$(said s$k after) $(said s$k again) $(said s$k trimmed)" "$payload 4 $payload yes"
+	same split_quiet_$k "$(cat $D/s$k.err)" ""
+	end $back socket
+	check split_fsck_$k e2fsck -fn $D/raw
+	mount -o loop,ro $D/raw $D/mnt
+	same split_host_$k "$(sum $D/mnt/file1)" "$payload"
+	umount $D/mnt
+done
+
+# ---- interrupts without messages ----
+
+initrd <<'END'
+#!/bin/sh
+exec 2>&1
+grep virtio /proc/interrupts | sed 's/^/line: /'
+echo "vda: $(md5sum /dev/vda | cut -d' ' -f1)"
+END
+append=pci=nomsi
+guest intx "$first" 60 --disk $D/data,where=vhost-user
+append=
+same split_intx "$(said intx vda)" "$payload"
+
+# memory that the guest gives back is given back
+initrd <<'END'
+#!/bin/sh
+exec 2>&1
+stty -echo
+cat /dev/vda >/dev/null
+dd if=/dev/zero of=/tmp/fill bs=1M count=100 2>/dev/null
+rm /tmp/fill
+echo 3 >/proc/sys/vm/drop_caches
+echo "full:"
+read line
+echo "vda: $(md5sum /dev/vda | cut -d' ' -f1)"
+END
+shared() { awk '/^RssShmem/ { print $2 }' "/proc/$(pidof husk-vm)/status"; }
+below() { [ "$(shared)" -lt "$1" ]; }
+start_type
+husk run --name balloon --kernel "$first" --initrd $D/initrd --disk $D/data,where=vhost-user --balloon --cmdline "$APPEND" \
+	<$D/type >$D/balloon.out 2>$D/balloon.err &
+run=$!
+exec 5>$D/type
+await 60 grep -q ^full: $D/balloon.out || not_ok split_full "$(tail -n 1 $D/balloon.out)"
+full=$(shared)
+husk balloon balloon 100M
+await 30 below $((full - 40000)) && ok split_balloon || not_ok split_balloon "$full KB, then $(shared)"
+husk balloon balloon 0
+echo >&5
+wait $run
+exec 5>&-
+same split_balloon_after "$(said balloon vda)" "$payload"
+end $data data
+
+# ---- one back-end after the other, while four write; then the disk is idle, and its back-end is killed ----
+
+rm -f $D/raw
+truncate -s 64M $D/raw
+mke2fs -q -t ext4 $D/raw
+serve data $D/payload
+data=$back
+initrd <<'END'
+#!/bin/sh
+exec 2>&1
+stty -echo
+mount -t ext4 /dev/vda /mnt
+for i in 1 2 3 4; do
+	(for j in 1 2 3 4 5 6; do dd if=/dev/vdb of=/mnt/file$i bs=64k conv=fsync 2>/dev/null; done) &
+done
+echo "writing:"
+wait
+sync
+echo 3 >/proc/sys/vm/drop_caches
+for i in 1 2 3 4; do md5sum /mnt/file$i; done | cut -d' ' -f1 | sort -u | sed 's/^/sums: /'
+umount /mnt
+echo "written:"
+while read line; do
+	case $line in
+	read) echo 3 >/proc/sys/vm/drop_caches; echo "vda: $(dd if=/dev/vda bs=64k count=10 2>/dev/null | md5sum | cut -d' ' -f1)" ;;
+	load)
+		mount -t ext4 /dev/vda /mnt
+		for i in 1 2 3 4; do (while :; do dd if=/dev/zero of=/mnt/load$i bs=64k count=40 oflag=direct 2>/dev/null; done) & done
+		(while :; do echo "alive: $(cut -d' ' -f1 /proc/uptime)"; sleep 1; done) &
+		echo "loaded:" ;;
+	again) echo b >/proc/sysrq-trigger ;;
+	*) exit ;;
+	esac
+done
+END
+serve socket0 $D/raw writable=on
+start_type
+husk run --name moved --kernel "$first" --initrd $D/initrd --disk $D/socket0,where=vhost-user --disk $D/data,where=vhost-user \
+	--cmdline "$APPEND" <$D/type >$D/moved.out 2>$D/moved.err &
+run=$!
+exec 5>$D/type
+await 60 grep -q ^writing: $D/moved.out || not_ok split_writing "$(tail -n 1 $D/moved.out | tr -d '\r')"
+moves=0
+while ! grep -q ^written: $D/moved.out && [ $moves -lt 100 ]; do
+	old=$back
+	# two have the file open: each has a lock of its own unless told otherwise
+	qemu-storage-daemon --blockdev driver=file,filename=$D/raw,node-name=disk,locking=off \
+		--export type=vhost-user-blk,id=disk,node-name=disk,addr.type=unix,addr.path=$D/socket$((moves + 1)),writable=on >>$D/back.out 2>&1 &
+	back=$!
+	await 20 test -S $D/socket$((moves + 1))
+	husk disk moved 0 where=vhost-user:$D/socket$((moves + 1)) || { not_ok split_move "$moves moves"; break; }
+	end $old socket$moves
+	moves=$((moves + 1))
+done
+await 60 grep -q ^written: $D/moved.out && [ $moves -gt 2 ] && ok split_moves || not_ok split_moves "$moves moves: $(tail -n 1 $D/moved.out | tr -d '\r') $(tail -n 1 $D/moved.err)"
+same split_moved_sums "$(tr -d '\r' <$D/moved.out | sed -n 's/^sums: //p')" "$payload"
+same split_moved_quiet "$(cat $D/moved.err)" ""
+gone() { husk show moved | grep -q 'number=0 .*back_end=gone'; }
+kill -9 $back
+wait $back 2>/dev/null
+until_gone() { await 10 gone && ok $1 || not_ok $1 "$(husk show moved | grep number=0)"; }
+until_gone split_killed_idle
+same split_killed_line "$(grep -c 'back-end is gone: .*requests wait' $D/moved.err)" 1
+echo read >&5
+sleep 1
+same split_waits "$(said moved vda)" ""
+head -c 32M /dev/zero >$D/other
+serve other $D/other writable=on
+refused split_other 3 'another disk' husk disk moved 0 where=vhost-user:$D/other
+end $back other
+serve next $D/raw writable=on
+check split_next husk disk moved 0 where=vhost-user:$D/next
+await 30 grep -q ^vda: $D/moved.out
+same split_next_read "$(said moved vda)" "$(head -c 655360 $D/raw | md5sum | cut -d' ' -f1)"
+check split_moved_fsck e2fsck -fn $D/raw
+
+# ---- killed under load: the VM goes on; after a reset it has the disk again ----
+
+echo load >&5
+await 30 grep -q ^loaded: $D/moved.out || not_ok split_loaded "$(tail -n 1 $D/moved.out)"
+# so that something is in flight
+sleep 1
+kill -STOP $back
+sleep 1
+kill -9 $back
+wait $back 2>/dev/null
+rm -f $D/next
+until_gone split_killed_busy
+grep -q 'back-end is gone: .*has to reset the disk' $D/moved.err && ok split_busy_line || not_ok split_busy_line "$(tail -n 1 $D/moved.err)"
+alive=$(grep -c ^alive $D/moved.out)
+more_alive() { [ "$(grep -c ^alive $D/moved.out)" -gt $((alive + 1)) ]; }
+await 20 more_alive && ok split_alive || not_ok split_alive "the guest stands still: $(tail -n 1 $D/moved.out)"
+serve again $D/raw writable=on
+check split_again husk disk moved 0 where=vhost-user:$D/again
+: >$D/moved.out
+echo again >&5
+await 60 grep -q ^written: $D/moved.out && ok split_rebooted || not_ok split_rebooted "$(tail -n 1 $D/moved.out | tr -d '\r') $(tail -n 1 $D/moved.err)"
+same split_rebooted_sums "$(tr -d '\r' <$D/moved.out | sed -n 's/^sums: //p')" "$payload"
+echo end >&5
+exec 5>&-
+wait $run && ok split_moved_off || not_ok split_moved_off "status $?: $(tail -n 1 $D/moved.err)"
+same split_lines "$(wc -l <$D/moved.err)" 2
+end $back again
+check split_again_fsck e2fsck -fn $D/raw
+
+# ---- a disk that another VM serves ----
+
+initrd $(command -v husk-backend) <<'END'
+#!/bin/sh
+exec 2>&1
+stty -echo
+echo "up:"
+while read line; do
+	case $line in
+	serve) /guest/husk-backend /dev/vda & echo "serving:" ;;
+	again) kill -9 $(pidof husk-backend); /guest/husk-backend /dev/vda & echo "again:" ;;
+	end) sync; exit ;;
+	esac
+done
+END
+mv $D/initrd $D/service.initrd
+rm -f $D/raw $D/service
+truncate -s 64M $D/raw
+mke2fs -q -t ext4 $D/raw
+mkfifo $D/service
+husk run --name service --kernel "$first" --initrd $D/service.initrd --disk $D/raw --export --cmdline "$APPEND" \
+	<$D/service >$D/service.out 2>$D/service.err &
+service=$!
+exec 6>$D/service
+await 60 grep -q ^up: $D/service.out
+echo serve >&6
+await 60 grep -q ^serving: $D/service.out || not_ok split_service "$(tail -n 1 $D/service.out) $(cat $D/service.err)"
+initrd <<'END'
+#!/bin/sh
+exec 2>&1
+stty -echo
+mount -t ext4 /dev/vda /mnt
+if [ -e /mnt/file1 ]; then
+	echo "after: $(md5sum /mnt/file1 | cut -d' ' -f1) $(ls /mnt | grep -c file)"
+	umount /mnt
+	exit
+fi
+echo "vda: $(cat /sys/block/vda/serial) $(cat /sys/block/vda/queue/write_cache)"
+echo "write through" >/sys/block/vda/cache_type
+echo "write back" >/sys/block/vda/cache_type
+for i in 1 2 3 4; do (cat /dev/vdb >/mnt/file$i; fsync /mnt/file$i) & done
+wait
+sync
+echo 3 >/proc/sys/vm/drop_caches
+for i in 1 2 3 4; do md5sum /mnt/file$i; done | cut -d' ' -f1 | sort -u | sed 's/^/sums: /'
+(while :; do dd if=/dev/zero of=/mnt/junk bs=64k count=40 oflag=direct 2>/dev/null; done) &
+echo "written:"
+read line
+reboot -f
+END
+start_type
+husk run --name client --cpus 2 --kernel "$first" --initrd $D/initrd --disk service,where=vm,queues=2 --disk $D/payload,readonly \
+	--cmdline "$APPEND" <$D/type >$D/client.out 2>$D/client.err &
+run=$!
+exec 5>$D/type
+await 90 grep -q ^written: $D/client.out || not_ok split_vm_written "$(tail -n 1 $D/client.out | tr -d '\r') $(cat $D/client.err)"
+husk show client >$D/show
+grep -q "number=0 file=service .*back_end=connected kicks=direct calls=direct" $D/show && ok split_vm_show || not_ok split_vm_show "$(grep number=0 $D/show)"
+# the program that serves it is killed, and another one goes on
+echo again >&6
+await 20 grep -q ^again: $D/service.out || not_ok split_vm_again "$(tail -n 1 $D/service.out)"
+sleep 1
+refused split_vm_busy 3 'no back-end|timed out' timeout 20 husk run --name second --kernel "$first" --disk service,where=vm
+echo >&5
+wait $run && ok split_vm_off || not_ok split_vm_off "status $?: $(tail -n 1 $D/client.err)"
+exec 5>&-
+same split_vm_first "$(said client vda)" "husk-backend write back"
+same split_vm_sums "$(tr -d '\r' <$D/client.out | sed -n 's/^sums: //p')" "$payload"
+same split_vm_after "$(said client after)" "$payload 4"
+same split_vm_quiet "$(cat $D/client.err)" ""
+# the next client, which is killed at work; then the service
+initrd <<'END'
+#!/bin/sh
+exec 2>&1
+echo "vda: $(dd if=/dev/vda bs=64k count=100 2>/dev/null | md5sum | cut -d' ' -f1)"
+echo "busy:"
+while :; do dd if=/dev/vda of=/dev/null bs=4k count=100 iflag=direct 2>/dev/null; done
+END
+for n in 1 2; do
+	husk run --name next$n --kernel "$first" --initrd $D/initrd --disk service,where=vm --cmdline "$APPEND" </dev/null >$D/next$n.out 2>$D/next$n.err &
+	run=$!
+	await 60 grep -q ^busy: $D/next$n.out && ok split_vm_next$n || not_ok split_vm_next$n "$(tail -n 1 $D/next$n.out) $(cat $D/next$n.err)"
+	[ $n = 2 ] || { kill -9 $(worker_of next1); wait $run; }
+done
+echo end >&6
+exec 6>&-
+wait $service && ok split_service_off || not_ok split_service_off "status $?: $(tail -n 1 $D/service.err)"
+same split_vm_next_sum "$(said next1 vda) $(said next2 vda)" "$(head -c 6553600 $D/raw | md5sum | cut -d' ' -f1) $(head -c 6553600 $D/raw | md5sum | cut -d' ' -f1)"
+gone2() { grep -q 'disk service: the back-end is gone' $D/next2.err; }
+await 10 gone2 && ok split_vm_gone || not_ok split_vm_gone "$(cat $D/next2.err)"
+kill -9 $(worker_of next2)
+wait $run
+check split_vm_fsck e2fsck -fn $D/raw
+
+# ---- refusals ----
+
+refused split_none 3 'no back-end there: No such file' husk run --kernel "$first" --disk $D/nothing,where=vhost-user
+refused split_file 3 'no back-end there: Connection refused' husk run --kernel "$first" --disk $D/raw,where=vhost-user
+refused split_readonly 2 'only queues' husk run --kernel "$first" --disk $D/data,where=vhost-user,readonly
+refused split_vm_none 3 'no back-end there' husk run --kernel "$first" --disk nobody,where=vm
+refused split_queues 3 'fewer queues' husk run --kernel "$first" --disk $D/data,where=vhost-user,queues=3
+end $data data
+
+rm -rf $D
+[ "$(refs)" = 0 ] && ok split_refs || not_ok split_refs "$(refs) references left"
+check split_unload unload
+exit 0
