@@ -342,6 +342,7 @@ refused split_none 3 'no back-end there: No such file' husk run --kernel "$first
 refused split_file 3 'no back-end there: Connection refused' husk run --kernel "$first" --disk $D/raw,where=vhost-user
 refused split_readonly 2 'only queues' husk run --kernel "$first" --disk $D/data,where=vhost-user,readonly
 refused split_vm_none 3 'no back-end there' husk run --kernel "$first" --disk nobody,where=vm
+refused split_vm_memory 3 '256 MiB' husk run --kernel "$first" --disk nobody,where=vm --memory 257M
 refused split_queues 3 'fewer queues' husk run --kernel "$first" --disk $D/data,where=vhost-user,queues=3
 end $data data
 

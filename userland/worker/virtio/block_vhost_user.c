@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "worker/export_page.h"
 #include "worker/machine.h"
 #include "worker/virtio/block.h"
 #include "worker/virtio/queue_fds.h"
@@ -348,10 +349,14 @@ static enum husk_status open_all(struct block *b)
 {
 	struct block_vhost_user *u = b->vhost_user;
 	const char *path = b->options->path, *why;
-	int fd = b->options->by_vm ? husk_export_connect(path) : husk_unix_connect(path);
+	bool by_vm = b->options->by_vm;
 	struct block_config c;
 	struct vhost_user user;
+	int fd;
 
+	if (by_vm && b->virtio.machine->config->memory > EXPORT_WINDOW)
+		return fail(HUSK_STATUS_INPUT, "--disk %s: a VM can serve another one of %u MiB of memory at most", path, EXPORT_WINDOW >> 20);
+	fd = by_vm ? husk_export_connect(path) : husk_unix_connect(path);
 	if (fd < 0)
 		return fail(HUSK_STATUS_INPUT, "--disk %s: no back-end there: %s", path, strerror(errno));
 	why = begin(b, &user, &c, fd);
