@@ -355,6 +355,7 @@ wait $daemon
 await 10 rmmod vhost_net && ok vhost_module || not_ok vhost_module "vhost_net is in use"
 ip link del tap0
 ip link del tap1
+pkill -f 'busybox httpd'
 rm -rf $D
 [ "$(refs)" = 0 ] && ok vhost_refs || not_ok vhost_refs "$(refs) references left"
 check vhost_unload unload

@@ -322,6 +322,9 @@ chmod 755 $D/broken/passt
 refused virtio_user_passt 1 'no network: no way out' env PATH=$D/broken:$PATH husk run --kernel "$first" --net user
 ip tuntap add tap1 mode tap user 1002	# one that is nobody's is free to all
 refused virtio_tap_rights 4 'no right to it' setpriv --reuid=1001 --regid=1001 --groups=900 husk run --kernel "$first" --net tap=tap1
+ip link del tap0
+ip link del tap1
+pkill -f 'busybox httpd'
 pidof passt >/dev/null && not_ok virtio_user_children "passt is left" || ok virtio_user_children
 
 check virtio_unload unload
