@@ -21,7 +21,7 @@ neighbour=$!
 fuzz() {
 	_name=$1 _seed=$2 _statuses=$3
 	shift 3
-	case "$*" in end) _time=30 ;; *) _time=$((30 * ${SLOW:-1})) ;; esac	# what may spin does so to the end
+	case "$*" in end) _time=30 ;; *) _time=$((120 * ${SLOW:-1})) ;; esac	# what may spin does so to the end
 	timeout $_time husk run --name fuzz --memory 48M --kernel $T/fuzz.elf --disk /tmp/fuzz.img --disk /tmp/fuzz/disk,bus=pvscsi --net tap=fuzz0 \
 		--net tap=fuzz1,where=kernel,queues=2 --rng --balloon --vsock 77 --console virtio --debug-exit --testdev --no-reboot --cmdline "seed=$_seed ops=${OPS:-5000} $*" </dev/null >$out 2>&1
 	_status=$?
