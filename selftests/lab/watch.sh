@@ -45,7 +45,7 @@ only() {
 detached() { bpftool prog show | grep -q exits_count && not_ok "$1" "$(bpftool prog show | grep exits_count)" || ok "$1"; }
 refused trace_bad_weight $USAGE "bad weight" husk trace --flame=bytes
 refused trace_bad_vcpu $USAGE "bad vCPU" husk trace --vcpu one
-refused trace_bad_reason $USAGE 'unknown reason "cpu": one of none,.* cpuid,.* log_full$' husk trace --reason hlt,cpu
+refused trace_bad_reason $USAGE 'unknown reason "cpu": one of none,.* cpuid,.* virtio$' husk trace --reason hlt,cpu
 refused trace_bad_level $USAGE "one of fast, kernel, worker" husk trace --level slow
 refused trace_bad_rip $USAGE "bad range" husk trace --rip fff0
 refused trace_bad_time $USAGE "bad time" husk trace --slower-than 50
