@@ -374,7 +374,7 @@ guest device "$first" 60 --disk /dev/loop6,readonly,where=kernel
 same disk_device "$(said device vda)" "$payload"
 losetup -d /dev/loop6
 
-refused disk_where 2 'worker or kernel' husk run --kernel "$first" --disk $D/host/raw,where=there
+refused disk_where 2 'worker, kernel' husk run --kernel "$first" --disk $D/host/raw,where=there
 refused disk_qcow2 2 'raw' husk run --kernel "$first" --disk $D/host/raw,format=qcow2,where=kernel
 truncate -s 1M $D/plain/disk
 refused disk_plain 3 'direct I/O' husk run --kernel "$first" --disk $D/plain/disk,where=kernel
