@@ -319,7 +319,6 @@ struct husk_vm {
 	struct husk_irqchip *irqchip;	/* immutable */
 	struct husk_irqfds irqfds;
 	struct husk_ioeventfd_set __rcu *ioeventfds[HUSK_IOEVENTFD_SPACES];	/* by lock; NULL: none */
-	struct workqueue_struct *disk_wq;	/* by lock until the first disk, then immutable */
 	s64 tsc_base;			/* guest TSC = host TSC + tsc_base */
 	struct husk_pv_vm pv;
 

@@ -297,8 +297,6 @@ static void husk_vm_free(struct husk_vm *vm)
 			husk_vcpu_destroy(vm->vcpus[i]);
 	husk_irqchip_destroy(vm);
 	husk_cpuid_free(vm);
-	if (vm->disk_wq)
-		destroy_workqueue(vm->disk_wq);
 	kfree(vm);
 }
 

@@ -650,7 +650,7 @@ struct husk_disk_kick {
  * @offset: out: of it, in bytes
  * @length: out: likewise
  *
- * The calling thread does all of the work, and so what that costs is its own. It stays in the kernel while
+ * The calling thread does the work, but for that of HUSK_DISK_WORK's, and so what that costs is its own. It stays in the kernel while
  * there is a queue that is served and nothing to tell: 0 then. What was to be told when no queue is served is told
  * by the next call.
  *
@@ -666,6 +666,24 @@ struct husk_disk_run {
 	__u32 reserved;
 	__u64 offset;
 	__u64 length;
+};
+
+/**
+ * struct husk_disk_work - HUSK_DISK_WORK: do what may take long
+ * @size: sizeof(struct husk_disk_work)
+ * @flags: 0
+ * @reserved: 0
+ *
+ * A second thread, for flushes, discards and zeroes, so that reads and writes go on meanwhile. It stays in the kernel
+ * while there is a queue that is served: 0 then. Without it the thread of HUSK_DISK_RUN does them, one after the other.
+ * What it has taken waits for it when it comes back with an error.
+ *
+ * Errors: EBUSY, another thread is at it; EINTR, a signal: call again. EINVAL; EIO.
+ */
+struct husk_disk_work {
+	__u32 size;
+	__u32 flags;
+	__u64 reserved;
 };
 
 /**
@@ -1080,6 +1098,7 @@ HUSK_ASSERT_SIZE(husk_disk_stats, 112);
 	X(DISK_GET_STATS,	0x34, DISK, husk_disk_stats,	112, 0) \
 	X(DISK_SET_LIMIT,	0x35, DISK, husk_disk_limit,	40, 0) \
 	X(DISK_START_PVSCSI,	0x36, DISK, husk_disk_start_pvscsi, 40, 0) \
+	X(DISK_WORK,		0x37, DISK, husk_disk_work,	16, 0) \
 	X(DISK_RUN,		0x3f, DISK, husk_disk_run,	40, 0)
 
 #define HUSK_IOC_MAGIC		0xB7
@@ -1110,6 +1129,7 @@ HUSK_ASSERT_SIZE(husk_disk_stats, 112);
 #define HUSK_DISK_GET_STATS	_IO(HUSK_IOC_MAGIC, 0x34)
 #define HUSK_DISK_SET_LIMIT	_IO(HUSK_IOC_MAGIC, 0x35)
 #define HUSK_DISK_START_PVSCSI	_IO(HUSK_IOC_MAGIC, 0x36)
+#define HUSK_DISK_WORK		_IO(HUSK_IOC_MAGIC, 0x37)
 #define HUSK_DISK_RUN		_IO(HUSK_IOC_MAGIC, 0x3f)
 
 /* ---- run page: mmap of the vCPU fd at offset 0, read-write -------------- */

@@ -3,7 +3,7 @@
  * The disk object: made by HUSK_VM_CREATE_DISK, alive as long as its fd is open; it holds the
  * VM. A doorbell that leads to it (HUSK_IOEVENTFD_DIRECT) does not keep it: it ends with the disk.
  *
- * Locks: vm->lock > none of the disk's; runner > lock.
+ * Locks: vm->lock > none of the disk's; runner > lock; worker > lock.
  */
 #include <linux/anon_inodes.h>
 #include <linux/eventfd.h>
@@ -18,8 +18,6 @@
 /* virtio 1.2, chapter 6 */
 #define F_INDIRECT	BIT_ULL(28)
 #define F_EVENT_INDEX	BIT_ULL(29)
-
-#define DISK_WORKERS	16	/* kernel workers of a VM's disks */
 
 struct disk_queue *disk_queue(struct husk_disk *disk, u32 index)
 {
@@ -127,7 +125,8 @@ static int disk_stop_queue(struct disk_queue *q, struct husk_disk_stop *arg)
 		return -EBUSY;
 	if (q->on) {
 		q->on = false;
-		disk->served--;
+		WRITE_ONCE(disk->served, disk->served - 1);	/* disk_work.c sleeps while there is one */
+		rcuwait_wake_up(&disk->work_wait);
 	}
 	husk_disk_kick(disk);	/* it may have been the last one */
 	if (disk_drain(q))
@@ -259,8 +258,24 @@ static long husk_disk_run(void *object, void *p)
 	return ret;
 }
 
+static long husk_disk_work(void *object, void *p)
+{
+	struct husk_disk_work *arg = p;
+	struct husk_disk *disk = object;
+	long ret;
+
+	if (arg->reserved)
+		return -EINVAL;
+	if (!mutex_trylock(&disk->worker))
+		return -EBUSY;
+	ret = disk_work(disk);
+	mutex_unlock(&disk->worker);
+	return ret;
+}
+
 static const struct husk_ioctl husk_disk_ioctls[] = {
 	HUSK_IOCTL(HUSK_DISK_RUN, husk_disk_run, 0, 40, HUSK_LOCK_NONE, .fn = husk_disk_run, .out = true),
+	HUSK_IOCTL(HUSK_DISK_WORK, husk_disk_work, 0, 16, HUSK_LOCK_NONE, .fn = husk_disk_work, .dead = true),
 	HUSK_IOCTL(HUSK_DISK_KICK, husk_disk_kick, 0, 16, HUSK_LOCK_NONE, .fn = husk_disk_ioctl_kick),
 	HUSK_IOCTL(HUSK_DISK_SET_LIMIT, husk_disk_limit, 0, 40, HUSK_LOCK_NONE, .fn = husk_disk_set_limit),
 	HUSK_IOCTL(HUSK_DISK_SET_CALL, husk_disk_call, HUSK_DISK_CALL_GSI | HUSK_DISK_CALL_EVENTFD, 24, HUSK_LOCK_NONE,
@@ -286,6 +301,7 @@ static void disk_wait_all(struct husk_disk *disk)
 {
 	struct llist_node *done, *next;
 
+	disk_drop_works(disk);
 	while (disk->stats.in_flight) {
 		wait_event(disk->drained, !llist_empty(&disk->done));
 		llist_for_each_safe(done, next, llist_del_all(&disk->done)) {
@@ -357,17 +373,6 @@ static int disk_check_file(const struct file *file, bool readonly)
 	return file->f_mode & FMODE_READ && (readonly || file->f_mode & FMODE_WRITE) ? 0 : -EACCES;
 }
 
-/*
- * Not husk_wq: a file may take its time, or for ever, and neither a VM's limits nor the
- * disks of other VMs should wait for it.
- */
-static int disk_make_wq(struct husk_vm *vm)
-{
-	if (!vm->disk_wq)
-		vm->disk_wq = alloc_workqueue("husk_disk/%u", WQ_UNBOUND, DISK_WORKERS, vm->id);
-	return vm->disk_wq ? 0 : -ENOMEM;
-}
-
 /* Takes over the file on success. */
 static struct husk_disk *disk_alloc(struct husk_vm *vm, const struct husk_create_disk *arg, struct file *file)
 {
@@ -386,8 +391,11 @@ static struct husk_disk *disk_alloc(struct husk_vm *vm, const struct husk_create
 	memcpy(disk->serial, arg->serial, sizeof(disk->serial));
 	mutex_init(&disk->lock);
 	mutex_init(&disk->runner);
+	mutex_init(&disk->worker);
 	init_llist_head(&disk->done);
+	init_llist_head(&disk->works);
 	rcuwait_init(&disk->wait);
+	rcuwait_init(&disk->work_wait);
 	init_waitqueue_head(&disk->drained);
 	disk->queues = arg->queues;
 	for (i = 0; i < disk->queues; i++) {
@@ -406,8 +414,6 @@ static struct husk_disk *disk_open(struct husk_vm *vm, const struct husk_create_
 	if (!file)
 		return ERR_PTR(-EBADF);
 	ret = disk_check_file(file, arg->flags & HUSK_DISK_READONLY);
-	if (!ret)
-		ret = disk_make_wq(vm);
 	disk = ret ? ERR_PTR(ret) : disk_alloc(vm, arg, file);
 	if (IS_ERR(disk))
 		fput(file);

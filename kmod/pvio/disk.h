@@ -2,7 +2,7 @@
 /*
  * A disk: the queues of a virtio block device, or the rings of a pvSCSI adapter, over a file, served in the kernel.
  *
- * disk.c is the object and its commands, disk_run.c the thread that serves the queues,
+ * disk.c is the object and its commands, disk_run.c the thread that serves the queues, disk_work.c the one for what may take long,
  * disk_request.c what a request does, disk_watch.c what is told of it. How a request comes from
  * the guest, and how it is answered, is the front end's: disk_virtio.c,
  * disk_pvscsi.c.
@@ -15,7 +15,6 @@
 #include <linux/mutex.h>
 #include <linux/rcuwait.h>
 #include <linux/wait.h>
-#include <linux/workqueue.h>
 
 #include "policy.h"
 #include "pvio/limit.h"
@@ -38,9 +37,7 @@ struct disk_queue;
 /**
  * struct disk_request - a request in flight
  * @iocb: of a read or write
- * @work: of all else
- * @cred, @size_max: of the thread that took it: its rights and RLIMIT_FSIZE; for @work
- * @done: in the disk's, when it is done
+ * @done: in the disk's, when it is done; before, of what is no read or write, in the disk's works
  * @next: the next one that is free
  * @iov: guest memory that a read writes; @few, or allocated
  * @iovs: number of segments
@@ -58,14 +55,7 @@ struct disk_queue;
  * @start: when it was taken, in ns
  */
 struct disk_request {
-	union {
-		struct kiocb iocb;
-		struct {
-			struct work_struct work;
-			const struct cred *cred;
-			u64 size_max;
-		};
-	};
+	struct kiocb iocb;
 	struct llist_node done;
 	struct disk_request *next;
 	struct disk_queue *queue;
@@ -96,7 +86,7 @@ struct disk_request {
  * @told: the owner knows that it is broken
  * @bytes: of data in flight
  * @held_until: nothing is taken before that time, in ns; 0: that is over
- * @works: requests that a kernel worker has
+ * @works: requests that are neither a read nor a write
  * @pvscsi: the front end is that, and @ring not in use; NULL: it is virtio
  * @pool: as many requests as the ring has entries, while @busy; of pvSCSI, up to PVIO_RING_MAX
  * @free: those not in flight
@@ -120,9 +110,13 @@ struct disk_queue {
  * @lock: of the queues. Held by the thread while it works, not while it sleeps, and not
  *	by those who only kick. May be held while the host's disk is waited for
  * @runner: held by the thread
+ * @worker: by the one that does what may take long
  * @done: requests that are done, put there in any context
+ * @works: for the thread that does what may take long; put there with the lock held
+ * @later: of these, what it has taken; by @worker
+ * @has_worker: there is that thread; by lock
  * @called: something may have come since the thread looked last; xchg
- * @wait: the thread sleeps here
+ * @wait, @work_wait: the threads sleep here
  * @drained: who waits for requests
  * @chain: what is being parsed; by lock
  * @served: number of queues that are on; by lock
@@ -141,10 +135,11 @@ struct husk_disk {
 	char serial[20];
 	bool readonly;
 
-	struct mutex lock, runner;
-	struct llist_head done;
-	bool called;
-	struct rcuwait wait;
+	struct mutex lock, runner, worker;
+	struct llist_head done, works;
+	struct llist_node *later;
+	bool called, has_worker;
+	struct rcuwait wait, work_wait;
 	wait_queue_head_t drained;
 	struct pvio_chain chain;
 	u32 served;
@@ -240,6 +235,19 @@ bool disk_begin(struct disk_queue *queue, struct disk_request *r, const struct i
 void disk_drop_data(struct disk_request *r);
 /* Give back what is done; in the VM's mm */
 void disk_reap(struct husk_disk *disk);
+/* For disk_work.c: it is done, in the thread that took it; or in any context, without the lock */
+void disk_end(struct disk_request *r);
+void disk_done(struct disk_request *r, long result);
+/* A transfer on our own account. -EIOCBQUEUED: complete will be called */
+ssize_t disk_submit(struct kiocb *iocb, struct iov_iter *iter, u64 offset, bool through,
+		    void (*complete)(struct kiocb *iocb, long result), struct file *file);
+struct page *disk_buffer(gfp_t gfp);
+
+/* disk_work.c: what is no read or write, with disk->lock held; the thread for that, with disk->worker */
+void disk_begin_work(struct disk_request *r);
+long disk_work(struct husk_disk *disk);
+/* Nobody does it any more: it is not in flight */
+void disk_drop_works(struct husk_disk *disk);
 
 /* disk_watch.c. false: it is not to be done, but answered with the errno. Again: the errno that it is answered with */
 bool disk_ask(struct disk_request *r, int *error);

@@ -5,13 +5,9 @@
  *
  * Reads and writes are direct I/O on guest memory itself: the file system pins the
  * pages when it takes the request, and tells us in any context when it is done. What
- * may take long without that (flushes, discards, zeroes) is done by a kernel worker, so that others go on.
- *
- * A flush covers what was told to be done before it was made available: so it waits for nothing.
+ * may take long without that (flushes, discards, zeroes) is another thread's: disk_work.c.
  */
 #include <linux/bvec.h>
-#include <linux/cred.h>
-#include <linux/falloc.h>
 #include <linux/gfp.h>
 #include <linux/sched/signal.h>
 #include <linux/slab.h>
@@ -123,7 +119,7 @@ static int disk_tell_end(struct disk_request *r)
 	return error;
 }
 
-static void disk_end(struct disk_request *r)
+void disk_end(struct disk_request *r)
 {
 	bool data = disk_is_data(r);
 	struct disk_queue *q = r->queue;
@@ -155,8 +151,8 @@ void disk_reap(struct husk_disk *disk)
 		disk_end(r);
 }
 
-/* Any context. The disk is freed no earlier than we are through with it: husk_disk_release() waits for readers of RCU. */
-static void disk_done(struct disk_request *r, long result)
+/* The disk is freed no earlier than we are through with it: husk_disk_release() waits for readers of RCU. */
+void disk_done(struct disk_request *r, long result)
 {
 	struct husk_disk *disk = r->queue->disk;
 
@@ -179,9 +175,9 @@ static void disk_complete(struct kiocb *iocb, long result)
 	disk_done(container_of(iocb, struct disk_request, iocb), result);
 }
 
-/* As io_uring does. -EIOCBQUEUED: complete will be called */
-static ssize_t disk_submit(struct kiocb *iocb, struct iov_iter *iter, u64 offset, bool through,
-			   void (*complete)(struct kiocb *iocb, long result), struct file *file)
+/* As io_uring does. */
+ssize_t disk_submit(struct kiocb *iocb, struct iov_iter *iter, u64 offset, bool through,
+		    void (*complete)(struct kiocb *iocb, long result), struct file *file)
 {
 	init_sync_kiocb(iocb, file);
 	iocb->ki_pos = offset;
@@ -194,7 +190,7 @@ static ssize_t disk_submit(struct kiocb *iocb, struct iov_iter *iter, u64 offset
 }
 
 /* Compound: file systems take references to its parts, and give them back. */
-static struct page *disk_buffer(gfp_t gfp)
+struct page *disk_buffer(gfp_t gfp)
 {
 	struct page *page = alloc_pages(gfp | __GFP_COMP | __GFP_NORETRY | __GFP_NOWARN, COPY_ORDER);
 
@@ -261,84 +257,6 @@ static void disk_transfer(struct disk_request *r, const struct iovec *iov, unsig
 	disk_end(r);
 }
 
-/* ---- the others ---- */
-
-/* Zeroes to write where the file makes none itself */
-static long disk_write_zeroes(struct disk_request *r)
-{
-	struct page *page;
-	ssize_t ret = 0;
-	u64 done;
-
-	if (r->offset + r->length > r->size_max)
-		return -EFBIG;
-	page = disk_buffer(GFP_KERNEL | __GFP_ZERO);
-	if (!page)
-		return -ENOMEM;
-	for (done = 0; done < r->length; done += ret) {
-		struct bio_vec vec = { .bv_page = page, .bv_len = min_t(u64, r->length - done, page_size(page)) };
-		struct iov_iter iter;
-		struct kiocb iocb;
-
-		iov_iter_bvec(&iter, ITER_SOURCE, &vec, 1, vec.bv_len);
-		ret = disk_submit(&iocb, &iter, r->offset + done, false, NULL, r->queue->disk->file);
-		if (ret <= 0)
-			break;
-	}
-	put_page(page);
-	return ret < 0 ? ret : done == r->length ? 0 : -EIO;
-}
-
-static long disk_zero(struct disk_request *r)
-{
-	struct file *file = r->queue->disk->file;
-	long ret = -EOPNOTSUPP;
-
-	if (!r->unmap)
-		ret = vfs_fallocate(file, FALLOC_FL_ZERO_RANGE | FALLOC_FL_KEEP_SIZE, r->offset, r->length);
-	if (ret == -EOPNOTSUPP)
-		ret = vfs_fallocate(file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, r->offset, r->length);
-	if (ret == -EOPNOTSUPP)
-		ret = disk_write_zeroes(r);
-	return ret || !r->through ? ret : vfs_fsync(file, 1);
-}
-
-/* A hint (5.2.6.2): what the file can't do is done. */
-static long disk_discard(struct disk_request *r)
-{
-	long ret = vfs_fallocate(r->queue->disk->file, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, r->offset, r->length);
-
-	return ret == -EOPNOTSUPP ? 0 : ret;
-}
-
-/* By the rights of the thread that took it: root may fill a file system, and no quota holds it. */
-static void disk_work(struct work_struct *work)
-{
-	struct disk_request *r = container_of(work, struct disk_request, work);
-	const struct cred *cred = r->cred, *kernel = override_creds(cred);
-	long ret;
-
-	if (r->type == T_FLUSH)
-		ret = vfs_fsync(r->queue->disk->file, 1);
-	else
-		ret = r->type == T_DISCARD ? disk_discard(r) : disk_zero(r);
-	revert_creds(kernel);
-	put_cred(cred);
-	disk_done(r, ret);
-}
-
-/* By a kernel worker: what it costs is not charged to the VM, but there is little to be had that way. */
-static void disk_defer(struct disk_request *r)
-{
-	r->iov = r->few;
-	r->iovs = 0;
-	r->cred = get_current_cred();
-	r->size_max = S_ISREG(file_inode(r->queue->disk->file)->i_mode) ? rlimit(RLIMIT_FSIZE) : RLIM_INFINITY;
-	INIT_WORK(&r->work, disk_work);
-	r->queue->works++;
-	queue_work(r->queue->disk->vm->disk_wq, &r->work);
-}
-
 /* ---- the begin ---- */
 
 static bool disk_has_room(const struct disk_queue *q, const struct disk_request *r)
@@ -383,6 +301,6 @@ bool disk_begin(struct disk_queue *q, struct disk_request *r, const struct iovec
 	if (disk_is_data(r))
 		disk_transfer(r, iov, count);
 	else
-		disk_defer(r);
+		disk_begin_work(r);
 	return true;
 }

@@ -110,6 +110,7 @@ static void fill_DISK_SET_CALL(struct husk_disk_call *arg) { arg->flags = HUSK_D
 static void fill_DISK_KICK(struct husk_disk_kick *arg) { (void)arg; }
 static void fill_DISK_GET_STATS(struct husk_disk_stats *arg) { (void)arg; }
 static void fill_DISK_SET_LIMIT(struct husk_disk_limit *arg) { (void)arg; }
+static void fill_DISK_WORK(struct husk_disk_work *arg) { (void)arg; }
 static void fill_DISK_RUN(struct husk_disk_run *arg) { (void)arg; }
 
 static void fill_DISK_START(struct husk_disk_start *arg)
@@ -203,6 +204,7 @@ struct command {
 #define RESERVED_DISK_KICK	{ offsetof(struct husk_disk_kick, reserved) }
 #define RESERVED_DISK_GET_STATS	{ 0 }
 #define RESERVED_DISK_SET_LIMIT	{ 0 }
+#define RESERVED_DISK_WORK	{ offsetof(struct husk_disk_work, reserved) }
 #define RESERVED_DISK_RUN	{ offsetof(struct husk_disk_run, reserved) }
 #define RESERVED_VCPU_TRANSLATE	{ offsetof(struct husk_translate, reserved) }
 

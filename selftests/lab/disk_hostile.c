@@ -5,7 +5,8 @@
  *	reserve FILE	zeroes, until there is no more room. Prints the number of MiB
  *	kill FILE	killed in the midst of long copies
  *	stop FILE	stopped likewise
- *	starve A B	flushes of B, while A's file system is frozen
+ *	starve A B	reads of A, and flushes of B, while A's file system is frozen
+ *	work FILE	the thread for what may take long comes and goes
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -53,7 +54,7 @@ struct disk {
 	int vm, fd, file, call;
 	uint8_t *ram;
 	uint16_t avail[QUEUES], used;
-	pthread_t thread;
+	pthread_t thread, worker;
 };
 
 static int failed;
@@ -114,6 +115,23 @@ static int run(struct disk *d)
 static void *serve(void *disk)
 {
 	return (void *)(intptr_t)run(disk);
+}
+
+static int work_once(struct disk *d)
+{
+	struct husk_disk_work arg = { .size = sizeof(arg) };
+
+	return ioctl(d->fd, HUSK_DISK_WORK, &arg) < 0 ? errno : 0;
+}
+
+static void *work(void *disk)
+{
+	int err;
+
+	do
+		err = work_once(disk);
+	while (err == EINTR);
+	return (void *)(intptr_t)err;
 }
 
 static void publish(struct disk *d, unsigned int q, uint16_t head)
@@ -191,7 +209,8 @@ static int set_up(struct disk *d, const char *path)
 
 static int set_up_served(struct disk *d, const char *path)
 {
-	return set_up(d, path) || start(d, 0) || pthread_create(&d->thread, NULL, serve, d) ? -1 : 0;
+	return set_up(d, path) || start(d, 0) || pthread_create(&d->thread, NULL, serve, d) ||
+	       pthread_create(&d->worker, NULL, work, d) ? -1 : 0;
 }
 
 static void copies(const char *path)
@@ -313,8 +332,57 @@ static void starve(const char *frozen, const char *path)
 	check("starve_other", !set_up_served(&other, path), errno);
 	request(&other, 0, 0, FLUSH, 0, DATA, 0);
 	status = wait_used(&other, 3000) ? other.ram[STATUS] : -1;
+	request(&d[0], 0, 20, IN, 0, DATA + 4096, 4096);
+	check("starve_read", wait_used(&d[0], 3000) && !d[0].ram[STATUS + 20], d[0].ram[STATUS + 20]);
 	check("starve_thaw", !ioctl(fs, FITHAW, 0), errno);
 	check("starve", !status, status);
+}
+
+static void ignore(int signal)
+{
+	(void)signal;
+}
+
+static void *work_and_go(void *disk)
+{
+	return (void *)(intptr_t)work_once(disk);
+}
+
+/* With it, without it, and when it has gone for good: then our end closes the disk, with a request that nobody does */
+static void worker(const char *path)
+{
+	struct range *range;
+	struct disk d;
+	void *err;
+
+	sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = ignore }, NULL);
+	check("work_start", !set_up_served(&d, path), errno);
+	usleep(100000);
+	check("work_second", work_once(&d) == EBUSY, errno);
+	check("work_flush", !request_wait(&d, FLUSH, 0, DATA, 0), d.ram[STATUS]);
+	range = (struct range *)(d.ram + DATA);
+	*range = (struct range){ 0, 2048, 0 };
+	for (unsigned int i = 0; i < 60; i++)	/* more than are taken at once */
+		request(&d, 0, i, i % 3 ? FLUSH : DISCARD, 0, DATA, i % 3 ? 0 : sizeof(*range));
+	for (unsigned int i = 0; i < 60; i++)
+		check("work_many", wait_used(&d, 10000), i);
+	for (unsigned int i = 0; i < 60; i++)
+		check("work_many_status", !d.ram[STATUS + i], i);
+	check("work_stop", !stop(&d, 0) && !pthread_join(d.worker, &err) && !err && !pthread_join(d.thread, NULL), (long)err);
+	check("work_none", !work_once(&d), errno);
+
+	d.avail[0] = d.used = 0;
+	memset(d.ram, 0, 1 << 16);
+	check("work_again", !start(&d, 0) && !pthread_create(&d.thread, NULL, serve, &d), errno);
+	check("work_without", !request_wait(&d, FLUSH, 0, DATA, 0), d.ram[STATUS]);
+
+	pthread_create(&d.worker, NULL, work_and_go, &d);
+	usleep(100000);
+	pthread_kill(d.worker, SIGUSR1);
+	pthread_join(d.worker, &err);
+	check("work_signal", (long)err == EINTR, (long)err);
+	request(&d, 0, 1, FLUSH, 0, DATA, 0);
+	check("work_waits", !wait_used(&d, 200), d.ram[STATUS + 1]);
 }
 
 int main(int argc, char **argv)
@@ -329,6 +397,8 @@ int main(int argc, char **argv)
 		copies(argv[2]);
 	else if (!strcmp(what, "reserve"))
 		reserve(argv[2]);
+	else if (!strcmp(what, "work"))
+		worker(argv[2]);
 	else if (!strcmp(what, "kill"))
 		killed(argv[2]);
 	else if (!strcmp(what, "stop"))

@@ -221,6 +221,13 @@ int husk_disk_run(int disk, struct husk_disk_run *told)
 	return ioctl(disk, HUSK_DISK_RUN, told);
 }
 
+int husk_disk_work(int disk)
+{
+	struct husk_disk_work arg = { .size = sizeof(arg) };
+
+	return ioctl(disk, HUSK_DISK_WORK, &arg);
+}
+
 int husk_disk_get_stats(int disk, struct husk_disk_stats *stats, struct husk_disk_times times[HUSK_DISK_TIMES_COUNT])
 {
 	*stats = (struct husk_disk_stats){ .size = sizeof(*stats), .times = (uintptr_t)times };

@@ -269,6 +269,16 @@ int husk_disk_set_limit(int disk, const struct husk_disk_limit *limit);
 int husk_disk_run(int disk, struct husk_disk_run *told);
 
 /**
+ * husk_disk_work - flush, discard and write zeroes, as long as there is a queue that is served
+ * @disk: disk fd
+ *
+ * For a second thread, beside the one in husk_disk_run().
+ *
+ * Return: 0; -1 with errno: EBUSY another thread is at it, EINTR a signal: call again, EIO.
+ */
+int husk_disk_work(int disk);
+
+/**
  * husk_disk_get_stats - what was done
  * @disk: disk fd
  * @stats: out

@@ -94,6 +94,18 @@ static void *serve(void *ctx)
 	return NULL;
 }
 
+/* Likewise, for what may take long */
+static void *work(void *ctx)
+{
+	struct disk_kernel *k = ctx;
+
+	pthread_setname_np(pthread_self(), "disk-flush");
+	leave_rseq();
+	while (husk_disk_work(k->fd) < 0 && errno == EINTR)
+		;
+	return NULL;
+}
+
 bool disk_kernel_run(struct disk_kernel *k)
 {
 	sigset_t all, before;
@@ -101,6 +113,7 @@ bool disk_kernel_run(struct disk_kernel *k)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	k->running = !pthread_create(&k->thread, &k->attr, serve, k);
+	k->working = k->running && !pthread_create(&k->worker, &k->attr, work, k);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return k->running;
 }
@@ -109,7 +122,9 @@ void disk_kernel_join(struct disk_kernel *k)
 {
 	if (k->running)
 		pthread_join(k->thread, NULL);
-	k->running = false;
+	if (k->working)
+		pthread_join(k->worker, NULL);
+	k->running = k->working = false;
 }
 
 /* ---- the disk ---- */

@@ -21,6 +21,7 @@ struct machine;
  * @fd: the module's
  * @broken: a queue's driver broke the rules; with @ctx, both set up by the caller
  * @thread: while @running
+ * @worker: while @working, which it need not: the thread for what may take long
  * @attr: where it may run, which is not where --pin has a vCPU that makes it
  * @news: by it: there is some
  * @told: by @news_lock
@@ -30,8 +31,8 @@ struct disk_kernel {
 	int fd;
 	void (*broken)(void *ctx);
 	void *ctx;
-	bool running;
-	pthread_t thread;
+	bool running, working;
+	pthread_t thread, worker;
 	pthread_attr_t attr;
 	struct watch news;
 	pthread_mutex_t news_lock;
