@@ -71,13 +71,13 @@ for image in $images; do
 	mke2fs -q -t ext4 $D/raw
 	serve socket $D/raw writable=on num-queues=2
 	start_type
-	husk run --name s$k --cpus 2 --kernel "$image" --initrd $D/initrd --disk $D/socket,where=vhost-user,queues=2 \
-		--disk $D/data,where=vhost-user --cmdline "$APPEND" <$D/type >$D/s$k.out 2>$D/s$k.err &
+	husk run --name s$k --cpus 2 --kernel "$image" --initrd $D/initrd --disk disk,where=vhost-user:$D/socket,queues=2 \
+		--disk data,where=vhost-user:$D/data --cmdline "$APPEND" <$D/type >$D/s$k.out 2>$D/s$k.err &
 	run=$!
 	exec 5>$D/type
 	await 60 grep -q ^written: $D/s$k.out || not_ok split_written_$k "$(tail -n 1 $D/s$k.out | tr -d '\r')"
 	husk show s$k >$D/show
-	grep -q "number=0 file=$D/socket .*back_end=connected kicks=direct calls=direct" $D/show && ok split_show_$k || not_ok split_show_$k "$(grep name=block $D/show)"
+	grep -q "number=0 file=disk .*socket=$D/socket back_end=connected kicks=direct calls=direct" $D/show && ok split_show_$k || not_ok split_show_$k "$(grep name=block $D/show)"
 	same split_no_ring_$k "$(grep -c io_uring /proc/$(pidof husk-vm)/maps)" 0
 	echo >&5
 	wait $run && ok split_off_$k || not_ok split_off_$k "status $?: $(tail -n 1 $D/s$k.err)"
@@ -102,7 +102,7 @@ grep virtio /proc/interrupts | sed 's/^/line: /'
 echo "vda: $(md5sum /dev/vda | cut -d' ' -f1)"
 END
 append=pci=nomsi
-guest intx "$first" 60 --disk $D/data,where=vhost-user
+guest intx "$first" 60 --disk data,where=vhost-user:$D/data
 append=
 same split_intx "$(said intx vda)" "$payload"
 
@@ -122,7 +122,7 @@ END
 shared() { awk '/^RssShmem/ { print $2 }' "/proc/$(pidof husk-vm)/status"; }
 below() { [ "$(shared)" -lt "$1" ]; }
 start_type
-husk run --name balloon --kernel "$first" --initrd $D/initrd --disk $D/data,where=vhost-user --balloon --cmdline "$APPEND" \
+husk run --name balloon --kernel "$first" --initrd $D/initrd --disk data,where=vhost-user:$D/data --balloon --cmdline "$APPEND" \
 	<$D/type >$D/balloon.out 2>$D/balloon.err &
 run=$!
 exec 5>$D/type
@@ -174,7 +174,7 @@ done
 END
 serve socket0 $D/raw writable=on
 start_type
-husk run --name moved --kernel "$first" --initrd $D/initrd --disk $D/socket0,where=vhost-user --disk $D/data,where=vhost-user \
+husk run --name moved --kernel "$first" --initrd $D/initrd --disk disk,where=vhost-user:$D/socket0 --disk data,where=vhost-user:$D/data \
 	--cmdline "$APPEND" <$D/type >$D/moved.out 2>$D/moved.err &
 run=$!
 exec 5>$D/type
@@ -293,18 +293,18 @@ read line
 reboot -f
 END
 start_type
-husk run --name client --cpus 2 --kernel "$first" --initrd $D/initrd --disk service,where=vm,queues=2 --disk $D/payload,readonly \
+husk run --name client --cpus 2 --kernel "$first" --initrd $D/initrd --disk disk,where=vm:service,queues=2 --disk $D/payload,readonly \
 	--cmdline "$APPEND" <$D/type >$D/client.out 2>$D/client.err &
 run=$!
 exec 5>$D/type
 await 90 grep -q ^written: $D/client.out || not_ok split_vm_written "$(tail -n 1 $D/client.out | tr -d '\r') $(cat $D/client.err)"
 husk show client >$D/show
-grep -q "number=0 file=service .*back_end=connected kicks=direct calls=direct" $D/show && ok split_vm_show || not_ok split_vm_show "$(grep number=0 $D/show)"
+grep -q "number=0 file=disk .*vm=service back_end=connected kicks=direct calls=direct" $D/show && ok split_vm_show || not_ok split_vm_show "$(grep number=0 $D/show)"
 # the program that serves it is killed, and another one goes on
 echo again >&6
 await 20 grep -q ^again: $D/service.out || not_ok split_vm_again "$(tail -n 1 $D/service.out)"
 sleep 1
-refused split_vm_busy 3 'no back-end|timed out' timeout 20 husk run --name second --kernel "$first" --disk service,where=vm
+refused split_vm_busy 3 'no back-end|timed out' timeout 20 husk run --name second --kernel "$first" --disk disk,where=vm:service
 echo >&5
 wait $run && ok split_vm_off || not_ok split_vm_off "status $?: $(tail -n 1 $D/client.err)"
 exec 5>&-
@@ -321,7 +321,7 @@ echo "busy:"
 while :; do dd if=/dev/vda of=/dev/null bs=4k count=100 iflag=direct 2>/dev/null; done
 END
 for n in 1 2; do
-	husk run --name next$n --kernel "$first" --initrd $D/initrd --disk service,where=vm --cmdline "$APPEND" </dev/null >$D/next$n.out 2>$D/next$n.err &
+	husk run --name next$n --kernel "$first" --initrd $D/initrd --disk disk,where=vm:service --cmdline "$APPEND" </dev/null >$D/next$n.out 2>$D/next$n.err &
 	run=$!
 	await 60 grep -q ^busy: $D/next$n.out && ok split_vm_next$n || not_ok split_vm_next$n "$(tail -n 1 $D/next$n.out) $(cat $D/next$n.err)"
 	[ $n = 2 ] || { kill -9 $(worker_of next1); wait $run; }
@@ -330,7 +330,7 @@ echo end >&6
 exec 6>&-
 wait $service && ok split_service_off || not_ok split_service_off "status $?: $(tail -n 1 $D/service.err)"
 same split_vm_next_sum "$(said next1 vda) $(said next2 vda)" "$(head -c 6553600 $D/raw | md5sum | cut -d' ' -f1) $(head -c 6553600 $D/raw | md5sum | cut -d' ' -f1)"
-gone2() { grep -q 'disk service: the back-end is gone' $D/next2.err; }
+gone2() { grep -q 'disk disk: the back-end.*where=vm:NAME' $D/next2.err; }
 await 10 gone2 && ok split_vm_gone || not_ok split_vm_gone "$(cat $D/next2.err)"
 kill -9 $(worker_of next2)
 wait $run
@@ -338,12 +338,12 @@ check split_vm_fsck e2fsck -fn $D/raw
 
 # ---- refusals ----
 
-refused split_none 3 'no back-end there: No such file' husk run --kernel "$first" --disk $D/nothing,where=vhost-user
-refused split_file 3 'no back-end there: Connection refused' husk run --kernel "$first" --disk $D/raw,where=vhost-user
-refused split_readonly 2 'only queues' husk run --kernel "$first" --disk $D/data,where=vhost-user,readonly
-refused split_vm_none 3 'no back-end there' husk run --kernel "$first" --disk nobody,where=vm
-refused split_vm_memory 3 '256 MiB' husk run --kernel "$first" --disk nobody,where=vm --memory 257M
-refused split_queues 3 'fewer queues' husk run --kernel "$first" --disk $D/data,where=vhost-user,queues=3
+refused split_none 3 'no back-end at .*/nothing: No such file' husk run --kernel "$first" --disk disk,where=vhost-user:$D/nothing
+refused split_file 3 'no back-end at .*: Connection refused' husk run --kernel "$first" --disk disk,where=vhost-user:$D/raw
+refused split_readonly 2 'only queues' husk run --kernel "$first" --disk data,where=vhost-user:$D/data,readonly
+refused split_vm_none 3 'no back-end at nobody' husk run --kernel "$first" --disk disk,where=vm:nobody
+refused split_vm_memory 3 '256 MiB' husk run --kernel "$first" --disk disk,where=vm:nobody --memory 257M
+refused split_queues 3 'fewer queues' husk run --kernel "$first" --disk data,where=vhost-user:$D/data,queues=3
 end $data data
 
 rm -rf $D

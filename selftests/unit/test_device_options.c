@@ -81,8 +81,8 @@ static void test_disk(void)
 		"f,iops=1000000001", "f,bps=1K", "f,bps=5X", "f,bps=2000000M", "f,iops-burst=-1", "f,bus", "f,bus=ide",
 		"f,bus=pvscsi,where=worker", "f,where=worker,bus=pvscsi", "f,bus=pvscsi,format=qcow2", "f,bus=pvscsi,movable",
 		"f,bus=pvscsi,queues=2",
-		"f,where=vhost-user,readonly", "f,where=vhost-user,serial=x", "f,where=vhost-user,movable", "f,where=vhost-user,format=raw",
-		"f,where=vhost-user,bps=10M", "f,where=vhost-user:f", "f,where=vm,iops=5", "f,where=vm,bus=pvscsi" };
+		"f,where=vhost-user:s,readonly", "f,where=vhost-user:s,serial=x", "f,where=vhost-user:s,movable", "f,where=vhost-user:s,format=raw",
+		"f,where=vhost-user:s,bps=10M", "f,where=vhost-user", "f,where=vhost-user:", "f,where=vm", "f,where=vm:", "f,where=vm:x,iops=5", "f,where=vm:x,bus=pvscsi" };
 	struct disk_options *o;
 
 	check("file", !option_disk(&config, "a b") && (o = made) && !strcmp(o->path, "a b") && !o->readonly && !o->backing && !o->format && !o->serial);
@@ -93,9 +93,9 @@ static void test_disk(void)
 	      o->limit.requests == 100 && o->limit.requests_burst == 7 && o->limit.bytes == 10 << 20 && o->limit.bytes_burst == 1 << 20 &&
 	      o->queues == 4 && o->movable);
 	check("no limits", !option_disk(&config, "f,iops=0,bps=0") && (o = made) && !o->limit.requests && !o->limit.bytes && o->queues == 1);
-	check("by another process", !config.shared_ram && !option_disk(&config, "f,where=vhost-user,queues=3") && (o = made) && o->vhost_user &&
-	      !o->in_kernel && o->queues == 3 && config.shared_ram && config.jail_devices & JAIL_VHOST_USER);
-	check("by another VM", !option_disk(&config, "service,where=vm") && (o = made) && o->vhost_user && o->by_vm && !strcmp(o->path, "service"));
+	check("by another process", !config.shared_ram && !option_disk(&config, "f,where=vhost-user:/s,queues=3") && (o = made) && !strcmp(o->peer, "/s") &&
+	      !o->vm && !o->in_kernel && o->queues == 3 && config.shared_ram && config.jail_devices & JAIL_VHOST_USER);
+	check("by another VM", !option_disk(&config, "f,where=vm:service") && (o = made) && !o->peer && !strcmp(o->vm, "service") && !strcmp(o->path, "f"));
 	check("in the worker", !option_disk(&config, "f,where=worker") && (o = made) && !o->in_kernel);
 	check("pvSCSI", !option_disk(&config, "f,bus=pvscsi") && (o = made) && o->pvscsi && o->in_kernel && maker == pvscsi_create);
 	check("pvSCSI in the kernel", !option_disk(&config, "f,bus=pvscsi,where=kernel") && maker == pvscsi_create);

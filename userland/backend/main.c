@@ -248,7 +248,7 @@ static int usage(void)
 	fprintf(stderr, "usage: husk-backend [--readonly] FILE\n"
 		"\n"
 		"Serve FILE as the disk of another VM: in a guest that was started with --export.\n"
-		"The other one is started with --disk NAME,where=vm.\n");
+		"The other one is started with --disk FILE,where=vm:NAME.\n");
 	return 2;
 }
 

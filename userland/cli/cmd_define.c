@@ -171,22 +171,36 @@ static const char *file_in(int opt, const char *value)
 	}
 }
 
+/* The value anew, with the whole path of the file that begins there; NULL: there is none */
+static char *make_whole(const char *value, const char *file)
+{
+	bool relative = file && *file != '/';
+	char *dir = relative ? get_current_dir_name() : NULL, *whole;
+
+	if (relative && !dir)
+		die(HUSK_STATUS_FAIL, "the current folder: %s", strerror(errno));
+	if ((relative ? asprintf(&whole, "%.*s%s/%s", (int)(file - value), value, dir, file) : asprintf(&whole, "%s", value)) < 0)
+		die(HUSK_STATUS_FAIL, "out of memory");
+	free(dir);
+	return whole;
+}
+
 static void put_option(struct draft *d, int opt, const char *key, const char *value)
 {
-	const char *file = value ? file_in(opt, value) : NULL;
-	char *dir, *whole;
+	static const char vhost_user[] = ",where=vhost-user:";
+	char *first, *second, *socket;
 
 	d->uuid |= opt == OPT_uuid;
-	if (!file || *file == '/') {
-		put(d->vm, sizeof(d->vm), key, value ? value : "yes");
+	if (!value) {
+		put(d->vm, sizeof(d->vm), key, "yes");
 		return;
 	}
-	dir = get_current_dir_name();
-	if (!dir || asprintf(&whole, "%.*s%s/%s", (int)(file - value), value, dir, file) < 0)
-		die(HUSK_STATUS_FAIL, "the current folder: %s", strerror(errno));
-	put(d->vm, sizeof(d->vm), key, whole);
-	free(dir);
-	free(whole);
+	first = make_whole(value, file_in(opt, value));
+	socket = opt == OPT_disk ? strstr(first, vhost_user) : NULL;
+	second = make_whole(first, socket ? socket + strlen(vhost_user) : NULL);
+	put(d->vm, sizeof(d->vm), key, second);
+	free(first);
+	free(second);
 }
 
 /* It is the same one at each start. */

@@ -19,7 +19,7 @@ static const char disk_usage[] =
 	"  where=kernel|worker  have it served there; the guest goes on, and notices nothing. Of a\n"
 	"                       --disk that was given with movable\n"
 	"  where=vhost-user:SOCKET  have the back-end serve it that listens there, of the same disk.\n"
-	"                       Of a --disk that was given with where=vhost-user, or vm\n"
+	"                       Of a --disk that was given with where=vhost-user:, or vm:\n"
 	"  where=vm:NAME        likewise, the VM of that name\n"
 	"  iops=N               requests a second; 0: no limit\n"
 	"  iops-burst=N         at once; 0: as many as in a tenth of a second\n"

@@ -37,11 +37,11 @@
 	SECTION("Devices, on the PCI bus in the order given; --disk, --net and --rng may be repeated") \
 	OPTION(disk, "disk", "FILE[,format=raw|qcow2][,backing][,readonly][,serial=TEXT][,KEY=VALUE]...", \
 	       "a file or a block device as a disk (raw). More keys:\n" \
-	       "bus=virtio|pvscsi, where=worker|kernel|vhost-user|vm,\n" \
+	       "bus=virtio|pvscsi, where=worker|kernel|vhost-user:SOCKET|vm:NAME,\n" \
 	       "movable, queues=N, iops=N, iops-burst=N, bps=SIZE,\n" \
 	       "bps-burst=SIZE") \
 	OPTION(export, "export", NULL, "the guest can serve a disk of another VM, by husk-backend:\n" \
-				       "of one with --disk NAME,where=vm, NAME being this one's") \
+				       "of one with --disk FILE,where=vm:NAME, NAME being this one's") \
 	OPTION(net, "net", "tap=INTERFACE[,mac=MAC][,where=worker|kernel][,queues=N] | user[,KEY[=VALUE]]...", \
 	       "a network card: on a tap interface of the host, its\n" \
 	       "frames moved by husk-vm (worker) or by vhost_net; or\n" \

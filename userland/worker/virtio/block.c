@@ -142,7 +142,7 @@ static enum husk_status open_places(struct block *b)
 	const struct disk_options *o = b->options;
 	enum husk_status status = HUSK_STATUS_OK;
 
-	if (o->vhost_user)
+	if (disk_is_split(o))
 		return block_vhost_user_open(b);
 	if (o->in_kernel || o->movable)
 		status = block_kernel_open(b);

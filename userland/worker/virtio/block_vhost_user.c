@@ -82,8 +82,9 @@ static void gone(struct block *b, const char *why)
 		if (b->virtio.queue[i].ring.running)
 			idle &= take_ring(&b->virtio.queue[i].ring);
 	update(b);
-	fail(HUSK_STATUS_FAIL, "disk %s: the back-end is gone: %s: %s 'husk disk %s %u where=vhost-user:SOCKET' names another", b->options->path,
-	     why, idle ? "requests wait;" : "the guest has to reset the disk;", b->virtio.machine->config->name, b->number);
+	fail(HUSK_STATUS_FAIL, "disk %s: the back-end is gone: %s: %s 'husk disk %s %u where=%s' names another", b->options->path, why,
+	     idle ? "requests wait;" : "the guest has to reset the disk;", b->virtio.machine->config->name, b->number,
+	     b->options->vm ? "vm:NAME" : "vhost-user:SOCKET");
 	if (!u->running)
 		return;
 	interrupt_all(b);
@@ -234,6 +235,7 @@ static void vhost_user_place_show(struct block *b, struct show *show)
 {
 	const struct block_vhost_user *u = b->vhost_user;
 
+	show_text(show, b->options->vm ? "vm" : "socket", b->options->vm ? b->options->vm : b->options->peer);
 	show_text(show, "back_end", u->user.fd >= 0 ? "connected" : "gone");
 	show_text(show, "kicks", u->queue[0].port ? "direct" : "worker");
 	show_text(show, "calls", u->queue[0].direct ? "direct" : "worker");
@@ -348,17 +350,16 @@ const char *block_vhost_user_connect(struct block *b, int fd)
 static enum husk_status open_all(struct block *b)
 {
 	struct block_vhost_user *u = b->vhost_user;
-	const char *path = b->options->path, *why;
-	bool by_vm = b->options->by_vm;
+	const char *path = b->options->path, *peer = b->options->peer, *vm = b->options->vm, *why;
 	struct block_config c;
 	struct vhost_user user;
 	int fd;
 
-	if (by_vm && b->virtio.machine->config->memory > EXPORT_WINDOW)
+	if (vm && b->virtio.machine->config->memory > EXPORT_WINDOW)
 		return fail(HUSK_STATUS_INPUT, "--disk %s: a VM can serve another one of %u MiB of memory at most", path, EXPORT_WINDOW >> 20);
-	fd = by_vm ? husk_export_connect(path) : husk_unix_connect(path);
+	fd = vm ? husk_export_connect(vm) : husk_unix_connect(peer);
 	if (fd < 0)
-		return fail(HUSK_STATUS_INPUT, "--disk %s: no back-end there: %s", path, strerror(errno));
+		return fail(HUSK_STATUS_INPUT, "--disk %s: no back-end at %s: %s", path, vm ? vm : peer, strerror(errno));
 	why = begin(b, &user, &c, fd);
 	if (why)
 		return fail(HUSK_STATUS_INPUT, "--disk %s: the back-end won't do: %s", path, why);

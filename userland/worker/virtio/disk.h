@@ -70,12 +70,17 @@ struct disk_options {
 	unsigned int queues;
 	bool in_kernel;		/* the module serves it, at first */
 	bool movable;		/* it may be served elsewhere later */
-	bool vhost_user;	/* another process serves it, which listens at @path */
-	bool by_vm;		/* and is the VM of that name */
+	const char *peer, *vm;	/* another process serves it, which listens there; or the VM of that name. @path is what it is called */
 	struct disk_limit limit;
 	bool in_worker;		/* the user said that it does not */
 	bool pvscsi;		/* by a pvSCSI adapter */
 };
+
+/* Does another process serve it, or VM? */
+static inline bool disk_is_split(const struct disk_options *o)
+{
+	return o->peer || o->vm;
+}
 
 struct disk {
 	const struct disk_ops *ops;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* --disk FILE[,format=raw|qcow2][,backing][,readonly][,serial=TEXT][,where=worker|kernel|vhost-user|vm][,movable][,bus=virtio|pvscsi][,queues=N][,iops=N]... */
+/* --disk FILE[,format=raw|qcow2][,backing][,readonly][,serial=TEXT][,where=worker|kernel|vhost-user:SOCKET|vm:NAME][,movable][,bus=virtio|pvscsi][,queues=N][,iops=N]... */
 #include <stdlib.h>
 #include <string.h>
 
@@ -88,15 +88,26 @@ static const char *set_bps_burst(void *to, const char *value)
 	return disk_options_limit(&((struct disk_options *)to)->limit, "bps-burst", value);
 }
 
+/* What follows that; NULL: the text begins otherwise */
+static const char *after(const char *text, const char *begin)
+{
+	return strncmp(text, begin, strlen(begin)) ? NULL : text + strlen(begin);
+}
+
+static bool has(const char *text)
+{
+	return text && *text;
+}
+
 static const char *set_where(void *to, const char *value)
 {
 	struct disk_options *o = to;
 
 	o->in_kernel = !strcmp(value, "kernel");
 	o->in_worker = !strcmp(value, "worker");
-	o->by_vm = !strcmp(value, "vm");
-	o->vhost_user = o->by_vm || !strcmp(value, "vhost-user");
-	return o->in_kernel || o->in_worker || o->vhost_user ? NULL : "give worker, kernel, vhost-user or vm";
+	o->peer = after(value, "vhost-user:");
+	o->vm = after(value, "vm:");
+	return o->in_kernel || o->in_worker || has(o->peer) || has(o->vm) ? NULL : "give worker, kernel, vhost-user:SOCKET or vm:NAME";
 }
 
 static const char *set_bus(void *to, const char *value)
@@ -117,9 +128,9 @@ static bool has_own(const struct disk_options *o)
 /* What does not go together: NULL, or why */
 static const char *check(const struct disk_options *o)
 {
-	if (o->vhost_user && has_own(o))
+	if (disk_is_split(o) && has_own(o))
 		return "with where=vhost-user or vm only queues can be given: the rest is the back-end's";
-	if (o->pvscsi && (o->in_worker || o->movable || o->vhost_user))
+	if (o->pvscsi && (o->in_worker || o->movable || disk_is_split(o)))
 		return "bus=pvscsi is for where=kernel, and not movable";
 	if (o->pvscsi && o->queues > 1)
 		return "bus=pvscsi has one queue";
@@ -131,7 +142,7 @@ static const char *check(const struct disk_options *o)
 /* What the worker keeps, and may do in its jail */
 static void set_needs(struct config *config, const struct disk_options *o)
 {
-	if (o->vhost_user) {
+	if (disk_is_split(o)) {
 		config->shared_ram = true;
 		config->jail_devices |= JAIL_VHOST_USER;
 	} else if (!o->in_kernel || o->movable) {
