@@ -17,6 +17,7 @@
 struct net_kernel {
 	struct net net;
 	int tap[NET_PAIRS];
+	struct tap_count counts[TAP_COUNTS];
 	struct vhost vhost[NET_PAIRS];
 };
 
@@ -111,6 +112,7 @@ static void kernel_show(struct virtio *v, struct show *show)
 	net_show(&n->net, show, "tap");
 	show_number(show, "pairs", n->net.options->queues);
 	show_number(show, "pairs_used", n->net.pairs);
+	tap_show_counts(n->counts, show);
 	vhost_show(&n->vhost[0], show);
 }
 
@@ -123,6 +125,7 @@ static void kernel_destroy(struct virtio *v)
 		if (n->tap[i] >= 0)
 			close(n->tap[i]);
 	}
+	tap_close_counts(n->counts);
 	free(n);
 }
 
@@ -141,6 +144,7 @@ static enum husk_status open_pairs(struct net_kernel *n, struct machine *m, cons
 
 	if (status)
 		return status;
+	tap_open_counts(o->interface, n->counts);
 	net_init(&n->net, &kernel_class, &kernel_place, m, o, tap_features(n->tap[0]));
 	snprintf(option, sizeof(option), "--net tap=%s,where=kernel", o->interface);
 	for (unsigned int i = 0; i < o->queues && !status; i++)
@@ -159,6 +163,8 @@ enum husk_status net_kernel_create(struct machine *m, void *options)
 		n->tap[i] = -1;
 		vhost_init(&n->vhost[i], &n->net.virtio, NET_RX(i));
 	}
+	for (int i = 0; i < TAP_COUNTS; i++)
+		n->counts[i].fd = -1;
 	status = open_pairs(n, m, options);
 	if (status) {
 		kernel_destroy(&n->net.virtio);

@@ -4,8 +4,11 @@
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <unistd.h>
 
 #include "worker/fail.h"
 #include "worker/virtio/net.h"
@@ -101,4 +104,51 @@ void tap_use_queue(int fd, bool on)
 	struct ifreq request = { .ifr_flags = on ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE };
 
 	ioctl(fd, TUNSETQUEUE, &request);	/* refused: it is so already */
+}
+
+/* ---- counters ---- */
+
+static bool read_count(const struct tap_count *c, uint64_t *value)
+{
+	char text[32];
+	ssize_t n = c->fd < 0 ? -1 : pread(c->fd, text, sizeof(text) - 1, 0);
+
+	if (n <= 0)
+		return false;
+	text[n] = 0;
+	*value = strtoull(text, NULL, 10);
+	return true;
+}
+
+void tap_open_counts(const char *name, struct tap_count counts[TAP_COUNTS])
+{
+	/* what it transmits is what we receive */
+	static const char * const files[TAP_COUNTS] = {
+		[TAP_RECEIVED] = "tx_packets", [TAP_RECEIVED_BYTES] = "tx_bytes", [TAP_SENT] = "rx_packets", [TAP_SENT_BYTES] = "rx_bytes",
+	};
+	char path[128];
+
+	for (int i = 0; i < TAP_COUNTS; i++) {
+		snprintf(path, sizeof(path), "/sys/class/net/%s/statistics/%s", name, files[i]);
+		counts[i].fd = open(path, O_RDONLY | O_CLOEXEC);
+		if (!read_count(&counts[i], &counts[i].before))
+			counts[i].before = 0;
+	}
+}
+
+void tap_show_counts(const struct tap_count counts[TAP_COUNTS], struct show *show)
+{
+	static const char * const names[TAP_COUNTS] = { "received", "received_bytes", "sent", "sent_bytes" };
+	uint64_t value;
+
+	for (int i = 0; i < TAP_COUNTS; i++)
+		if (read_count(&counts[i], &value))
+			show_number(show, names[i], value - counts[i].before);
+}
+
+void tap_close_counts(struct tap_count counts[TAP_COUNTS])
+{
+	for (int i = 0; i < TAP_COUNTS; i++)
+		if (counts[i].fd >= 0)
+			close(counts[i].fd);
 }
