@@ -336,6 +336,35 @@ kill -9 $(worker_of next2)
 wait $run
 check split_vm_fsck e2fsck -fn $D/raw
 
+# ---- memory above 4 GiB, which is a part of its own; then the same under the daemon ----
+
+initrd <<'END'
+#!/bin/sh
+exec 2>&1
+echo "high: $(awk '/^Node.*Normal/ { n = 1 } n && /present/ { print $2; exit }' /proc/zoneinfo)"
+echo "vda: $(md5sum /dev/vda | cut -d' ' -f1)"
+END
+# this machine has not as much; a guest that does not use it needs none
+truncate -s 5G $D/swap
+losetup /dev/loop7 $D/swap && mkswap /dev/loop7 >/dev/null && swapon /dev/loop7 || not_ok split_swap "none"
+guest large "$first" 120 --memory 4G --disk data,where=vhost-user:$D/data
+[ "$(said large high)" -gt 1000 ] && ok split_large_memory || not_ok split_large_memory "$(said large high) pages, $(tail -n 1 $D/large.out)"
+same split_large "$(said large vda)" "$payload"
+huskd 2>$D/huskd.log &
+daemon=$!
+await 10 grep -q 'huskd: ready' $D/huskd.log
+(cd $D && husk create --kernel "$first" --initrd initrd --memory 4G --disk data,where=vhost-user:data --cmdline "$APPEND" --restart never served) || not_ok split_create "status $?"
+grep -qx "disk = $D/data,where=vhost-user:$D/data" /etc/husk/vms/served.conf && ok split_create_path || not_ok split_create_path "$(grep disk /etc/husk/vms/served.conf)"
+check split_start husk start served
+ended() { husk logs served | grep -q 'powered off'; }
+await 60 ended || not_ok split_daemon_end "$(husk logs served | tail -n 1)"
+same split_daemon "$(husk logs --console served | tr -d '\r' | sed -n 's/^vda: //p')" "$payload"
+await 20 husk delete served || not_ok split_delete "it stays"
+kill $daemon
+wait $daemon
+swapoff /dev/loop7
+losetup -d /dev/loop7
+
 # ---- refusals ----
 
 refused split_none 3 'no back-end at .*/nothing: No such file' husk run --kernel "$first" --disk disk,where=vhost-user:$D/nothing
