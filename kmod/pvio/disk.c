@@ -72,7 +72,7 @@ static int disk_start_queue(struct disk_queue *q, const struct husk_disk_start *
 
 	if (q->busy)
 		return -EBUSY;
-	q->features = arg->features;
+	q->block = (struct pvio_block){ .bytes = q->disk->bytes, .features = arg->features, .readonly = q->disk->readonly };
 	ret = disk_start_ring(q, arg);
 	return ret ? ret : disk_open_queue(q, arg->entries);
 }
@@ -434,7 +434,7 @@ long husk_disk_create(struct husk_vm *vm, struct husk_create_disk *arg, struct f
 	int fd, ret;
 
 	if (!arg->queues || arg->queues > HUSK_DISK_QUEUES_MAX || !arg->bytes ||
-	    arg->bytes % DISK_SECTOR || arg->bytes > LLONG_MAX)
+	    arg->bytes % PVIO_SECTOR || arg->bytes > LLONG_MAX)
 		return -EINVAL;
 	fd = get_unused_fd_flags(O_CLOEXEC);
 	if (fd < 0)

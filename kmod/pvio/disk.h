@@ -17,19 +17,10 @@
 #include <linux/wait.h>
 
 #include "policy.h"
+#include "pvio/block.h"
 #include "pvio/limit.h"
-#include "pvio/ring.h"
 
-#define DISK_SECTOR	512
 #define DISK_FEW	4	/* segments of a read, for which nothing is allocated */
-
-/* virtio 1.2, 5.2.6 */
-enum { T_IN = 0, T_OUT = 1, T_FLUSH = 4, T_GET_ID = 8, T_DISCARD = 11, T_WRITE_ZEROES = 13 };
-
-/* Bytes of a request, at most */
-#define DISK_TRANSFER_MAX	(1ULL << 30)
-#define DISK_DISCARD_MAX	(1ULL << 30)
-#define DISK_ZEROES_MAX		(16ULL << 20)
 
 struct husk_disk;
 struct disk_queue;
@@ -47,7 +38,7 @@ struct disk_queue;
  * @offset: in the file
  * @length: bytes of it
  * @result: when it is done: an error, or how many of the bytes of a read or write
- * @type: what the guest asked for, in virtio's terms
+ * @type: what the guest asked for, in virtio's terms: VIRTIO_BLK_T_...
  * @head: of the chain; of a pvSCSI request the low bits of @context, for tracers
  * @unmap: zeroes may become a hole
  * @through: stable when it is done
@@ -87,7 +78,7 @@ struct disk_request {
  * @bytes: of data in flight
  * @held_until: nothing is taken before that time, in ns; 0: that is over
  * @works: requests that are neither a read nor a write
- * @pvscsi: the front end is that, and @ring not in use; NULL: it is virtio
+ * @pvscsi: the front end is that, and @ring and @block are not in use; NULL: it is virtio
  * @pool: as many requests as the ring has entries, while @busy; of pvSCSI, up to PVIO_RING_MAX
  * @free: those not in flight
  * @call: an eventfd; or NULL: @gsi, unless that is negative
@@ -95,8 +86,8 @@ struct disk_request {
 struct disk_queue {
 	struct husk_disk *disk;
 	struct pvio_ring ring;
+	struct pvio_block block;
 	struct disk_pvscsi *pvscsi;
-	u64 features;
 	bool on, busy, stuck, told;
 	u32 in_flight, works;
 	u64 bytes, held_until;

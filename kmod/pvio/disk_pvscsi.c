@@ -53,10 +53,10 @@ static void pvscsi_put_sense(struct disk_queue *q, u64 context, u8 __user *to, u
 
 void disk_pvscsi_answer(const struct disk_request *r, int error)
 {
-	const struct pvscsi_completion c = { .context = r->context, .bytes = r->type <= T_OUT ? r->length : 0 };
+	const struct pvscsi_completion c = { .context = r->context, .bytes = r->type <= VIRTIO_BLK_T_OUT ? r->length : 0 };
 
 	if (error)
-		pvscsi_put_sense(r->queue, r->context, r->sense, r->sense_bytes, scsi_sense_of(error, r->type != T_IN));
+		pvscsi_put_sense(r->queue, r->context, r->sense, r->sense_bytes, scsi_sense_of(error, r->type != VIRTIO_BLK_T_IN));
 	else
 		pvscsi_put(r->queue, &c);
 }
@@ -102,7 +102,8 @@ static void pvscsi_reply(struct disk_queue *q)
 
 /* What the disk's core calls it. 0: that is answered here */
 static const u8 pvscsi_types[] = {
-	[SCSI_READ] = T_IN, [SCSI_WRITE] = T_OUT, [SCSI_FLUSH] = T_FLUSH, [SCSI_DISCARD] = T_DISCARD, [SCSI_ZERO] = T_WRITE_ZEROES,
+	[SCSI_READ] = VIRTIO_BLK_T_IN, [SCSI_WRITE] = VIRTIO_BLK_T_OUT, [SCSI_FLUSH] = VIRTIO_BLK_T_FLUSH,
+	[SCSI_DISCARD] = VIRTIO_BLK_T_DISCARD, [SCSI_ZERO] = VIRTIO_BLK_T_WRITE_ZEROES,
 };
 
 static bool pvscsi_begin(struct disk_queue *q, struct disk_request *r, enum scsi_what what)
@@ -207,15 +208,15 @@ static bool pvscsi_start_valid(const struct husk_disk *disk, const struct husk_d
 {
 	return !arg->reserved && arg->requests && arg->requests <= PVSCSI_RING_PAGES && is_power_of_2(arg->requests) &&
 	       arg->completions && arg->completions <= PVSCSI_RING_PAGES && is_power_of_2(arg->completions) &&
-	       arg->block >= DISK_SECTOR && arg->block <= PVSCSI_PAGE && is_power_of_2(arg->block) && !(disk->bytes % arg->block) &&
-	       arg->physical >= arg->block && arg->physical <= DISK_DISCARD_MAX && is_power_of_2(arg->physical);
+	       arg->block >= PVIO_SECTOR && arg->block <= PVSCSI_PAGE && is_power_of_2(arg->block) && !(disk->bytes % arg->block) &&
+	       arg->physical >= arg->block && arg->physical <= PVIO_DISCARD_MAX && is_power_of_2(arg->physical);
 }
 
 static void pvscsi_fill_unit(struct scsi_unit *unit, const struct husk_disk *disk, const struct husk_disk_start_pvscsi *arg)
 {
 	*unit = (struct scsi_unit){
 		.blocks = disk->bytes / arg->block, .block = arg->block, .physical = arg->physical,
-		.transfer_max = DISK_TRANSFER_MAX, .discard_max = DISK_DISCARD_MAX, .zeroes_max = DISK_ZEROES_MAX,
+		.transfer_max = PVIO_TRANSFER_MAX, .discard_max = PVIO_DISCARD_MAX, .zeroes_max = PVIO_ZEROES_MAX,
 		.readonly = disk->readonly,
 	};
 	memcpy(unit->serial, disk->serial, sizeof(unit->serial));

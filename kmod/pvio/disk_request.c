@@ -25,7 +25,7 @@
 
 static bool disk_is_data(const struct disk_request *r)
 {
-	return r->type == T_IN || r->type == T_OUT;
+	return r->type == VIRTIO_BLK_T_IN || r->type == VIRTIO_BLK_T_OUT;
 }
 
 static void disk_count(struct husk_disk *disk, const struct disk_request *r, int error, u64 ns)
@@ -37,15 +37,15 @@ static void disk_count(struct husk_disk *disk, const struct disk_request *r, int
 		s->errors++;
 		return;
 	}
-	if (r->type == T_IN) {
+	if (r->type == VIRTIO_BLK_T_IN) {
 		times = &disk->times[HUSK_DISK_TIMES_READ];
 		s->reads++;
 		s->read_bytes += r->length;
-	} else if (r->type == T_OUT) {
+	} else if (r->type == VIRTIO_BLK_T_OUT) {
 		times = &disk->times[HUSK_DISK_TIMES_WRITE];
 		s->writes++;
 		s->write_bytes += r->length;
-	} else if (r->type == T_FLUSH) {
+	} else if (r->type == VIRTIO_BLK_T_FLUSH) {
 		s->flushes++;
 	} else {
 		s->ranges++;
@@ -75,7 +75,7 @@ static int disk_keep_data(struct disk_request *r, const struct iovec *iov, unsig
 {
 	r->iov = r->few;
 	r->iovs = 0;
-	if (r->type != T_IN)
+	if (r->type != VIRTIO_BLK_T_IN)
 		return 0;
 	if (count > DISK_FEW)
 		r->iov = kmalloc_array(count, sizeof(*iov), GFP_KERNEL_ACCOUNT);
@@ -201,7 +201,7 @@ struct page *disk_buffer(gfp_t gfp)
 static ssize_t disk_copy_piece(struct disk_request *r, struct page *page, struct iov_iter *data, size_t n, u64 offset)
 {
 	struct bio_vec vec = { .bv_page = page, .bv_len = n };
-	bool write = r->type == T_OUT;
+	bool write = r->type == VIRTIO_BLK_T_OUT;
 	struct iov_iter iter;
 	struct kiocb iocb;
 	ssize_t ret;
@@ -237,13 +237,13 @@ static long disk_copy(struct disk_request *r, struct iov_iter *data)
 
 static void disk_transfer(struct disk_request *r, const struct iovec *iov, unsigned int n)
 {
-	bool write = r->type == T_OUT;
+	bool write = r->type == VIRTIO_BLK_T_OUT;
 	struct iov_iter iter;
 	ssize_t ret;
 
 	iov_iter_init(&iter, write ? ITER_SOURCE : ITER_DEST, iov, n, r->length);
 	ret = disk_keep_data(r, iov, n);
-	if (!ret && iov_iter_alignment(&iter) & (DISK_SECTOR - 1))
+	if (!ret && iov_iter_alignment(&iter) & (PVIO_SECTOR - 1))
 		ret = -EINVAL;
 	else if (!ret)
 		ret = disk_submit(&r->iocb, &iter, r->offset, r->through, disk_complete, r->queue->disk->file);

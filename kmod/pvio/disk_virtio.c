@@ -1,27 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A disk's front end for virtio: requests of a virtio block device (virtio 1.2, 5.2.6), from the
- * chain, and to the status byte. All that is looked at has been read, and nothing is read twice.
+ * A disk's front end for virtio: from a chain to what the disk is to do (block.c), and to the status byte.
  */
 #include "pvio/disk.h"
-
-/* 5.2.3 */
-#define F_FLUSH		BIT_ULL(9)
-#define F_DISCARD	BIT_ULL(13)
-#define F_WRITE_ZEROES	BIT_ULL(14)
-
-enum { S_OK, S_IOERR, S_UNSUPP };
-
-struct block_header {
-	u32 type, reserved;
-	u64 sector;
-};
-
-struct block_range {
-	u64 sector;
-	u32 sectors, flags;
-};
-#define RANGE_UNMAP	1
 
 static void virtio_put(struct disk_queue *q, u16 head, u8 __user *to, u8 status, u32 bytes)
 {
@@ -30,149 +11,59 @@ static void virtio_put(struct disk_queue *q, u16 head, u8 __user *to, u8 status,
 	pvio_ring_put(&q->ring, head, bytes + 1);
 }
 
+/*
+ * A read that is done has filled its memory; so has one that a program answered (HUSK_POLICY_HANDLED), by that program's
+ * word: with fewer bytes a driver that looks at them would take it for one that failed.
+ */
 void disk_virtio_answer(const struct disk_request *r, int error)
 {
-	virtio_put(r->queue, r->head, r->status, error ? S_IOERR : S_OK, !error && r->type == T_IN ? r->length : 0);
+	virtio_put(r->queue, r->head, r->status, error ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK,
+		   !error && r->type == VIRTIO_BLK_T_IN ? r->length : 0);
 }
 
-/* The segments of the data alone: without the header before it, or the status byte after. There is some. */
-static struct iovec *virtio_data(struct pvio_chain *c, bool write, unsigned int *count)
+static void virtio_get_id(struct disk_queue *q, u16 head, const struct pvio_block_request *from)
 {
-	struct iovec *iov = c->iov + (write ? 0 : c->out);
-	size_t skip = sizeof(struct block_header);
-
-	if (!write) {
-		*count = c->in - !--iov[c->in - 1].iov_len;
-		return iov;
-	}
-	for (*count = c->out; skip >= iov->iov_len; iov++, (*count)--)
-		skip -= iov->iov_len;
-	iov->iov_base += skip;
-	iov->iov_len -= skip;
-	return iov;
-}
-
-static bool virtio_inside(const struct husk_disk *disk, u64 sector, u64 bytes)
-{
-	u64 sectors = disk->bytes / DISK_SECTOR;
-
-	return !(bytes % DISK_SECTOR) && sector <= sectors && bytes / DISK_SECTOR <= sectors - sector;
-}
-
-static int virtio_parse_data(struct disk_queue *q, const struct block_header *h, const struct pvio_chain *c,
-			     struct disk_request *r)
-{
-	r->offset = h->sector * DISK_SECTOR;
-	r->length = h->type == T_OUT ? c->out_bytes - sizeof(*h) : c->in_bytes - 1;
-	if (!virtio_inside(q->disk, h->sector, r->length) || r->length > DISK_TRANSFER_MAX ||
-	    (h->type == T_OUT && q->disk->readonly))
-		return S_IOERR;
-	return S_OK;
-}
-
-static int virtio_parse_flush(struct disk_queue *q, const struct block_header *h, const struct pvio_chain *c,
-			      struct disk_request *r)
-{
-	r->offset = 0;
-	r->length = q->disk->bytes;
-	return S_OK;
-}
-
-/* One range, as the device's configuration says */
-static int virtio_parse_range(struct disk_queue *q, const struct block_header *h, const struct pvio_chain *c,
-			      struct disk_request *r)
-{
-	bool zero = h->type == T_WRITE_ZEROES;
-	struct block_range range;
-
-	if (c->out_bytes != sizeof(*h) + sizeof(range) || q->disk->readonly ||
-	    !(q->features & (zero ? F_WRITE_ZEROES : F_DISCARD)))
-		return S_UNSUPP;
-	pvio_iov_from(c->iov, c->out, sizeof(*h), &range, sizeof(range));
-	if (range.flags & ~(zero ? RANGE_UNMAP : 0U))
-		return S_UNSUPP;
-	r->offset = range.sector * DISK_SECTOR;
-	r->length = (u64)range.sectors * DISK_SECTOR;
-	r->unmap = range.flags & RANGE_UNMAP;
-	return virtio_inside(q->disk, range.sector, r->length) && r->length <= (zero ? DISK_ZEROES_MAX : DISK_DISCARD_MAX) ?
-	       S_OK : S_IOERR;
-}
-
-static const struct virtio_type {
-	u32 type;
-	int (*parse)(struct disk_queue *q, const struct block_header *h, const struct pvio_chain *c, struct disk_request *r);
-} virtio_types[] = {
-	{ T_IN, virtio_parse_data },
-	{ T_OUT, virtio_parse_data },
-	{ T_FLUSH, virtio_parse_flush },
-	{ T_DISCARD, virtio_parse_range },
-	{ T_WRITE_ZEROES, virtio_parse_range },
-};
-
-static const struct virtio_type *virtio_type(u32 type)
-{
+	size_t left = from->length;
 	unsigned int i;
 
-	for (i = 0; i < ARRAY_SIZE(virtio_types); i++)
-		if (virtio_types[i].type == type)
-			return &virtio_types[i];
-	return NULL;
-}
-
-static void virtio_get_id(struct disk_queue *q, const struct pvio_chain *c, u8 __user *status)
-{
-	size_t n = min_t(u64, c->in_bytes - 1, sizeof(q->disk->serial));
-	u32 i;
-
-	pvio_iov_to(c->iov + c->out, c->in, 0, q->disk->serial, n);
-	for (i = 0; i < c->in; i++)
-		husk_log_written_user(q->disk->vm, c->iov[c->out + i].iov_base, min_t(u64, c->iov[c->out + i].iov_len, n));
-	virtio_put(q, c->head, status, S_OK, n);
+	pvio_iov_to(from->iov, from->iovs, 0, q->disk->serial, left);
+	for (i = 0; i < from->iovs && left; left -= min(left, from->iov[i].iov_len), i++)
+		husk_log_written_user(q->disk->vm, from->iov[i].iov_base, min(left, from->iov[i].iov_len));
+	virtio_put(q, head, from->status, VIRTIO_BLK_S_OK, from->length);
 }
 
 /* It is the queue's only request that is free until it is taken. */
-static bool virtio_start(struct disk_queue *q, const struct block_header *h, struct pvio_chain *c, u8 __user *status)
+static bool virtio_begin(struct disk_queue *q, u16 head, const struct pvio_block_request *from)
 {
-	const struct virtio_type *type = virtio_type(h->type);
 	struct disk_request *r = q->free;
-	const struct iovec *iov = NULL;
-	unsigned int count = 0;
-	int why = S_UNSUPP;
 
 	if (!r)
 		return false;
-	if (type)
-		why = type->parse(q, h, c, r);
-	if (why || !r->length) {
-		q->disk->stats.errors += why != S_OK;
-		virtio_put(q, c->head, status, why, 0);
-		return true;
-	}
-	r->type = h->type;
-	r->head = c->head;
-	r->status = status;
-	r->through = !(q->features & F_FLUSH);
-	if (h->type == T_IN || h->type == T_OUT)
-		iov = virtio_data(c, h->type == T_OUT, &count);
-	return disk_begin(q, r, iov, count);
+	r->type = from->type;
+	r->head = head;
+	r->status = from->status;
+	r->offset = from->offset;
+	r->length = from->length;
+	r->unmap = from->unmap;
+	r->through = !(q->block.features & PVIO_BLOCK_F(FLUSH));
+	return disk_begin(q, r, from->iov, from->iovs);
 }
 
 static bool virtio_request(struct disk_queue *q, struct pvio_chain *c)
 {
-	const struct iovec *last = &c->iov[c->out + c->in - 1];
-	u8 __user *status;
-	struct block_header h;
+	struct pvio_block_request from;
+	int status = pvio_block_parse(&q->block, c, &from);
 
-	if (!c->in || c->out_bytes < sizeof(h)) {
+	if (status < 0) {
 		q->ring.broken = true;
-		return true;
+	} else if (status != VIRTIO_BLK_S_OK || !from.length) {
+		q->disk->stats.errors += status != VIRTIO_BLK_S_OK;
+		virtio_put(q, c->head, from.status, status, 0);
+	} else if (from.type == VIRTIO_BLK_T_GET_ID) {
+		virtio_get_id(q, c->head, &from);
+	} else {
+		return virtio_begin(q, c->head, &from);
 	}
-	pvio_iov_from(c->iov, c->out, 0, &h, sizeof(h));
-	status = last->iov_base + last->iov_len - 1;
-	if (h.type == T_GET_ID)
-		virtio_get_id(q, c, status);
-	else
-		return virtio_start(q, &h, c, status);
 	return true;
 }
 

@@ -19,9 +19,9 @@ static void disk_fill_record(struct husk_exit_record *x, const struct disk_reque
 	x->gpr[1] = q - q->disk->queue;
 	x->address = r->offset;
 	x->width = min_t(u64, r->length, U32_MAX);
-	if (r->type == T_IN)
+	if (r->type == VIRTIO_BLK_T_IN)
 		x->access = HUSK_POLICY_READ;
-	else if (r->type != T_FLUSH)
+	else if (r->type != VIRTIO_BLK_T_FLUSH)
 		x->access = HUSK_POLICY_WRITE;
 }
 

@@ -63,9 +63,9 @@ static long disk_discard(struct disk_request *r)
 static long disk_do(struct disk_request *r)
 {
 	switch (r->type) {
-	case T_FLUSH:
+	case VIRTIO_BLK_T_FLUSH:
 		return vfs_fsync(r->queue->disk->file, 1);
-	case T_DISCARD:
+	case VIRTIO_BLK_T_DISCARD:
 		return disk_discard(r);
 	default:
 		return disk_zero(r);
@@ -98,7 +98,7 @@ static struct llist_node *disk_sort_works(struct husk_disk *disk)
 	while (*last)
 		last = &(*last)->next;
 	llist_for_each_entry_safe(r, next, llist_reverse_order(llist_del_all(&disk->works)), done) {
-		if (r->type == T_FLUSH) {
+		if (r->type == VIRTIO_BLK_T_FLUSH) {
 			r->done.next = flushes;
 			flushes = &r->done;
 		} else {
