@@ -18,19 +18,12 @@
 #include "worker/virtio/block.h"
 
 #define WEIGHT		64		/* requests of a queue at a time */
-#define TRANSFER_MAX	(1U << 30)	/* bytes of one */
 #define SPINS		300		/* looks without work, before it sleeps between them */
 #define SLEEP_MIN	20000		/* ns */
 #define SLEEP_MAX	2000000
-
-/* virtio 1.2, 5.2.6 */
-enum { T_IN = 0, T_OUT = 1, T_FLUSH = 4, T_GET_ID = 8 };
-enum { S_OK, S_IOERR, S_UNSUPP };
-
-struct header {
-	uint32_t type, reserved;
-	uint64_t sector;
-};
+#define OFFERED		(PVIO_BLOCK_F(SEG_MAX) | PVIO_BLOCK_F(BLK_SIZE) | PVIO_BLOCK_F(FLUSH) | PVIO_BLOCK_F(TOPOLOGY) | \
+			 PVIO_BLOCK_F(CONFIG_WCE) | PVIO_BLOCK_F(MQ) | VIRTIO_FEATURE_INDIRECT | VIRTIO_FEATURE_EVENT_INDEX | \
+			 VIRTIO_FEATURE_VERSION_1)
 
 static struct device device;
 static struct pvio_memory memory;
@@ -43,7 +36,7 @@ static bool write_through(void)
 {
 	uint64_t features = device.page->features;
 
-	return features & BLOCK_F_CONFIG_WCE ? !device.page->writeback : !(features & BLOCK_F_FLUSH);
+	return features & PVIO_BLOCK_F(CONFIG_WCE) ? !device.page->writeback : !(features & PVIO_BLOCK_F(FLUSH));
 }
 
 /* A part of a segment, all of it. -1: an error, or the file's end */
@@ -63,78 +56,53 @@ static int transfer(bool write, uint8_t *at, size_t length, uint64_t offset)
 	return 0;
 }
 
-/* Segments without their first skip bytes, as far as length reaches */
-static int transfer_all(bool write, const struct iovec *iov, unsigned int count, uint64_t skip, uint64_t length, uint64_t offset)
+static int data(const struct pvio_block_request *from)
 {
-	for (unsigned int i = 0; i < count && length; i++) {
-		uint64_t bytes = iov[i].iov_len;
+	bool write = from->type == VIRTIO_BLK_T_OUT;
+	uint64_t offset = from->offset;
 
-		if (skip >= bytes) {
-			skip -= bytes;
-			continue;
-		}
-		bytes -= skip;
-		if (bytes > length)
-			bytes = length;
-		if (transfer(write, (uint8_t *)iov[i].iov_base + skip, bytes, offset) < 0)
+	for (unsigned int i = 0; i < from->iovs; offset += from->iov[i++].iov_len)
+		if (transfer(write, from->iov[i].iov_base, from->iov[i].iov_len, offset) < 0)
 			return -1;
-		length -= bytes;
-		offset += bytes;
-		skip = 0;
-	}
+	return write && write_through() ? fdatasync(disk) : 0;
+}
+
+static int get_id(const struct pvio_block_request *from)
+{
+	static const char id[VIRTIO_BLK_ID_BYTES] = "husk-backend";
+
+	pvio_iov_to(from->iov, from->iovs, 0, id, from->length);
 	return 0;
 }
 
-static uint8_t data(const struct header *h, const struct pvio_chain *c, uint64_t *in_bytes)
+static int flush(const struct pvio_block_request *from)
 {
-	bool write = h->type == T_OUT;
-	uint64_t length = write ? c->out_bytes - sizeof(*h) : c->in_bytes - 1, sectors = disk_size / DISK_SECTOR;
-
-	if (length % DISK_SECTOR || length > TRANSFER_MAX || h->sector > sectors || length / DISK_SECTOR > sectors - h->sector ||
-	    (write && readonly))
-		return S_IOERR;
-	if (write ? transfer_all(true, c->iov, c->out, sizeof(*h), length, h->sector * DISK_SECTOR) :
-		    transfer_all(false, c->iov + c->out, c->in, 0, length, h->sector * DISK_SECTOR))
-		return S_IOERR;
-	*in_bytes = write ? 0 : length;
-	return write && write_through() && fdatasync(disk) < 0 ? S_IOERR : S_OK;
+	(void)from;
+	return fdatasync(disk);
 }
 
-static uint8_t get_id(const struct pvio_chain *c, uint64_t *in_bytes)
-{
-	static const char id[20] = "husk-backend";
+static int (*const types[])(const struct pvio_block_request *from) = {
+	[VIRTIO_BLK_T_IN] = data, [VIRTIO_BLK_T_OUT] = data, [VIRTIO_BLK_T_FLUSH] = flush, [VIRTIO_BLK_T_GET_ID] = get_id,
+};
 
-	*in_bytes = pvio_iov_to(c->iov + c->out, c->in, 0, id, c->in_bytes - 1 < sizeof(id) ? c->in_bytes - 1 : sizeof(id));
-	return S_OK;
-}
-
-static void serve_one(struct pvio_ring *r, const struct pvio_chain *c)
+/* The client's worker may say that others were negotiated: they are not offered. */
+static void serve_one(struct pvio_ring *r, struct pvio_chain *c)
 {
+	const struct pvio_block block = { .bytes = disk_size, .features = device.page->features & OFFERED, .readonly = readonly };
+	struct pvio_block_request from;
+	int status = pvio_block_parse(&block, c, &from);
 	uint64_t in_bytes = 0;
-	struct header h;
-	uint8_t status;
 
-	if (!c->in || c->out_bytes < sizeof(h)) {
+	if (status < 0) {
 		r->broken = true;
 		return;
 	}
-	pvio_iov_from(c->iov, c->out, 0, &h, sizeof(h));
-	switch (h.type) {
-	case T_IN:
-	case T_OUT:
-		status = data(&h, c, &in_bytes);
-		break;
-	case T_FLUSH:
-		status = fdatasync(disk) < 0 ? S_IOERR : S_OK;
-		break;
-	case T_GET_ID:
-		status = get_id(c, &in_bytes);
-		break;
-	default:
-		status = S_UNSUPP;
+	if (status == VIRTIO_BLK_S_OK && from.length) {
+		in_bytes = from.type == VIRTIO_BLK_T_IN || from.type == VIRTIO_BLK_T_GET_ID ? from.length : 0;
+		status = types[from.type](&from) < 0 ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK;
 	}
-	pvio_iov_to(c->iov + c->out, c->in, c->in_bytes - 1, &status, 1);
-	pvio_ring_put(r, c->head, in_bytes + 1);
+	*from.status = status;
+	pvio_ring_put(r, c->head, status == VIRTIO_BLK_S_OK ? in_bytes + 1 : 1);
 }
 
 /* true: there was something to do */
@@ -238,8 +206,7 @@ static void offer(void)
 
 	memcpy(device.page->config, &c, sizeof(c));
 	device.page->queues = EXPORT_QUEUES;
-	device.page->offered = BLOCK_F_SEG_MAX | BLOCK_F_BLK_SIZE | BLOCK_F_FLUSH | BLOCK_F_TOPOLOGY | BLOCK_F_CONFIG_WCE | BLOCK_F_MQ |
-		VIRTIO_FEATURE_INDIRECT | VIRTIO_FEATURE_EVENT_INDEX | VIRTIO_FEATURE_VERSION_1 | (readonly ? BLOCK_F_RO : 0);
+	device.page->offered = OFFERED | (readonly ? PVIO_BLOCK_F(RO) : 0);
 	device_ready(&device);
 }
 

@@ -44,9 +44,9 @@ bool block_write_through(const struct block *b)
 {
 	const struct block_config *c = (const struct block_config *)b->virtio.config;
 
-	if (virtio_has(&b->virtio, BLOCK_F_CONFIG_WCE))
+	if (virtio_has(&b->virtio, PVIO_BLOCK_F(CONFIG_WCE)))
 		return !c->writeback;
-	return !virtio_has(&b->virtio, BLOCK_F_FLUSH);
+	return !virtio_has(&b->virtio, PVIO_BLOCK_F(FLUSH));
 }
 
 /* 5.2.5.2: a cache that is switched off is empty first */
@@ -85,7 +85,7 @@ static void block_show(struct virtio *v, struct show *show)
 	show_text(show, "file", b->options->path);
 	show_text(show, "format", b->options->format ? b->options->format : "raw");
 	show_number(show, "size", b->disk->size);
-	show_number(show, "readonly", !!(v->offered & BLOCK_F_RO));
+	show_number(show, "readonly", !!(v->offered & PVIO_BLOCK_F(RO)));
 	if (b->place->count)
 		show_counts(b, show);
 	if (b->place->show)
@@ -128,8 +128,8 @@ static void fill_config(struct virtio *v, const struct disk *d, unsigned int que
 	c->min_io_size = d->physical > d->block ? d->physical / d->block : 1;
 	c->writeback = 1;
 	c->num_queues = queues;
-	c->max_discard_sectors = DISK_TRIM_MAX / DISK_SECTOR;
-	c->max_write_zeroes_sectors = DISK_ZERO_MAX / DISK_SECTOR;
+	c->max_discard_sectors = PVIO_DISCARD_MAX / DISK_SECTOR;
+	c->max_write_zeroes_sectors = PVIO_ZEROES_MAX / DISK_SECTOR;
 	c->max_discard_seg = c->max_write_zeroes_seg = 1;
 	c->discard_sector_alignment = (d->physical > d->block ? d->physical : d->block) / DISK_SECTOR;
 	c->write_zeroes_may_unmap = 1;
@@ -159,16 +159,17 @@ static enum husk_status open_places(struct block *b)
 
 enum husk_status block_create(struct machine *m, void *options)
 {
-	uint64_t features = BLOCK_F_SEG_MAX | BLOCK_F_BLK_SIZE | BLOCK_F_FLUSH | BLOCK_F_TOPOLOGY | BLOCK_F_CONFIG_WCE;
+	uint64_t features = PVIO_BLOCK_F(SEG_MAX) | PVIO_BLOCK_F(BLK_SIZE) | PVIO_BLOCK_F(FLUSH) | PVIO_BLOCK_F(TOPOLOGY) |
+			    PVIO_BLOCK_F(CONFIG_WCE);
 	struct disk_options *o = options;
 	struct block *b = calloc(1, sizeof(*b));
 	enum husk_status status;
 
 	if (!b)
 		return fail(HUSK_STATUS_FAIL, "out of memory");
-	features |= o->readonly ? BLOCK_F_RO : BLOCK_F_DISCARD | BLOCK_F_WRITE_ZEROES;
+	features |= o->readonly ? PVIO_BLOCK_F(RO) : PVIO_BLOCK_F(DISCARD) | PVIO_BLOCK_F(WRITE_ZEROES);
 	if (o->queues > 1)
-		features |= BLOCK_F_MQ;
+		features |= PVIO_BLOCK_F(MQ);
 	virtio_init(&b->virtio, &block_class, m, features, o->queues, DISK_REQUESTS);
 	b->options = o;
 	b->number = m->disks;

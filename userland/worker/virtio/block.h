@@ -6,6 +6,7 @@
 #ifndef HUSK_WORKER_BLOCK_H
 #define HUSK_WORKER_BLOCK_H
 
+#include "pvio/block.h"
 #include "worker/virtio/disk.h"
 #include "worker/virtio/virtio.h"
 
@@ -13,19 +14,6 @@ struct block;
 struct block_worker;
 struct block_kernel;
 struct block_vhost_user;
-
-/* 5.2.3 */
-#define BLOCK_F_SIZE_MAX	(1ULL << 1)
-#define BLOCK_F_SEG_MAX		(1ULL << 2)
-#define BLOCK_F_GEOMETRY	(1ULL << 4)
-#define BLOCK_F_RO		(1ULL << 5)
-#define BLOCK_F_BLK_SIZE	(1ULL << 6)
-#define BLOCK_F_FLUSH		(1ULL << 9)
-#define BLOCK_F_TOPOLOGY	(1ULL << 10)
-#define BLOCK_F_CONFIG_WCE	(1ULL << 11)
-#define BLOCK_F_MQ		(1ULL << 12)
-#define BLOCK_F_DISCARD		(1ULL << 13)
-#define BLOCK_F_WRITE_ZEROES	(1ULL << 14)
 
 /* 5.2.4 */
 struct block_config {

@@ -111,7 +111,7 @@ static bool start_queue(struct block *b, unsigned int index)
 	const struct pvio_ring *ring = &b->virtio.queue[index].ring;
 	struct husk_disk_start arg = {
 		.index = index, .entries = ring->size, .last_avail = ring->last_avail, .used = ring->used,
-		.features = b->virtio.accepted & ~(block_write_through(b) ? BLOCK_F_FLUSH : 0),
+		.features = b->virtio.accepted & ~(block_write_through(b) ? PVIO_BLOCK_F(FLUSH) : 0),
 		.desc = ring->desc_gpa, .avail = ring->avail_gpa, .used_part = ring->used_gpa,
 	};
 

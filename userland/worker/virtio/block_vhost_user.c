@@ -20,8 +20,9 @@
 #define DRAIN_MS	5000	/* for requests in flight, when it stops */
 
 /* What we tell the driver of, if the back-end has it */
-#define FEATURES	(BLOCK_F_SIZE_MAX | BLOCK_F_SEG_MAX | BLOCK_F_GEOMETRY | BLOCK_F_RO | BLOCK_F_BLK_SIZE | BLOCK_F_FLUSH | \
-			 BLOCK_F_TOPOLOGY | BLOCK_F_CONFIG_WCE | BLOCK_F_MQ | BLOCK_F_DISCARD | BLOCK_F_WRITE_ZEROES | \
+#define FEATURES	(PVIO_BLOCK_F(SIZE_MAX) | PVIO_BLOCK_F(SEG_MAX) | PVIO_BLOCK_F(GEOMETRY) | PVIO_BLOCK_F(RO) | \
+			 PVIO_BLOCK_F(BLK_SIZE) | PVIO_BLOCK_F(FLUSH) | PVIO_BLOCK_F(TOPOLOGY) | PVIO_BLOCK_F(CONFIG_WCE) | \
+			 PVIO_BLOCK_F(MQ) | PVIO_BLOCK_F(DISCARD) | PVIO_BLOCK_F(WRITE_ZEROES) | \
 			 VIRTIO_FEATURE_INDIRECT | VIRTIO_FEATURE_EVENT_INDEX | VIRTIO_FEATURE_VERSION_1)
 
 struct block_vhost_user {
@@ -112,7 +113,7 @@ static int set_cache(struct block *b)
 {
 	const struct block_config *c = (const struct block_config *)b->virtio.config;
 
-	if (!virtio_has(&b->virtio, BLOCK_F_CONFIG_WCE))
+	if (!virtio_has(&b->virtio, PVIO_BLOCK_F(CONFIG_WCE)))
 		return 0;
 	return vhost_user_set_config(&b->vhost_user->user, offsetof(struct block_config, writeback), c->writeback);
 }
@@ -264,7 +265,8 @@ static const char *read_config(struct block *b, struct vhost_user *user, struct 
 		return strerror(errno);
 	if (!(user->features & VIRTIO_FEATURE_VERSION_1))
 		return "it knows no virtio 1.0";
-	if (user->queues < b->virtio.queues || (b->virtio.queues > 1 && (!(user->features & BLOCK_F_MQ) || c->num_queues < b->virtio.queues)))
+	if (user->queues < b->virtio.queues ||
+	    (b->virtio.queues > 1 && (!(user->features & PVIO_BLOCK_F(MQ)) || c->num_queues < b->virtio.queues)))
 		return "it has fewer queues";
 	if (c->capacity > UINT64_MAX / DISK_SECTOR)
 		return "it has an impossible size";
@@ -297,11 +299,11 @@ static void fill(struct block *b, const struct block_config *c)
 	struct block_vhost_user *u = b->vhost_user;
 	struct virtio *v = &b->virtio;
 
-	v->offered = u->user.features & FEATURES & ~(v->queues > 1 ? 0 : BLOCK_F_MQ);
+	v->offered = u->user.features & FEATURES & ~(v->queues > 1 ? 0 : PVIO_BLOCK_F(MQ));
 	v->config_len = sizeof(*c);
 	memcpy(v->config, c, sizeof(*c));
 	((struct block_config *)v->config)->writeback = 1;
-	if (v->offered & BLOCK_F_CONFIG_WCE)
+	if (v->offered & PVIO_BLOCK_F(CONFIG_WCE))
 		v->config_writable[offsetof(struct block_config, writeback)] = 0xff;
 	u->disk.size = c->capacity * DISK_SECTOR;
 	b->disk = &u->disk;

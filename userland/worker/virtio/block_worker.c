@@ -7,28 +7,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "pvio/block.h"
 #include "pvio/limit.h"
 #include "worker/machine.h"
 #include "worker/virtio/block.h"
 
-#define ID_LENGTH	20
 #define IN_FLIGHT_MAX	(256ULL << 20)	/* bytes, unless it is one request: a reset waits for them */
-#define TRANSFER_MAX	(1ULL << 30)	/* bytes of one; OVMF makes no larger ones either */
-
-enum { T_IN = 0, T_OUT = 1, T_FLUSH = 4, T_GET_ID = 8, T_DISCARD = 11, T_WRITE_ZEROES = 13 };
-enum { S_OK, S_IOERR, S_UNSUPP };
-
-/* 5.2.6 */
-struct header {
-	uint32_t type, reserved;
-	uint64_t sector;
-};
-
-struct range {
-	uint64_t sector;
-	uint32_t sectors, flags;
-};
-#define RANGE_UNMAP	1
 
 struct block_worker {
 	struct block *block;
@@ -79,7 +63,7 @@ static void request_done(void *ctx, struct disk_request *disk_request)
 
 	w->bytes -= r->bytes;
 	count(&w->counts, r);
-	answer(w, r->queue, r->head, r->status, r->disk.error ? S_IOERR : S_OK, r->disk.error ? 0 : r->in_bytes);
+	answer(w, r->queue, r->head, r->status, r->disk.error ? VIRTIO_BLK_S_IOERR : VIRTIO_BLK_S_OK, r->disk.error ? 0 : r->in_bytes);
 	free(r);
 }
 
@@ -104,105 +88,14 @@ static void requests_reaped(void *ctx)
 	kick_stuck(w);
 }
 
-/* Segments of the data: what is left of iov without the first skip and after length bytes */
-static unsigned int cut(struct iovec *to, const struct iovec *iov, unsigned int count, uint64_t skip, uint64_t length)
+static void get_id(struct block_worker *w, uint16_t head, const struct pvio_block_request *from)
 {
-	unsigned int n = 0;
-
-	for (unsigned int i = 0; i < count && length; i++) {
-		uint64_t bytes = iov[i].iov_len;
-
-		if (skip >= bytes) {
-			skip -= bytes;
-			continue;
-		}
-		bytes -= skip;
-		if (bytes > length)
-			bytes = length;
-		to[n++] = (struct iovec){ (char *)iov[i].iov_base + skip, bytes };
-		length -= bytes;
-		skip = 0;
-	}
-	return n;
-}
-
-static bool in_disk(const struct block_worker *w, uint64_t sector, uint64_t bytes)
-{
-	uint64_t sectors = w->disk->size / DISK_SECTOR;
-
-	return !(bytes % DISK_SECTOR) && sector <= sectors && bytes / DISK_SECTOR <= sectors - sector;
-}
-
-/* Reads and writes: the iov of the request is filled in. */
-static int parse_data(struct block_worker *w, const struct header *h, const struct pvio_chain *c, struct request *r)
-{
-	bool write = h->type == T_OUT;
-	uint64_t length = write ? c->out_bytes - sizeof(*h) : c->in_bytes - 1;
-
-	if (!in_disk(w, h->sector, length) || length > TRANSFER_MAX || (write && w->disk->options->readonly))
-		return S_IOERR;
-	r->disk.op = write ? DISK_WRITE : DISK_READ;
-	r->disk.offset = h->sector * DISK_SECTOR;
-	r->disk.length = length;
-	r->disk.iov = r->iov;
-	r->disk.iovs = write ? cut(r->iov, c->iov, c->out, sizeof(*h), length) :
-			       cut(r->iov, c->iov + c->out, c->in, 0, length);
-	r->in_bytes = write ? 0 : length;
-	r->bytes = length;
-	return S_OK;
-}
-
-/* Discard and write zeroes: one range, as max_..._seg says */
-static int parse_range(struct block_worker *w, const struct header *h, const struct pvio_chain *c, struct request *r)
-{
-	bool zero = h->type == T_WRITE_ZEROES;
-	struct range range;
-
-	if (c->out_bytes != sizeof(*h) + sizeof(range) || !virtio_has(&w->block->virtio, zero ? BLOCK_F_WRITE_ZEROES : BLOCK_F_DISCARD))
-		return S_UNSUPP;
-	pvio_iov_from(c->iov, c->out, sizeof(*h), &range, sizeof(range));
-	if (range.flags & ~(zero ? RANGE_UNMAP : 0U))
-		return S_UNSUPP;
-	r->disk.op = zero ? DISK_ZERO : DISK_TRIM;
-	r->disk.offset = range.sector * DISK_SECTOR;
-	r->disk.length = (uint64_t)range.sectors * DISK_SECTOR;
-	r->disk.unmap = range.flags & RANGE_UNMAP;
-	r->bytes = zero ? r->disk.length : 0;
-	if (!in_disk(w, range.sector, r->disk.length) || r->disk.length > (zero ? DISK_ZERO_MAX : DISK_TRIM_MAX))
-		return S_IOERR;
-	return S_OK;
-}
-
-/* What the disk has to do for it: S_OK, or the answer */
-static int parse(struct block_worker *w, const struct header *h, const struct pvio_chain *c, struct request *r)
-{
-	r->disk.through = block_write_through(w->block);
-	switch (h->type) {
-	case T_IN:
-	case T_OUT:
-		return parse_data(w, h, c, r);
-	case T_DISCARD:
-	case T_WRITE_ZEROES:
-		return parse_range(w, h, c, r);
-	case T_FLUSH:
-		r->disk.op = DISK_FLUSH;
-		return S_OK;
-	default:
-		return S_UNSUPP;
-	}
-}
-
-static bool get_id(struct block_worker *w, const struct pvio_chain *c, uint8_t *status)
-{
-	char id[ID_LENGTH] = "";
-	uint64_t n;
+	char id[VIRTIO_BLK_ID_BYTES] = "";
 
 	if (w->disk->options->serial)
-		memcpy(id, w->disk->options->serial, strnlen(w->disk->options->serial, ID_LENGTH));
-	n = c->in_bytes - 1 < ID_LENGTH ? c->in_bytes - 1 : ID_LENGTH;
-	pvio_iov_to(c->iov + c->out, c->in, 0, id, n);
-	answer(w, w->serving, c->head, status, S_OK, n);
-	return true;
+		memcpy(id, w->disk->options->serial, strnlen(w->disk->options->serial, sizeof(id)));
+	pvio_iov_to(from->iov, from->iovs, 0, id, from->length);
+	answer(w, w->serving, head, from->status, VIRTIO_BLK_S_OK, from->length);
 }
 
 static bool has_room(const struct block_worker *w, uint64_t bytes)
@@ -241,28 +134,49 @@ static void timer_ready(void *ctx, uint32_t events)
 		kick_stuck(w);
 }
 
-/* Reads, writes and the like. false: not now */
-static bool submit(struct block_worker *w, const struct header *h, const struct pvio_chain *c, uint8_t *status)
-{
-	struct request *r = calloc(1, sizeof(*r) + (c->out + c->in) * sizeof(r->iov[0]));
-	int why = r ? parse(w, h, c, r) : S_IOERR;
+static const enum disk_op ops[] = {
+	[VIRTIO_BLK_T_IN] = DISK_READ, [VIRTIO_BLK_T_OUT] = DISK_WRITE, [VIRTIO_BLK_T_FLUSH] = DISK_FLUSH,
+	[VIRTIO_BLK_T_DISCARD] = DISK_TRIM, [VIRTIO_BLK_T_WRITE_ZEROES] = DISK_ZERO,
+};
 
-	if (why || (!r->disk.length && r->disk.op != DISK_FLUSH)) {
-		answer(w, w->serving, c->head, status, why, 0);
-		free(r);
-		return true;
-	}
-	if (!has_room(w, r->bytes) || held(w)) {
+/* What the disk has to do for it */
+static struct request *request_for(const struct block_worker *w, uint16_t head, const struct pvio_block_request *from)
+{
+	struct request *r = malloc(sizeof(*r) + from->iovs * sizeof(r->iov[0]));
+
+	if (!r)
+		return NULL;
+	*r = (struct request){
+		.head = head, .queue = w->serving, .status = from->status,
+		.in_bytes = from->type == VIRTIO_BLK_T_IN ? from->length : 0,
+		.disk = {
+			.op = ops[from->type], .offset = from->offset, .length = from->type == VIRTIO_BLK_T_FLUSH ? 0 : from->length,
+			.iov = r->iov, .iovs = from->iovs, .through = block_write_through(w->block), .unmap = from->unmap,
+		},
+	};
+	memcpy(r->iov, from->iov, from->iovs * sizeof(r->iov[0]));
+	return r;
+}
+
+/* Reads, writes and the like. false: not now */
+static bool submit(struct block_worker *w, uint16_t head, const struct pvio_block_request *from)
+{
+	uint64_t bytes = from->iovs || from->type == VIRTIO_BLK_T_WRITE_ZEROES ? from->length : 0;
+	struct request *r;
+
+	if (!has_room(w, bytes) || held(w)) {
 		w->stuck |= 1U << w->serving;
-		free(r);
 		return false;
 	}
-	r->head = c->head;
-	r->queue = w->serving;
-	r->status = status;
-	w->bytes += r->bytes;
+	r = request_for(w, head, from);
+	if (!r) {
+		answer(w, w->serving, head, from->status, VIRTIO_BLK_S_IOERR, 0);
+		return true;
+	}
+	r->bytes = bytes;
+	w->bytes += bytes;
 	if (pvio_limit_on(&w->limit))
-		w->held_until = pvio_limit_take(&w->limit, now_ns(), r->disk.iovs ? r->bytes : 0);
+		w->held_until = pvio_limit_take(&w->limit, now_ns(), from->iovs ? bytes : 0);
 	w->disk->ops->submit(w->disk, &r->disk);
 	return true;
 }
@@ -270,19 +184,23 @@ static bool submit(struct block_worker *w, const struct header *h, const struct 
 static bool take(void *ctx, struct pvio_chain *c)
 {
 	struct block_worker *w = block_of(ctx)->worker;
-	struct header h;
-	uint8_t *status;
+	const struct pvio_block disk = {
+		.bytes = w->disk->size, .features = w->block->virtio.accepted, .readonly = w->disk->options->readonly,
+	};
+	struct pvio_block_request from;
+	int status = pvio_block_parse(&disk, c, &from);
 
-	if (!c->in || c->out_bytes < sizeof(h)) {
+	if (status < 0) {
 		virtio_broken(&w->block->virtio);
 		virtio_put(&w->block->virtio, w->serving, c->head, 0);
-		return true;
+	} else if (status != VIRTIO_BLK_S_OK || !from.length) {
+		answer(w, w->serving, c->head, from.status, status, 0);
+	} else if (from.type == VIRTIO_BLK_T_GET_ID) {
+		get_id(w, c->head, &from);
+	} else {
+		return submit(w, c->head, &from);
 	}
-	pvio_iov_from(c->iov, c->out, 0, &h, sizeof(h));
-	status = (uint8_t *)c->iov[c->out + c->in - 1].iov_base + c->iov[c->out + c->in - 1].iov_len - 1;
-	if (h.type == T_GET_ID)
-		return get_id(w, c, status);
-	return submit(w, &h, c, status);
+	return true;
 }
 
 /* ---- the place ---- */

@@ -15,8 +15,6 @@
 
 #define DISK_SECTOR	512
 #define DISK_REQUESTS	256		/* in flight, at most: the queue's size */
-#define DISK_ZERO_MAX	(16U << 20)	/* bytes of a DISK_ZERO */
-#define DISK_TRIM_MAX	(1U << 30)	/* bytes of a DISK_TRIM */
 
 enum disk_op { DISK_READ, DISK_WRITE, DISK_FLUSH, DISK_TRIM, DISK_ZERO };
 

@@ -13,12 +13,13 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "pvio/block.h"
 #include "worker/machine.h"
 #include "worker/virtio/disk.h"
 
 #define ENTRIES		64		/* of the submission ring */
 #define ZEROES		65536
-#define PIECES		(DISK_ZERO_MAX / ZEROES)
+#define PIECES		(PVIO_ZEROES_MAX / ZEROES)
 
 /* How a DISK_ZERO is done: the first way that the file system knows */
 enum zero_way { ZERO_RANGE, ZERO_PUNCH, ZERO_WRITE };

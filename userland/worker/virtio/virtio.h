@@ -7,6 +7,8 @@
 #ifndef HUSK_WORKER_VIRTIO_H
 #define HUSK_WORKER_VIRTIO_H
 
+#include <linux/virtio_ids.h>
+
 #include "pvio/ring.h"
 #include "worker/loop.h"
 #include "worker/msix.h"
@@ -32,9 +34,6 @@ struct virtio;
 #define VIRTIO_FEATURES_OK	8
 #define VIRTIO_NEEDS_RESET	0x40
 #define VIRTIO_FAILED		0x80
-
-#define VIRTIO_ID_NET		1	/* virtio 1.2, 5.1 */
-#define VIRTIO_ID_BLOCK		2	/* 5.2 */
 
 /**
  * struct virtio_class - a type of device
