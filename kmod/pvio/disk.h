@@ -4,8 +4,8 @@
  *
  * disk.c is the object and its commands, disk_run.c the thread that serves the queues, disk_work.c the one for what may take long,
  * disk_request.c what a request does, disk_watch.c what is told of it. How a request comes from
- * the guest, and how it is answered, is the front end's: disk_virtio.c,
- * disk_pvscsi.c.
+ * the guest, and how it is answered, is the front end's: disk_virtio.c, disk_pvscsi.c. What it
+ * asks for is found out without the kernel: block.c, pvscsi_request.c.
  */
 #ifndef HUSK_PVIO_DISK_H
 #define HUSK_PVIO_DISK_H

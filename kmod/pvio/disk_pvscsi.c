@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A disk's front end for a pvSCSI adapter, whose one target 0 with its one unit 0 is the disk:
- * from a request in the ring to what the disk is to do, and back to a completion with its sense.
+ * A disk's front end for a pvSCSI adapter: from a request in the ring (pvscsi_request.c) to what the disk is to do,
+ * and back to a completion with its sense.
  */
 #include <linux/slab.h>
 
@@ -18,18 +18,6 @@ struct disk_pvscsi {
 };
 
 /* ---- answers ---- */
-
-/* Memory for the sense, as far as there is any */
-static u8 __user *pvscsi_sense(struct disk_queue *q, const struct pvscsi_request *from, u32 *bytes)
-{
-	u8 __user *to;
-
-	*bytes = min_t(u32, from->sense_bytes, SCSI_SENSE);
-	to = *bytes ? pvio_map(&q->disk->memory, from->sense, *bytes, true) : NULL;
-	if (!to)
-		*bytes = 0;
-	return to;
-}
 
 static void pvscsi_put(struct disk_queue *q, const struct pvscsi_completion *c)
 {
@@ -74,7 +62,7 @@ static void pvscsi_fail(struct disk_queue *q)
 {
 	const struct pvscsi_request *from = &q->pvscsi->request;
 	u32 bytes, sense = q->pvscsi->command.sense;
-	u8 __user *to = pvscsi_sense(q, from, &bytes);
+	u8 __user *to = pvscsi_sense(&q->pvscsi->ring, from, &bytes);
 
 	q->disk->stats.errors += sense != SCSI_SENSE_OPCODE && sense != SCSI_SENSE_FIELD;
 	pvscsi_put_sense(q, from->context, to, bytes, sense);
@@ -88,10 +76,6 @@ static void pvscsi_reply(struct disk_queue *q)
 	u64 left;
 	u32 i;
 
-	if (c->answered && q->pvscsi->request.flags & PVSCSI_TO_DEVICE) {
-		pvscsi_refuse(q, PVSCSI_HOST_BAD_MESSAGE);
-		return;
-	}
 	done.bytes = left = pvio_iov_to(c->iov, c->iovs, 0, c->answer, c->answered);
 	for (i = 0; i < c->iovs && left; left -= min_t(u64, left, c->iov[i].iov_len), i++)
 		husk_log_written_user(q->disk->vm, c->iov[i].iov_base, min_t(u64, left, c->iov[i].iov_len));
@@ -111,14 +95,6 @@ static bool pvscsi_begin(struct disk_queue *q, struct disk_request *r, enum scsi
 	const struct scsi_command *c = &q->pvscsi->command;
 	bool data = what == SCSI_READ || what == SCSI_WRITE;
 
-	if (what == SCSI_READ && q->pvscsi->request.flags & PVSCSI_TO_DEVICE) {
-		pvscsi_refuse(q, PVSCSI_HOST_BAD_MESSAGE);
-		return true;
-	}
-	if (data && c->bytes < c->length) {
-		pvscsi_refuse(q, PVSCSI_HOST_OVERRUN);
-		return true;
-	}
 	r->type = pvscsi_types[what];
 	r->offset = c->offset;
 	r->length = c->length;
@@ -126,40 +102,19 @@ static bool pvscsi_begin(struct disk_queue *q, struct disk_request *r, enum scsi
 	r->unmap = c->unmap;
 	r->context = q->pvscsi->request.context;
 	r->head = r->context;
-	r->sense = pvscsi_sense(q, &q->pvscsi->request, &r->sense_bytes);
+	r->sense = pvscsi_sense(&q->pvscsi->ring, &q->pvscsi->request, &r->sense_bytes);
 	return disk_begin(q, r, c->iov, data ? c->iovs : 0);
-}
-
-/* There is one unit; bytes of the command that the driver did not give are 0. */
-static enum pvscsi_host pvscsi_check(struct pvscsi_request *from)
-{
-	static const u8 unit[sizeof(from->lun)];
-
-	if (from->bus || from->target || memcmp(from->lun, unit, sizeof(unit)))
-		return PVSCSI_HOST_NO_TARGET;
-	if (from->flags & PVSCSI_LONG_CDB || from->cdb_bytes > sizeof(from->cdb))
-		return PVSCSI_HOST_BAD_PARAMETER;
-	memset(from->cdb + from->cdb_bytes, 0, sizeof(from->cdb) - from->cdb_bytes);
-	return PVSCSI_HOST_OK;
 }
 
 static bool pvscsi_request(struct disk_queue *q, struct disk_request *r)
 {
 	struct disk_pvscsi *s = q->pvscsi;
-	struct scsi_command *c = &s->command;
-	enum pvscsi_host why = pvscsi_check(&s->request);
-	int count = why ? 0 : pvscsi_ring_data(&s->ring, &s->request, q->disk->chain.iov);
 	enum scsi_what what;
+	enum pvscsi_host why = pvscsi_parse(&s->ring, &s->request, &s->unit, q->disk->chain.iov, &s->command, &what);
 
-	if (why || count < 0) {
-		pvscsi_refuse(q, why ? why : PVSCSI_HOST_BAD_PARAMETER);
-		return true;
-	}
-	*c = (struct scsi_command){
-		.unit = &s->unit, .cdb = s->request.cdb, .iov = q->disk->chain.iov, .iovs = count, .bytes = s->request.bytes,
-	};
-	what = scsi_parse(c);
-	if (what == SCSI_FAILED)
+	if (why)
+		pvscsi_refuse(q, why);
+	else if (what == SCSI_FAILED)
 		pvscsi_fail(q);
 	else if (what == SCSI_DONE || what == SCSI_ANSWER)
 		pvscsi_reply(q);

@@ -11,6 +11,7 @@
 #define PVIO_PVSCSI_H
 
 #include "pvio/ring.h"
+#include "pvio/scsi.h"
 
 #define PVSCSI_PAGE		4096
 #define PVSCSI_RING_PAGES	32	/* at most, of a ring */
@@ -88,5 +89,14 @@ bool pvscsi_ring_should_notify(struct pvscsi_ring *ring);
 bool pvscsi_ring_waits(const struct pvscsi_ring *ring);
 /* The request's memory: segments, at most PVIO_RING_MAX. -1: not all of it is guest memory, or can be written to */
 int pvscsi_ring_data(const struct pvscsi_ring *ring, const struct pvscsi_request *request, struct iovec *iov);
+
+/*
+ * pvscsi_request.c: what the unit is asked for, with the request's memory in iov. HOST_OK: command and what are filled in;
+ * of a READ or WRITE there is enough memory, and what a READ or ANSWER writes to can be written. Else the adapter's word
+ */
+enum pvscsi_host pvscsi_parse(const struct pvscsi_ring *ring, struct pvscsi_request *request, const struct scsi_unit *unit,
+			      struct iovec *iov, struct scsi_command *command, enum scsi_what *what);
+/* Memory for its sense, of so many bytes; NULL, and none: there is no such memory */
+u8 __guest *pvscsi_sense(const struct pvscsi_ring *ring, const struct pvscsi_request *request, u32 *bytes);
 
 #endif

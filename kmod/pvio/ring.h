@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * The device's side of a split virtqueue (virtio 1.2, 2.7), with indirect descriptors
- * and event indices. Written for the kernel and for user space, where a pvio_port.h says
- * how guest memory is reached; as yet only the worker has one.
+ * and event indices. Written for the kernel and for user space: a pvio_port.h, of which each
+ * has its own, says how guest memory is reached.
  *
  * The driver is the guest, and hostile: each of its words is read once, into a variable
  * of ours, and bounded there; no loop is longer than the ring. A ring whose driver breaks
