@@ -4,8 +4,7 @@
  *
  * What ends a HLT often comes at once (the answer to an IPI, a disk). Then to
  * sleep and be woken costs more than to wait awake: the thread polls for a time
- * that grows while that would have been enough, and is nothing once the guest
- * sleeps for longer than halt_poll_ns. Nobody polls while another task wants
+ * (poll_ns.h), halt_poll_ns at most. Nobody polls while another task wants
  * the CPU, nor where the guest does it itself (MSR_KVM_POLL_CONTROL).
  */
 #include <linux/kernel.h>
@@ -15,10 +14,9 @@
 #include <linux/sched/stat.h>
 
 #include "irqchip/irqchip.h"
+#include "poll_ns.h"
 #include "trace.h"
 #include "vendor.h"
-
-#define HALT_POLL_FIRST_NS	10000U
 
 static unsigned int halt_poll_ns = 200000;
 module_param(halt_poll_ns, uint, 0644);
@@ -44,17 +42,6 @@ static bool halt_poll(struct husk_vcpu *vcpu, u64 end)
 	} while (single_task_running() && !__xfer_to_guest_mode_work_pending() && ktime_get_ns() < end);
 	vcpu->stats->poll_misses++;
 	return false;
-}
-
-/* A HLT has lasted so many ns: choose how long the next one polls. */
-static void halt_adapt(struct husk_vcpu *vcpu, u64 waited)
-{
-	u32 max = READ_ONCE(halt_poll_ns);
-
-	if (waited > max)
-		vcpu->halt_poll_ns = 0;
-	else if (waited > vcpu->halt_poll_ns)
-		vcpu->halt_poll_ns = min(max(2 * vcpu->halt_poll_ns, HALT_POLL_FIRST_NS), max);
 }
 
 /* Bring what is pending up to date. true: it ends the HLT */
@@ -113,6 +100,6 @@ int husk_halt(struct husk_vcpu *vcpu)
 	husk_pv_clock_moved(vcpu);
 	husk_pv_tick(vcpu);
 	if (halted)
-		halt_adapt(vcpu, waited);
+		husk_poll_adapt(&vcpu->halt_poll_ns, waited, READ_ONCE(halt_poll_ns));
 	return ret;
 }

@@ -17,11 +17,11 @@
 
 #include "compat.h"
 #include "irqchip/irqchip.h"
+#include "poll_ns.h"
 #include "pvio/disk.h"
 
 #define DISK_WEIGHT		64	/* chains of a queue, before others have their turn */
 #define DISK_TURN		(HZ / 50)	/* jiffies, likewise */
-#define DISK_POLL_FIRST_NS	10000U
 
 static unsigned int disk_poll_ns = 50000;
 module_param(disk_poll_ns, uint, 0644);
@@ -172,17 +172,6 @@ static bool disk_want_kicks(struct husk_disk *disk)
 	return waits;
 }
 
-/* Nothing came for so many ns, or did, after them: choose how long to poll next time. */
-static void disk_adapt(struct husk_disk *disk, u64 waited)
-{
-	u32 max = READ_ONCE(disk_poll_ns);
-
-	if (waited > max)
-		disk->poll_ns = 0;
-	else if (waited > disk->poll_ns)
-		disk->poll_ns = min(max(2 * disk->poll_ns, DISK_POLL_FIRST_NS), max);
-}
-
 /* When the first queue that is held takes requests again. KTIME_MAX: none is held */
 static ktime_t disk_held_until(const struct husk_disk *disk)
 {
@@ -221,7 +210,7 @@ static void disk_wait(struct husk_disk *disk)
 		disk_sleep(disk, until);
 		mutex_lock(&disk->lock);
 	}
-	disk_adapt(disk, ktime_get_ns() - start);
+	husk_poll_adapt(&disk->poll_ns, ktime_get_ns() - start, READ_ONCE(disk_poll_ns));
 }
 
 /* A thread that is always busy keeps nobody from the lock for longer than a round: who waits for it is handed it. */
