@@ -7,24 +7,17 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "husk.h"
+#include "disk_lib.h"
 
-#define DISK		(16U << 20)
-#define RAM		(4U << 20)
 #define ENTRIES		64
 #define DESC		0x1000
 #define AVAIL		0x2000
@@ -32,13 +25,10 @@
 #define TABLE		0x4000		/* of an indirect chain */
 #define HEADER		0x5000
 #define STATUS		0x6000
-#define ROM		0x10000000	/* READONLY, behind the RAM */
-#define DATA		0x100000
 
 #define NEXT		1
 #define WRITE		2
 #define INDIRECT	4
-#define UNTOUCHED	0xaa
 
 #define FEATURES	((1ULL << 9) | (1ULL << 13) | (1ULL << 14) | (1ULL << 28))
 
@@ -49,21 +39,7 @@ struct desc { uint64_t addr; uint32_t len; uint16_t flags, next; };
 struct header { uint32_t type, reserved; uint64_t sector; };
 struct range { uint64_t sector; uint32_t sectors, flags; };
 
-static int vm, disk, call, file, passed, failed;
-static unsigned int broken;
-static uint8_t *ram;
 static uint16_t avail, used;
-static const char *prefix = "";
-
-static void check(const char *name, int good, long value)
-{
-	good ? passed++ : failed++;
-	if (good)
-		printf("ok disk_try_%s%s\n", prefix, name);
-	else
-		printf("not ok disk_try_%s%s: %ld\n", prefix, name, value);
-	fflush(stdout);
-}
 
 static uint16_t *word(uint32_t at) { return (uint16_t *)(ram + at); }
 static struct desc *desc(unsigned int i) { return (struct desc *)(ram + DESC) + i; }
@@ -83,34 +59,6 @@ static int start(uint64_t features)
 	return ioctl(disk, HUSK_DISK_START, &arg) < 0 ? -errno : 0;
 }
 
-static int stop(struct husk_disk_stop *arg)
-{
-	*arg = (struct husk_disk_stop){ .size = sizeof(*arg) };
-	return ioctl(disk, HUSK_DISK_STOP, arg) < 0 ? -errno : 0;
-}
-
-static void kick(void)
-{
-	struct husk_disk_kick arg = { .size = sizeof(arg) };
-
-	ioctl(disk, HUSK_DISK_KICK, &arg);
-}
-
-static void *serve(void *unused)
-{
-	struct husk_disk_run arg = { .size = sizeof(arg) };
-	int ret;
-
-	do {
-		ret = ioctl(disk, HUSK_DISK_RUN, &arg);
-		if (!ret && arg.error && getenv("VERBOSE"))
-			printf("# error %d type %u offset %llu length %llu\n", arg.error, arg.type, arg.offset, arg.length);
-		if (!ret)
-			__atomic_fetch_or(&broken, arg.broken, __ATOMIC_SEQ_CST);
-	} while ((!ret && (arg.broken || arg.error)) || (ret < 0 && errno == EINTR));
-	return (void *)(intptr_t)(ret < 0 ? -errno : 0);
-}
-
 static void publish(uint16_t head)
 {
 	word(AVAIL)[2 + avail % ENTRIES] = head;
@@ -121,15 +69,9 @@ static void publish(uint16_t head)
 /* Wait until one more chain has come back. -1: none did */
 static long wait_used(void)
 {
-	struct pollfd wait = { call, POLLIN, 0 };
-	uint64_t count;
-
-	while (__atomic_load_n(&word(USED)[1], __ATOMIC_ACQUIRE) == used) {
-		if (poll(&wait, 1, 3000) < 1)
+	while (__atomic_load_n(&word(USED)[1], __ATOMIC_ACQUIRE) == used)
+		if (wait_call() < 0)
 			return -1;
-		if (read(call, &count, sizeof(count)) < 0 && errno != EAGAIN)
-			return -1;
-	}
 	return ((uint32_t *)(ram + USED + 4))[2 * (used++ % ENTRIES) + 1];
 }
 
@@ -152,24 +94,6 @@ static void expect(const char *name, uint32_t type, uint64_t sector, uint32_t le
 	int got = request(type, sector, DATA, length, in, &written);
 
 	check(name, got == status && written == bytes, got * 1000000L + written);
-}
-
-static void fill(uint32_t at, uint32_t length, unsigned int seed)
-{
-	for (uint32_t i = 0; i < length; i++)
-		ram[at + i] = (i * 7 + seed) ^ i >> 8;
-}
-
-static int same_as_file(uint32_t at, uint64_t offset, uint32_t length)
-{
-	void *buffer = NULL;
-	int good;
-
-	if (posix_memalign(&buffer, 4096, length) || pread(file, buffer, length, offset) != length)
-		return 0;
-	good = !memcmp(buffer, ram + at, length);
-	free(buffer);
-	return good;
 }
 
 static void plain_requests(void)
@@ -207,7 +131,7 @@ static void plain_requests(void)
 }
 
 /* After a broken ring: from the indices of now */
-static void restart(uint64_t features)
+static void restart(void)
 {
 	struct husk_disk_stop arg;
 
@@ -290,12 +214,6 @@ static void stop_in_flight(void)
 	check("stop_in_flight", !bad, bad);
 }
 
-static uint32_t next_random(uint32_t *seed)
-{
-	*seed = *seed * 1103515245 + 12345;
-	return *seed >> 8;
-}
-
 static uint64_t random_address(uint32_t *seed)
 {
 	static const uint64_t bases[] = { 0, DESC, TABLE, HEADER, DATA, RAM - 4096, ROM, ~0ULL - 4096, 1ULL << 40 };
@@ -323,60 +241,32 @@ static void nonsense(uint32_t seed)
 	word(AVAIL)[1] = avail = avail + next_random(&seed) % (ENTRIES + (seed % 8 == 0));
 }
 
-static void fuzz(unsigned int rounds)
+static int start_again(void)
 {
-	unsigned int times_broken = 0, bad = 0;
-	struct husk_disk_stats stats = { .size = sizeof(stats) };
-	struct husk_disk_stop arg;
-	pthread_t thread;
-	void *end;
+	restart();
+	return start(FEATURES);
+}
 
-	for (unsigned int i = 0; i < rounds; i++) {
-		restart(FEATURES);
-		bad += start(FEATURES) != 0;
-		pthread_create(&thread, NULL, serve, NULL);
-		for (unsigned int j = 0; j < 8; j++) {
-			nonsense(i * 8 + j);
-			kick();
-			usleep(500);
-		}
-		bad += stop(&arg) != 0;
-		pthread_join(thread, &end);
-		bad += end != NULL;
-		times_broken += broken;
-	}
-	ioctl(disk, HUSK_DISK_GET_STATS, &stats);
-	check("fuzz", !bad && !stats.in_flight, bad);
-	check("fuzz_broken", times_broken > 0, times_broken);
-	check("fuzz_served", stats.errors > rounds / 10 && stats.reads > 0, stats.errors);
+static int written_to(unsigned int page)
+{
+	return page == USED / 4096 || page == STATUS / 4096 || (page >= DATA / 4096 && page < DATA / 4096 + 16);
 }
 
 /* Pages that the kernel writes are in the log, others are not. */
 static void logged(void)
 {
-	struct husk_memory memory = { .size = sizeof(memory), .flags = HUSK_MEM_LOG_DIRTY, .length = RAM, .hva = (uintptr_t)ram };
-	uint64_t bitmap[RAM / 4096 / 64];
-	struct husk_harvest harvest = { .size = sizeof(harvest), .pages = RAM / 4096, .bitmap = (uintptr_t)bitmap };
 	struct husk_disk_stop arg;
 	pthread_t thread;
-	unsigned int wrong = 0;
 	long written;
 
-	restart(FEATURES);
-	check("log", !ioctl(vm, HUSK_VM_SET_MEMORY, &memory) && !start(FEATURES), errno);
+	log_written(1);
+	check("log_start", !start_again(), errno);
 	pthread_create(&thread, NULL, serve, NULL);
 	check("log_read", request(IN, 0, DATA, 65536, 1, &written) == OK, written);
 	stop(&arg);
 	pthread_join(thread, NULL);
-	check("log_harvest", !ioctl(vm, HUSK_VM_HARVEST, &harvest), errno);
-	for (unsigned int page = 0; page < RAM / 4096; page++) {
-		int want = page == USED / 4096 || page == STATUS / 4096 || (page >= DATA / 4096 && page < DATA / 4096 + 16);
-
-		wrong += want != (int)(bitmap[page / 64] >> page % 64 & 1);
-	}
-	check("log_pages", !wrong && harvest.dirty == 18, wrong);
-	memory.flags = 0;
-	check("log_off", !ioctl(vm, HUSK_VM_SET_MEMORY, &memory), errno);
+	check_log(written_to);
+	log_written(0);
 }
 
 /* A signal ends HUSK_DISK_RUN with EINTR; a second thread is refused */
@@ -489,58 +379,37 @@ static int load(void)
 	return 0;
 }
 
-static int set_up(const char *path)
-{
-	struct husk_create_vm create = { .size = sizeof(create), .name = "disk" };
-	struct husk_memory memory = { .size = sizeof(memory), .length = RAM };
-	struct husk_memory rom = { .size = sizeof(rom), .flags = HUSK_MEM_READONLY, .slot = 1, .gpa = ROM, .length = 65536 };
-	struct husk_create_disk arg = { .size = sizeof(arg), .queues = 1, .bytes = DISK, .serial = "SERIAL" };
-	struct husk_disk_call how = { .size = sizeof(how), .flags = HUSK_DISK_CALL_EVENTFD };
-	int dev = open("/dev/husk", O_RDWR | O_CLOEXEC);
-
-	file = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
-	call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	ram = mmap(NULL, RAM + 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	vm = ioctl(dev, HUSK_CREATE_VM, &create);
-	memory.hva = (uintptr_t)ram;
-	rom.hva = (uintptr_t)ram + RAM;
-	arg.fd = file;
-	how.fd = call;
-	if (vm < 0 || ioctl(vm, HUSK_VM_SET_MEMORY, &memory) < 0 || ioctl(vm, HUSK_VM_SET_MEMORY, &rom) < 0)
-		return -1;
-	disk = ioctl(vm, HUSK_VM_CREATE_DISK, &arg);
-	return disk < 0 || ioctl(disk, HUSK_DISK_SET_CALL, &how) < 0 ? -1 : 0;
-}
-
 int main(int argc, char **argv)
 {
+	unsigned int rounds;
 	pthread_t thread;
 
 	if (argc < 3)
 		return 2;
 	if (!strcmp(argv[2], "load"))
-		return set_up(argv[1]) || load();
-	prefix = argc > 3 ? "device_" : "";
-	check("set_up", !set_up(argv[1]), errno);
+		return set_up(argv[1], "disk") || load();
+	try_name = argc > 3 ? "disk_try_device" : "disk_try";
+	rounds = atoi(argv[2]);
+	check("set_up", !set_up(argv[1], "disk"), errno);
 	check("start", !start(FEATURES), errno);
 	pthread_create(&thread, NULL, serve, NULL);
 	plain_requests();
-	restart(0);
+	restart();
 	pthread_join(thread, NULL);
 	check("again", !start(0), errno);		/* and without FLUSH */
 	pthread_create(&thread, NULL, serve, NULL);
 	copied_requests();
-	restart(0);
+	restart();
 	pthread_join(thread, NULL);
 	check("once_more", !start(FEATURES), errno);
 	pthread_create(&thread, NULL, serve, NULL);
 	indirect_request();
-	restart(0);
+	restart();
 	pthread_join(thread, NULL);
 	check("idle", !start(FEATURES), errno);
 	run_alone();
 	stop_in_flight();
-	fuzz(atoi(argv[2]));
+	fuzz(rounds, start_again, nonsense, rounds / 10, 0);
 	logged();
 	rights(argv[1]);
 	doorbell();

@@ -5,31 +5,22 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <pthread.h>
 #include <stddef.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
-#include "husk.h"
+#include "disk_lib.h"
 
-#define DISK		(16U << 20)
-#define RAM		(4U << 20)
 #define PAGE		4096U
 #define ENTRIES		32		/* of a page of requests */
 #define PAGES		2
 #define STATE		0x1000
 #define SENSE		0x2000
 #define LIST		0x4000
-#define ROM		0x10000000	/* READONLY, behind the RAM */
-#define DATA		0x100000
-#define UNTOUCHED	0xaa
 
 enum { SG_LIST = 1, LONG_CDB = 2, TO_HOST = 8, TO_DEVICE = 16 };
 enum { HOST_OK = 0, HOST_NO_TARGET = 0x11, HOST_OVERRUN = 0x12, HOST_BAD_PARAMETER = 0x1a, HOST_BAD_MESSAGE = 0x1d };
@@ -55,20 +46,7 @@ struct element { uint64_t addr; uint32_t length, flags; };
 /* Not one behind the other */
 static const uint64_t pages[] = { STATE / PAGE, 0x12, 0x10, 0x20, 0x22 };
 
-static int vm, disk, call, file, passed, failed;
-static unsigned int broken;
-static uint8_t *ram;
 static uint32_t given, answered;
-
-static void check(const char *name, int good, long value)
-{
-	good ? passed++ : failed++;
-	if (good)
-		printf("ok pvscsi_try_%s\n", name);
-	else
-		printf("not ok pvscsi_try_%s: %lx\n", name, value);
-	fflush(stdout);
-}
 
 static uint32_t *state(unsigned int at) { return (uint32_t *)(ram + STATE + at); }
 
@@ -102,37 +80,12 @@ static int start(void)
 	return start_with(&arg);
 }
 
-static int stop(void)
-{
-	struct husk_disk_stop arg = { .size = sizeof(arg) };
-
-	return ioctl(disk, HUSK_DISK_STOP, &arg) < 0 ? -errno : 0;
-}
-
-static void kick(void)
-{
-	struct husk_disk_kick arg = { .size = sizeof(arg) };
-
-	ioctl(disk, HUSK_DISK_KICK, &arg);
-}
-
-static void *serve(void *unused)
-{
-	struct husk_disk_run arg = { .size = sizeof(arg) };
-	int ret;
-
-	do {
-		ret = ioctl(disk, HUSK_DISK_RUN, &arg);
-		if (!ret)
-			__atomic_fetch_or(&broken, arg.broken, __ATOMIC_SEQ_CST);
-	} while ((!ret && (arg.broken || arg.error)) || (ret < 0 && errno == EINTR));
-	return (void *)(intptr_t)(ret < 0 ? -errno : 0);
-}
-
 /* From indices 0 */
 static void restart(void)
 {
-	stop();
+	struct husk_disk_stop arg;
+
+	stop(&arg);
 	memset(ram + STATE, 0, PAGE);
 	given = answered = broken = 0;
 }
@@ -147,15 +100,9 @@ static void publish(const struct request *r)
 /* NULL: none comes */
 static const struct completion *wait_completion(void)
 {
-	struct pollfd wait = { call, POLLIN, 0 };
-	uint64_t count;
-
-	while (__atomic_load_n(state(12), __ATOMIC_ACQUIRE) == answered) {
-		if (poll(&wait, 1, 3000) < 1)
+	while (__atomic_load_n(state(12), __ATOMIC_ACQUIRE) == answered)
+		if (wait_call() < 0)
 			return NULL;
-		if (read(call, &count, sizeof(count)) < 0 && errno != EAGAIN)
-			return NULL;
-	}
 	return completion_at(answered++);
 }
 
@@ -199,24 +146,6 @@ static long run_cdb(uint32_t flags, uint64_t data, uint32_t bytes, const uint8_t
 static void expect(const char *name, long got, long wanted)
 {
 	check(name, got == wanted, got);
-}
-
-static void fill(uint32_t at, uint32_t length, unsigned int seed)
-{
-	for (uint32_t i = 0; i < length; i++)
-		ram[at + i] = (i * 7 + seed) ^ i >> 8;
-}
-
-static int same_as_file(uint32_t at, uint64_t offset, uint32_t length)
-{
-	void *buffer = NULL;
-	int good;
-
-	if (posix_memalign(&buffer, 4096, length) || pread(file, buffer, length, offset) != length)
-		return 0;
-	good = !memcmp(buffer, ram + at, length);
-	free(buffer);
-	return good;
 }
 
 static void transfers(void)
@@ -357,6 +286,7 @@ static void start_errors(void)
 static void stop_in_flight(void)
 {
 	static const uint8_t cdbs[][16] = { { 0x28, [8] = 8 }, { 0x2a, [8] = 8 }, { 0x35 }, { 0x12, [4] = 96 } };
+	struct husk_disk_stop arg;
 	pthread_t thread;
 	int bad = 0;
 
@@ -369,7 +299,7 @@ static void stop_in_flight(void)
 			publish(&r);
 		}
 		usleep(round * 50);
-		bad += stop() != 0;
+		bad += stop(&arg) != 0;
 		pthread_join(thread, NULL);
 		bad += *state(4) != *state(12) || given - *state(4) > 48;
 		/* what was not taken is forgotten */
@@ -378,12 +308,6 @@ static void stop_in_flight(void)
 		bad += start() != 0;
 	}
 	check("stop_in_flight", !bad, bad);
-}
-
-static uint32_t next_random(uint32_t *seed)
-{
-	*seed = *seed * 1103515245 + 12345;
-	return *seed >> 8;
 }
 
 static uint64_t random_address(uint32_t *seed)
@@ -417,60 +341,34 @@ static void nonsense(uint32_t seed)
 	*state(seed % 32) = next_random(&seed);
 }
 
-static void fuzz(unsigned int rounds)
+static int start_again(void)
 {
-	struct husk_disk_stats stats = { .size = sizeof(stats) };
-	unsigned int times_broken = 0, bad = 0;
-	pthread_t thread;
-	void *end;
+	restart();
+	return start();
+}
 
-	for (unsigned int i = 0; i < rounds; i++) {
-		restart();
-		bad += start() != 0;
-		pthread_create(&thread, NULL, serve, NULL);
-		for (unsigned int j = 0; j < 8; j++) {
-			nonsense(i * 8 + j);
-			kick();
-			usleep(500);
-		}
-		bad += stop() != 0;
-		pthread_join(thread, &end);
-		bad += end != NULL;
-		times_broken += broken;
-	}
-	ioctl(disk, HUSK_DISK_GET_STATS, &stats);
-	check("fuzz", !bad && !stats.in_flight, bad);
-	check("fuzz_broken", times_broken > 0, times_broken);
-	check("fuzz_served", stats.errors > rounds && stats.reads > rounds, stats.reads);
+static int written_to(unsigned int page)
+{
+	return page == STATE / PAGE || page == SENSE / PAGE || page == pages[1 + PAGES] || page == (DATA + 0x20000) / PAGE ||
+	       (page >= DATA / PAGE && page < DATA / PAGE + 16);
 }
 
 /* Pages that the kernel writes are in the log, others are not. */
 static void logged(void)
 {
-	struct husk_memory memory = { .size = sizeof(memory), .flags = HUSK_MEM_LOG_DIRTY, .length = RAM, .hva = (uintptr_t)ram };
-	uint64_t bitmap[RAM / 4096 / 64];
-	struct husk_harvest harvest = { .size = sizeof(harvest), .pages = RAM / 4096, .bitmap = (uintptr_t)bitmap };
-	unsigned int wrong = 0;
+	struct husk_disk_stop arg;
 	pthread_t thread;
 
-	restart();
-	check("log", !ioctl(vm, HUSK_VM_SET_MEMORY, &memory) && !start(), errno);
+	log_written(1);
+	expect("log_start", start_again(), 0);
 	pthread_create(&thread, NULL, serve, NULL);
 	expect("log_read", RUN(TO_HOST, DATA, 65536, 0x28, 0, 0, 0, 0, 0, 0, 0, 128), 0);
 	expect("log_answer", RUN(TO_HOST, DATA + 0x20000, 36, 0x12, 0, 0, 0, 36), 0);
 	expect("log_sense", RUN(0, 0, 0, 0xff), CHECKED(0x052000));
-	stop();
+	stop(&arg);
 	pthread_join(thread, NULL);
-	check("log_harvest", !ioctl(vm, HUSK_VM_HARVEST, &harvest), errno);
-	for (unsigned int page = 0; page < RAM / 4096; page++) {
-		int want = page == STATE / 4096 || page == SENSE / 4096 || page == pages[1 + PAGES] || page == (DATA + 0x20000) / 4096 ||
-			   (page >= DATA / 4096 && page < DATA / 4096 + 16);
-
-		wrong += want != (int)(bitmap[page / 64] >> page % 64 & 1);
-	}
-	check("log_pages", !wrong && harvest.dirty == 20, wrong);
-	memory.flags = 0;
-	check("log_off", !ioctl(vm, HUSK_VM_SET_MEMORY, &memory), errno);
+	check_log(written_to);
+	log_written(0);
 }
 
 static void readonly(const char *path)
@@ -479,6 +377,7 @@ static void readonly(const char *path)
 		.size = sizeof(arg), .flags = HUSK_DISK_READONLY, .queues = 1, .bytes = DISK, .fd = open(path, O_RDONLY | O_DIRECT),
 	};
 	struct husk_disk_call how = { .size = sizeof(how), .flags = HUSK_DISK_CALL_EVENTFD, .fd = call };
+	struct husk_disk_stop stopped;
 	pthread_t thread;
 	int other = disk;
 
@@ -488,43 +387,23 @@ static void readonly(const char *path)
 	pthread_create(&thread, NULL, serve, NULL);
 	expect("ro_write", RUN(TO_DEVICE, DATA, 512, 0x2a, 0, 0, 0, 0, 0, 0, 0, 1), CHECKED(0x072700));
 	expect("ro_read", RUN(TO_HOST, DATA, 512, 0x28, 0, 0, 0, 0, 0, 0, 0, 1), 0);
-	stop();
+	stop(&stopped);
 	pthread_join(thread, NULL);
 	close(disk);
 	close(arg.fd);
 	disk = other;
 }
 
-static int set_up(const char *path)
-{
-	struct husk_create_vm create = { .size = sizeof(create), .name = "pvscsi" };
-	struct husk_memory memory = { .size = sizeof(memory), .length = RAM };
-	struct husk_memory rom = { .size = sizeof(rom), .flags = HUSK_MEM_READONLY, .slot = 1, .gpa = ROM, .length = 65536 };
-	struct husk_create_disk arg = { .size = sizeof(arg), .queues = 1, .bytes = DISK, .serial = "SERIAL" };
-	struct husk_disk_call how = { .size = sizeof(how), .flags = HUSK_DISK_CALL_EVENTFD };
-	int dev = open("/dev/husk", O_RDWR | O_CLOEXEC);
-
-	file = open(path, O_RDWR | O_DIRECT | O_CLOEXEC);
-	call = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	ram = mmap(NULL, RAM + 65536, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	vm = ioctl(dev, HUSK_CREATE_VM, &create);
-	memory.hva = (uintptr_t)ram;
-	rom.hva = (uintptr_t)ram + RAM;
-	arg.fd = file;
-	how.fd = call;
-	if (vm < 0 || ioctl(vm, HUSK_VM_SET_MEMORY, &memory) < 0 || ioctl(vm, HUSK_VM_SET_MEMORY, &rom) < 0)
-		return -1;
-	disk = ioctl(vm, HUSK_VM_CREATE_DISK, &arg);
-	return disk < 0 || ioctl(disk, HUSK_DISK_SET_CALL, &how) < 0 ? -1 : 0;
-}
-
 int main(int argc, char **argv)
 {
+	unsigned int rounds;
 	pthread_t thread;
 
 	if (argc < 3)
 		return 2;
-	check("set_up", !set_up(argv[1]), errno);
+	try_name = "pvscsi_try";
+	rounds = atoi(argv[2]);
+	check("set_up", !set_up(argv[1], "pvscsi"), errno);
 	start_errors();
 	pthread_create(&thread, NULL, serve, NULL);
 	transfers();
@@ -536,7 +415,7 @@ int main(int argc, char **argv)
 	pthread_join(thread, NULL);
 	expect("again", start(), 0);
 	stop_in_flight();
-	fuzz(atoi(argv[2]));
+	fuzz(rounds, start_again, nonsense, rounds, rounds);
 	logged();
 	readonly(argv[1]);
 	printf("# pvscsi_try: %d passed, %d failed\n", passed, failed);
