@@ -10,12 +10,8 @@ first=${images%%
 *}
 . ./virtio_lib.sh
 
-# a file system with direct I/O, one that has little room, and one without direct I/O
-modprobe -a ext4 loop
-truncate -s 220M $D/host.img
-mke2fs -q -t ext4 $D/host.img && mount -o loop $D/host.img $D/host || { not_ok disk_host "no file system"; exit 0; }
-truncate -s 12M $D/small.img
-mke2fs -q -t ext4 $D/small.img && mount -o loop $D/small.img $D/small
+# and a file system without direct I/O
+host_folders || { not_ok disk_host "no file system"; exit 0; }
 mount -t ramfs ramfs $D/plain
 
 # ---- the driver's side by a program ----
@@ -149,8 +145,7 @@ head -c 5999616 /dev/urandom >$D/host/payload
 payload=$(sum $D/host/payload)
 initrd <<'END'
 #!/bin/sh
-exec 2>&1
-stty -echo
+. /guest/lib
 echo "serial: $(cat /sys/block/vdb/serial)"
 echo "ro: $(cat /sys/block/vdb/ro) $(cat /sys/block/vda/queue/write_cache)"
 dd if=/dev/zero of=/dev/vdb bs=512 count=1 2>/dev/null && echo "written: yes"
@@ -158,44 +153,34 @@ mount -t ext4 /dev/vda /mnt
 # several at once
 for i in 1 2 3 4; do (cat /dev/vdb >/mnt/file$i; fsync /mnt/file$i) & done
 wait
-sync
-echo 3 >/proc/sys/vm/drop_caches
-for i in 1 2 3 4; do md5sum /mnt/file$i; done | cut -d' ' -f1 | sort -u | sed 's/^/sums: /'
-echo "vdb: $(md5sum /dev/vdb | cut -d' ' -f1)"
+sum_files
+sum_of vdb /dev/vdb
 echo "written:"
 read line
 rm /mnt/file2 /mnt/file3 /mnt/file4
 sync
 fstrim /mnt && echo "trimmed: yes"
 echo 3 >/proc/sys/vm/drop_caches
-echo "after: $(md5sum /mnt/file1 | cut -d' ' -f1)"
+sum_of after /mnt/file1
 umount /mnt
 # whole zeroes, by the file system's way
 dd if=/dev/zero of=/dev/vda bs=1M seek=60 count=1 oflag=direct 2>/dev/null
 END
 for image in $images; do
 	k=${image##*-}
-	rm -f $D/host/raw $D/type
-	truncate -s 64M $D/host/raw
-	mke2fs -q -t ext4 $D/host/raw
-	mkfifo $D/type
-	husk run --name d$k --kernel "$image" --initrd $D/initrd --disk $D/host/raw,where=kernel \
-		--disk $D/host/payload,readonly,serial=SN-$k,where=kernel \
-		--cmdline "console=ttyS0 quiet panic=-1" <$D/type >$D/d$k.out 2>$D/d$k.err &
-	run=$!
-	exec 5>$D/type
-	await 60 grep -q ^written: $D/d$k.out || not_ok disk_written_$k "$(tail -n 1 $D/d$k.out | tr -d '\r')"
+	new_disk $D/host/raw
+	typed d$k "$image" --disk $D/host/raw,where=kernel --disk $D/host/payload,readonly,serial=SN-$k,where=kernel
+	reached disk_written_$k d$k written
 	husk show d$k >$D/show
 	grep -q 'name=block.*kernel.*reads=[1-9][0-9]* read_bytes=[1-9][0-9]* writes=[1-9][0-9]* write_bytes=[1-9][0-9]\{7,\} errors=0 .*kicks=direct calls=direct' $D/show &&
 		ok disk_show_$k || not_ok disk_show_$k "$(grep name=block $D/show)"
 	same disk_no_ring_$k "$(grep -c io_uring /proc/$(pidof husk-vm)/maps)" 0
 	before=$(stat -c %b $D/host/raw)
 	echo >&5
-	wait $run && ok disk_off_$k || not_ok disk_off_$k "status $?: $(tail -n 1 $D/d$k.err)"
-	exec 5>&-
+	ended disk_off_$k d$k
 	same disk_serial_$k "$(said d$k serial)" SN-$k
 	same disk_ro_$k "$(said d$k ro) $(said d$k vdb)" "1 write back $payload"
-	same disk_sums_$k "$(tr -d '\r' <$D/d$k.out | sed -n 's/^sums: //p')" "$payload"
+	same disk_sums_$k "$(sums d$k)" "$payload"
 	same disk_trimmed_$k "$(said d$k trimmed) $(said d$k after)" "yes $payload"
 	[ "$(stat -c %b $D/host/raw)" -lt $((before - 30000)) ] && ok disk_holes_$k ||
 		not_ok disk_holes_$k "$before blocks before, $(stat -c %b $D/host/raw) after"
@@ -206,14 +191,10 @@ for image in $images; do
 done
 
 # moved to and fro while four write, by several queues, with its cache switched off and on; then limits in both places
-rm -f $D/host/raw $D/type
-truncate -s 64M $D/host/raw
-mke2fs -q -t ext4 $D/host/raw
-mkfifo $D/type
+new_disk $D/host/raw
 initrd <<'END'
 #!/bin/sh
-exec 2>&1
-stty -echo
+. /guest/lib
 echo "queues: $(ls /sys/block/vda/mq | wc -l)"
 mount -t ext4 /dev/vda /mnt
 for i in 1 2 3 4; do
@@ -226,9 +207,7 @@ for i in 1 2 3 4; do
 done
 echo "writing:"
 wait
-sync
-echo 3 >/proc/sys/vm/drop_caches
-for i in 1 2 3 4; do md5sum /mnt/file$i; done | cut -d' ' -f1 | sort -u | sed 's/^/sums: /'
+sum_files
 umount /mnt
 echo "types: $(sort -u /tmp/types | wc -l)"
 echo "write back" >/sys/block/vda/cache_type
@@ -241,11 +220,8 @@ while read line; do
 	echo "took $line: $(($(cut -d. -f1 /proc/uptime) - begin))"
 done
 END
-husk run --name moved --cpus 2 --kernel "$first" --initrd $D/initrd --disk $D/host/raw,movable,queues=4 \
-	--disk $D/host/payload,readonly,where=kernel,movable,queues=2 --cmdline "console=ttyS0 quiet panic=-1" <$D/type >$D/moved.out 2>$D/moved.err &
-run=$!
-exec 5>$D/type
-await 60 grep -q ^writing: $D/moved.out || not_ok disk_writing "$(tail -n 1 $D/moved.out | tr -d '\r')"
+typed moved "$first" --cpus 2 --disk $D/host/raw,movable,queues=4 --disk $D/host/payload,readonly,where=kernel,movable,queues=2
+reached disk_writing moved writing
 moves=0
 while ! grep -q ^written: $D/moved.out && [ $moves -lt 1000 ]; do
 	for where in kernel worker; do
@@ -255,7 +231,7 @@ while ! grep -q ^written: $D/moved.out && [ $moves -lt 1000 ]; do
 done
 grep -q ^written: $D/moved.out && [ $moves -gt 5 ] && ok disk_moves || not_ok disk_moves "$moves moves: $(tail -n 1 $D/moved.out | tr -d '\r') $(tail -n 1 $D/moved.err)"
 same disk_moved_queues "$(said moved queues)" 2	# one for each CPU
-same disk_moved_sums "$(tr -d '\r' <$D/moved.out | sed -n 's/^sums: //p')" "$payload"
+same disk_moved_sums "$(sums moved)" "$payload"
 same disk_moved_types "$(said moved types)" 2
 # flushes of the kernel's disk are done, and paid for, by a thread of the VM's process
 flushes() {
@@ -284,43 +260,23 @@ refused disk_change_vm 5 'no' husk disk nosuchvm 0 iops=1
 husk show moved >$D/show
 grep -q 'number=0 .*errors=0' $D/show && grep -q 'data_path=worker' $D/show && ok disk_moved_show || not_ok disk_moved_show "$(grep number=0 $D/show)"
 echo end >&5
-exec 5>&-
-wait $run && ok disk_moved_off || not_ok disk_moved_off "status $?: $(tail -n 1 $D/moved.err)"
+ended disk_moved_off moved
 check disk_moved_fsck e2fsck -fn $D/host/raw
 
 # interrupts without messages
 initrd <<'END'
 #!/bin/sh
-exec 2>&1
-grep virtio /proc/interrupts | sed 's/^/line: /'
-echo "vda: $(md5sum /dev/vda | cut -d' ' -f1)"
+. /guest/lib
+sum_of sum /dev/vda
 END
-for how in "pci=nomsi" "pci=nomsi noapic"; do
-	name=intx_$(echo "$how" | wc -w)
-	append=$how
-	guest $name "$first" 60 --disk $D/host/payload,readonly,where=kernel
-	append=
-	same disk_$name "$(said $name vda)" "$payload"
-done
+interrupts_without_messages disk --disk $D/host/payload,readonly,where=kernel
 
 # a reset while the disk is written
-rm -f $D/host/raw
-truncate -s 64M $D/host/raw
-mke2fs -q -t ext4 $D/host/raw
+new_disk $D/host/raw
 initrd <<'END'
 #!/bin/sh
-exec 2>&1
-mount -t ext4 /dev/vda /mnt
-if [ -e /mnt/file ]; then
-	echo "after: $(md5sum /mnt/file | cut -d' ' -f1)"
-	umount /mnt
-	exit
-fi
-cat /dev/vdb >/mnt/file && fsync /mnt/file && sync
-(dd if=/dev/zero of=/mnt/junk bs=64k count=500 oflag=direct) &
-(dd if=/dev/vdb of=/dev/null bs=4k iflag=direct) &
-usleep 100000
-reboot -f
+. /guest/lib
+reset_while_writing /dev/vda /dev/vdb "dd if=/dev/vdb of=/dev/null bs=4k iflag=direct &"
 END
 guest reset "$first" 120 --disk $D/host/raw,where=kernel --disk $D/host/payload,readonly,where=kernel
 status=$?
@@ -330,29 +286,15 @@ check disk_reset_fsck e2fsck -fn $D/host/raw
 # a file that is cut off, a file system that is full; and a worker that is killed
 initrd <<'END'
 #!/bin/sh
-exec 2>&1
-stty -echo
-echo "before: $(md5sum /dev/vda | cut -d' ' -f1)"
-dd if=/dev/zero of=/dev/vdb bs=64k count=16 conv=fsync 2>/dev/null && echo "flushed: yes"
-echo "cut:"
-read go
-echo 3 >/proc/sys/vm/drop_caches
-dd if=/dev/vda of=/dev/null bs=64k 2>/dev/null && echo "read: whole" || echo "read: error"
-dd if=/dev/vda of=/dev/null bs=64k count=1 2>/dev/null && echo "first: whole"
-dd if=/dev/zero of=/dev/vdb bs=1M count=48 oflag=direct 2>/dev/null && echo "write: whole" || echo "write: error"
-dd if=/dev/vdb of=/dev/null bs=64k count=16 iflag=direct 2>/dev/null && echo "again: whole"
+. /guest/lib
+fail_disks /dev/vda /dev/vdb
 echo "busy:"
 while :; do dd if=/dev/vda of=/dev/null bs=4k count=16 iflag=direct 2>/dev/null; done
 END
 head -c 4194304 /dev/urandom >$D/host/cut
 whole=$(sum $D/host/cut)
 truncate -s 64M $D/small/disk
-rm -f $D/type
-mkfifo $D/type
-husk run --name faults --kernel "$first" --initrd $D/initrd --disk $D/host/cut,where=kernel --disk $D/small/disk,where=kernel \
-	--cmdline "console=ttyS0 quiet panic=-1" <$D/type >$D/faults.out 2>$D/faults.err &
-run=$!
-exec 5>$D/type
+typed faults "$first" --disk $D/host/cut,where=kernel --disk $D/small/disk,where=kernel
 if await 60 grep -q ^cut: $D/faults.out; then
 	refused disk_immovable 3 'movable' husk disk faults 0 where=worker
 	refused disk_locked 3 'in use' husk run --name other --kernel "$first" --disk $D/host/cut,where=kernel
@@ -368,9 +310,7 @@ fi
 kill -9 "$(pidof husk-vm)"
 exec 5>&-
 wait $run
-for line in 'disk .*/cut: read' 'disk .*small/disk: write.*No space'; do
-	grep -q "$line" $D/faults.err && ok "disk_line_${line##* }" || not_ok "disk_line_${line##* }" "nothing like '$line' was said"
-done
+complained disk 'disk .*/cut: read' 'disk .*small/disk: write.*No space'
 [ "$(wc -l <$D/faults.err)" -le 6 ] && ok disk_lines || not_ok disk_lines "$(wc -l <$D/faults.err) lines"
 same disk_cut "$(said faults before) $(said faults read) $(said faults first)" "$whole error whole"
 same disk_full "$(said faults write) $(said faults again)" "error whole"

@@ -14,8 +14,7 @@ script() {
 	{
 		cat <<'END'
 #!/bin/sh
-exec 2>&1
-stty -echo
+. /guest/lib
 disk() { ls /sys/bus/pci/devices/0000:00:0$1.0/host*/target*/*/block 2>/dev/null; }
 find_disks() {
 	for slot; do until [ "$(disk $slot)" ] && [ -b /dev/$(disk $slot) ]; do usleep 10000; done; done
@@ -26,11 +25,7 @@ END
 	} | initrd
 }
 
-modprobe -a ext4 loop
-truncate -s 220M $D/host.img
-mke2fs -q -t ext4 $D/host.img && mount -o loop $D/host.img $D/host || { not_ok pvscsi_host "no file system"; exit 0; }
-truncate -s 12M $D/small.img
-mke2fs -q -t ext4 $D/small.img && mount -o loop $D/small.img $D/small
+host_folders || { not_ok pvscsi_host "no file system"; exit 0; }
 
 truncate -s 16M $D/host/try
 $T/pvscsi_try $D/host/try "${SEEDS:-50}"
@@ -49,13 +44,13 @@ find_disks 1 2
 queue=/sys/block/$a/queue
 mount -t ext4 /dev/$a /mnt || exit
 if [ -e /mnt/file1 ]; then
-	echo "after: $(md5sum /mnt/file1 | cut -d' ' -f1)"
+	sum_of after /mnt/file1
 	rm /mnt/file[234]
 	sync
 	fstrim /mnt && echo "trimmed: yes"
 	umount /mnt
 	mount -t ext4 /dev/$a /mnt
-	echo "last: $(md5sum /mnt/file1 | cut -d' ' -f1)"
+	sum_of last /mnt/file1
 	umount /mnt
 	exit
 fi
@@ -66,8 +61,7 @@ echo "ro: $(cat /sys/block/$a/ro /sys/block/$b/ro | tr '\n' ' ')"
 dd if=/dev/zero of=/dev/$b bs=512 count=1 2>/dev/null && echo "written: yes"
 for i in 1 2 3 4; do (dd if=/dev/$b of=/mnt/file$i bs=32k conv=fsync 2>/dev/null) & done
 wait
-echo 3 >/proc/sys/vm/drop_caches
-for i in 1 2 3 4; do md5sum /mnt/file$i; done | cut -d' ' -f1 | sort -u | sed 's/^/sums: /'
+sum_files
 # the driver goes and comes back
 umount /mnt
 for device in /sys/bus/pci/drivers/vmw_pvscsi/0*; do
@@ -75,7 +69,7 @@ for device in /sys/bus/pci/drivers/vmw_pvscsi/0*; do
 	echo ${device##*/} >/sys/bus/pci/drivers/vmw_pvscsi/bind
 done
 find_disks 1 2
-echo "again: $(md5sum /dev/$b | cut -d' ' -f1)"
+sum_of again /dev/$b
 mount -t ext4 /dev/$a /mnt
 echo "messages: $(dmesg | grep -cE 'Buffer I/O|DID_|Sense Key|vmw_pvscsi.*fail|blk_update')"
 echo "busy:"
@@ -87,26 +81,18 @@ reboot -f
 END
 for image in $images; do
 	k=${image##*-}
-	rm -f $D/host/raw $D/type
-	truncate -s 64M $D/host/raw
-	mke2fs -q -t ext4 $D/host/raw
-	mkfifo $D/type
-	husk run --name p$k --kernel "$image" --initrd $D/initrd --disk $D/host/raw,bus=pvscsi \
-		--disk $D/host/payload,readonly,serial=SN-$k,bus=pvscsi \
-		--cmdline "console=ttyS0 quiet panic=-1" <$D/type >$D/p$k.out 2>$D/p$k.err &
-	run=$!
-	exec 5>$D/type
-	await 60 grep -q ^busy: $D/p$k.out || not_ok pvscsi_busy_$k "$(tail -n 1 $D/p$k.out | tr -d '\r')"
+	new_disk $D/host/raw
+	typed p$k "$image" --disk $D/host/raw,bus=pvscsi --disk $D/host/payload,readonly,serial=SN-$k,bus=pvscsi
+	reached pvscsi_busy_$k p$k busy
 	husk show p$k >$D/show
 	grep -q 'id=15ad:07c0 name=pvscsi.*kernel driver=running.*reads=[1-9][0-9]* read_bytes=[1-9][0-9]* writes=[1-9][0-9]* write_bytes=[1-9][0-9]\{7,\} errors=0 .*kicks=direct calls=direct' $D/show &&
 		ok pvscsi_show_$k || not_ok pvscsi_show_$k "$(grep name=pvscsi $D/show)"
 	echo >&5
-	wait $run && ok pvscsi_off_$k || not_ok pvscsi_off_$k "status $?: $(tail -n 1 $D/p$k.err)"
-	exec 5>&-
+	ended pvscsi_off_$k p$k
 	same pvscsi_disk_$k "$(said p$k disk) $(said p$k discard)" "0 512 4096 1 write back  1073741824 16777216 "
 	same pvscsi_serial_$k "$(said p$k serial) $(said p$k ro)" "SN-$k 0 1 "
 	same pvscsi_written_$k "$(said p$k written)" ""
-	same pvscsi_sums_$k "$(tr -d '\r' <$D/p$k.out | sed -n 's/^sums: //p')" "$payload"
+	same pvscsi_sums_$k "$(sums p$k)" "$payload"
 	same pvscsi_again_$k "$(said p$k again)" "$payload"
 	same pvscsi_messages_$k "$(said p$k messages)" 0
 	same pvscsi_after_$k "$(said p$k after) $(said p$k trimmed) $(said p$k last)" "$payload yes $payload"
@@ -120,15 +106,9 @@ done
 # interrupts without messages
 script <<'END'
 find_disks 1
-echo "sum: $(md5sum /dev/$a | cut -d' ' -f1)"
+sum_of sum /dev/$a
 END
-for how in "pci=nomsi" "pci=nomsi noapic"; do
-	name=intx_$(echo "$how" | wc -w)
-	append=$how
-	guest $name "$first" 60 --disk $D/host/payload,readonly,bus=pvscsi
-	append=
-	same pvscsi_$name "$(said $name sum)" "$payload"
-done
+interrupts_without_messages pvscsi --disk $D/host/payload,readonly,bus=pvscsi
 
 # beside virtio; of four, and two vCPUs
 script <<'END'
@@ -150,15 +130,10 @@ for i in $(seq 1 16); do dd if=/dev/$a of=/dev/null bs=4k count=1 skip=$i iflag=
 until dmesg | grep -q 'task abort'; do usleep 100000; done
 echo "aborts:"
 wait
-echo "sum: $(md5sum /dev/$a | cut -d' ' -f1)"
+sum_of sum /dev/$a
 END
-rm -f $D/type
-mkfifo $D/type
-husk run --name slow --kernel "$first" --initrd $D/initrd --disk $D/host/payload,readonly --disk $D/host/payload,readonly,bus=pvscsi \
-	--cmdline "console=ttyS0 quiet panic=-1" <$D/type >$D/slow.out 2>$D/slow.err &
-run=$!
-exec 5>$D/type
-await 60 grep -q ^ready: $D/slow.out
+typed slow "$first" --disk $D/host/payload,readonly --disk $D/host/payload,readonly,bus=pvscsi
+reached pvscsi_ready slow ready
 refused pvscsi_immovable 3 'stays in the kernel' husk disk slow 1 where=worker
 refused pvscsi_change 3 'iops' husk disk slow 1 color=red
 refused pvscsi_no_disk 3 'no such disk' husk disk slow 2 iops=1
@@ -167,35 +142,22 @@ echo >&5
 await 60 grep -q ^aborts: $D/slow.out && ok pvscsi_aborts || not_ok pvscsi_aborts "$(tail -n 1 $D/slow.out | tr -d '\r')"
 sleep 3
 check pvscsi_limit_off husk disk slow 1 iops=0
-exec 5>&-
-wait $run && ok pvscsi_slow_off || not_ok pvscsi_slow_off "status $?: $(tail -n 1 $D/slow.err)"
+ended pvscsi_slow_off slow
 same pvscsi_slow "$(said slow sum)" "$payload"
 
 # a file that is cut off, a file system that is full; and a worker that is killed
 script <<'END'
 find_disks 1 2
-echo "before: $(md5sum /dev/$a | cut -d' ' -f1)"
-dd if=/dev/zero of=/dev/$b bs=64k count=16 conv=fsync 2>/dev/null && echo "flushed: yes"
-echo "cut:"
-read go
-echo 3 >/proc/sys/vm/drop_caches
-dd if=/dev/$a of=/dev/null bs=64k 2>/dev/null && echo "read: whole" || echo "read: error"
+fail_disks /dev/$a /dev/$b
 echo "medium: $(dmesg | grep -c 'Sense Key : Medium Error')"
-dd if=/dev/$a of=/dev/null bs=64k count=1 2>/dev/null && echo "first: whole"
-echo "write: $(dd if=/dev/zero of=/dev/$b bs=1M count=48 oflag=direct 2>&1 | grep -o 'No space left' | head -n 1)"
-dd if=/dev/$b of=/dev/null bs=64k count=16 iflag=direct 2>/dev/null && echo "again: whole"
+echo "full: $(grep -o 'No space left' /tmp/write | head -n 1)"
 echo "busy:"
 while :; do dd if=/dev/$a of=/dev/null bs=4k count=16 iflag=direct 2>/dev/null; done
 END
 head -c 4194304 /dev/urandom >$D/host/cut
 whole=$(sum $D/host/cut)
 truncate -s 64M $D/small/disk
-rm -f $D/type
-mkfifo $D/type
-husk run --name faults --kernel "$first" --initrd $D/initrd --disk $D/host/cut,bus=pvscsi --disk $D/small/disk,bus=pvscsi \
-	--cmdline "console=ttyS0 quiet panic=-1" <$D/type >$D/faults.out 2>$D/faults.err &
-run=$!
-exec 5>$D/type
+typed faults "$first" --disk $D/host/cut,bus=pvscsi --disk $D/small/disk,bus=pvscsi
 if await 60 grep -q ^cut: $D/faults.out; then
 	refused pvscsi_locked 3 'in use' husk run --name other --kernel "$first" --disk $D/host/cut,bus=pvscsi
 	truncate -s 1M $D/host/cut
@@ -210,12 +172,10 @@ fi
 kill -9 "$(pidof husk-vm)"
 exec 5>&-
 wait $run
-for line in 'disk .*/cut: read' 'disk .*small/disk: write.*No space'; do
-	grep -q "$line" $D/faults.err && ok "pvscsi_line_${line##* }" || not_ok "pvscsi_line_${line##* }" "nothing like '$line' was said"
-done
+complained pvscsi 'disk .*/cut: read' 'disk .*small/disk: write.*No space'
 same pvscsi_cut "$(said faults before) $(said faults read) $(said faults first)" "$whole error whole"
 [ "$(said faults medium)" -ge 1 ] && ok pvscsi_medium || not_ok pvscsi_medium "the guest saw no medium error"
-same pvscsi_full "$(said faults write) $(said faults again)" "No space left whole"
+same pvscsi_full "$(said faults write) $(said faults full) $(said faults again)" "error No space left whole"
 else
 	skip pvscsi_guests "no guest kernel here"
 fi

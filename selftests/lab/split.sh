@@ -10,7 +10,7 @@ first=${images%%
 *}
 . ./virtio_lib.sh
 modprobe -a ext4 loop
-APPEND="console=ttyS0 quiet panic=-1"
+APPEND="console=ttyS0 quiet panic=-1"	# of those that "typed" is not for
 
 # serve SOCKET FILE OPTION...: the back-end of a file, in the background; $back is its process
 serve() {
@@ -26,7 +26,6 @@ serve() {
 # end the back-end, and not its guest
 end() { kill "$1" && wait "$1"; rm -f $D/$2; }
 worker_of() { for _p in $(pidof husk-vm); do tr '\0' ' ' </proc/$_p/cmdline | grep -q -e "--name.$1 " && echo $_p; done; }
-start_type() { rm -f $D/type; mkfifo $D/type; }
 
 # ---- a guest's disk: several queues, caches, a reset while it is busy, and what is there after it ----
 
@@ -36,8 +35,7 @@ serve data $D/payload
 data=$back
 initrd <<'END'
 #!/bin/sh
-exec 2>&1
-stty -echo
+. /guest/lib
 mount -t ext4 /dev/vda /mnt
 if [ -e /mnt/file1 ]; then
 	echo "after: $(md5sum /mnt/file1 | cut -d' ' -f1) $(ls /mnt | grep -c file)"
@@ -53,10 +51,8 @@ echo "write through" >/sys/block/vda/cache_type
 for i in 1 2 3 4; do (cat /dev/vdb >/mnt/file$i; fsync /mnt/file$i) & done
 wait
 echo "write back" >/sys/block/vda/cache_type
-sync
-echo 3 >/proc/sys/vm/drop_caches
-for i in 1 2 3 4; do md5sum /mnt/file$i; done | cut -d' ' -f1 | sort -u | sed 's/^/sums: /'
-echo "vdb: $(md5sum /dev/vdb | cut -d' ' -f1)"
+sum_files
+sum_of vdb /dev/vdb
 # busy when it is reset
 (dd if=/dev/zero of=/mnt/junk bs=64k count=100 oflag=direct) &
 (dd if=/dev/vdb of=/dev/null bs=4k iflag=direct) &
@@ -66,24 +62,17 @@ reboot -f
 END
 for image in $images; do
 	k=${image##*-}
-	rm -f $D/raw
-	truncate -s 64M $D/raw
-	mke2fs -q -t ext4 $D/raw
+	new_disk $D/raw
 	serve socket $D/raw writable=on num-queues=2
-	start_type
-	husk run --name s$k --cpus 2 --kernel "$image" --initrd $D/initrd --disk disk,where=vhost-user:$D/socket,queues=2 \
-		--disk data,where=vhost-user:$D/data --cmdline "$APPEND" <$D/type >$D/s$k.out 2>$D/s$k.err &
-	run=$!
-	exec 5>$D/type
-	await 60 grep -q ^written: $D/s$k.out || not_ok split_written_$k "$(tail -n 1 $D/s$k.out | tr -d '\r')"
+	typed s$k "$image" --cpus 2 --disk disk,where=vhost-user:$D/socket,queues=2 --disk data,where=vhost-user:$D/data
+	reached split_written_$k s$k written
 	husk show s$k >$D/show
 	grep -q "number=0 file=disk .*socket=$D/socket back_end=connected kicks=direct calls=direct" $D/show && ok split_show_$k || not_ok split_show_$k "$(grep name=block $D/show)"
 	same split_no_ring_$k "$(grep -c io_uring /proc/$(pidof husk-vm)/maps)" 0
 	echo >&5
-	wait $run && ok split_off_$k || not_ok split_off_$k "status $?: $(tail -n 1 $D/s$k.err)"
-	exec 5>&-
+	ended split_off_$k s$k
 	same split_ro_$k "$(said s$k ro) $(said s$k written)" "1 write back queues 2 "
-	same split_sums_$k "$(tr -d '\r' <$D/s$k.out | sed -n 's/^sums: //p') $(said s$k vdb)" "$payload $payload"
+	same split_sums_$k "$(sums s$k) $(said s$k vdb)" "$payload $payload"
 	same split_after_$k "$(said s$k after) $(said s$k again) $(said s$k trimmed)" "$payload 4 $payload yes"
 	same split_quiet_$k "$(cat $D/s$k.err)" ""
 	end $back socket
@@ -97,9 +86,8 @@ done
 
 initrd <<'END'
 #!/bin/sh
-exec 2>&1
-grep virtio /proc/interrupts | sed 's/^/line: /'
-echo "vda: $(md5sum /dev/vda | cut -d' ' -f1)"
+. /guest/lib
+sum_of vda /dev/vda
 END
 append=pci=nomsi
 guest intx "$first" 60 --disk data,where=vhost-user:$D/data
@@ -109,24 +97,19 @@ same split_intx "$(said intx vda)" "$payload"
 # memory that the guest gives back is given back
 initrd <<'END'
 #!/bin/sh
-exec 2>&1
-stty -echo
+. /guest/lib
 cat /dev/vda >/dev/null
 dd if=/dev/zero of=/tmp/fill bs=1M count=100 2>/dev/null
 rm /tmp/fill
 echo 3 >/proc/sys/vm/drop_caches
 echo "full:"
 read line
-echo "vda: $(md5sum /dev/vda | cut -d' ' -f1)"
+sum_of vda /dev/vda
 END
 shared() { awk '/^RssShmem/ { print $2 }' "/proc/$(pidof husk-vm)/status"; }
 below() { [ "$(shared)" -lt "$1" ]; }
-start_type
-husk run --name balloon --kernel "$first" --initrd $D/initrd --disk data,where=vhost-user:$D/data --balloon --cmdline "$APPEND" \
-	<$D/type >$D/balloon.out 2>$D/balloon.err &
-run=$!
-exec 5>$D/type
-await 60 grep -q ^full: $D/balloon.out || not_ok split_full "$(tail -n 1 $D/balloon.out)"
+typed balloon "$first" --disk data,where=vhost-user:$D/data --balloon
+reached split_full balloon full
 full=$(shared)
 husk balloon balloon 100M
 await 30 below $((full - 40000)) && ok split_balloon || not_ok split_balloon "$full KB, then $(shared)"
@@ -139,24 +122,19 @@ end $data data
 
 # ---- one back-end after the other, while four write; then the disk is idle, and its back-end is killed ----
 
-rm -f $D/raw
-truncate -s 64M $D/raw
-mke2fs -q -t ext4 $D/raw
+new_disk $D/raw
 serve data $D/payload
 data=$back
 initrd <<'END'
 #!/bin/sh
-exec 2>&1
-stty -echo
+. /guest/lib
 mount -t ext4 /dev/vda /mnt
 for i in 1 2 3 4; do
 	(for j in 1 2 3 4 5 6; do dd if=/dev/vdb of=/mnt/file$i bs=64k conv=fsync 2>/dev/null; done) &
 done
 echo "writing:"
 wait
-sync
-echo 3 >/proc/sys/vm/drop_caches
-for i in 1 2 3 4; do md5sum /mnt/file$i; done | cut -d' ' -f1 | sort -u | sed 's/^/sums: /'
+sum_files
 umount /mnt
 echo "written:"
 while read line; do
@@ -173,12 +151,8 @@ while read line; do
 done
 END
 serve socket0 $D/raw writable=on
-start_type
-husk run --name moved --kernel "$first" --initrd $D/initrd --disk disk,where=vhost-user:$D/socket0 --disk data,where=vhost-user:$D/data \
-	--cmdline "$APPEND" <$D/type >$D/moved.out 2>$D/moved.err &
-run=$!
-exec 5>$D/type
-await 60 grep -q ^writing: $D/moved.out || not_ok split_writing "$(tail -n 1 $D/moved.out | tr -d '\r')"
+typed moved "$first" --disk disk,where=vhost-user:$D/socket0 --disk data,where=vhost-user:$D/data
+reached split_writing moved writing
 moves=0
 while ! grep -q ^written: $D/moved.out && [ $moves -lt 100 ]; do
 	old=$back
@@ -192,7 +166,7 @@ while ! grep -q ^written: $D/moved.out && [ $moves -lt 100 ]; do
 	moves=$((moves + 1))
 done
 await 60 grep -q ^written: $D/moved.out && [ $moves -gt 2 ] && ok split_moves || not_ok split_moves "$moves moves: $(tail -n 1 $D/moved.out | tr -d '\r') $(tail -n 1 $D/moved.err)"
-same split_moved_sums "$(tr -d '\r' <$D/moved.out | sed -n 's/^sums: //p')" "$payload"
+same split_moved_sums "$(sums moved)" "$payload"
 same split_moved_quiet "$(cat $D/moved.err)" ""
 gone() { husk show moved | grep -q 'number=0 .*back_end=gone'; }
 kill -9 $back
@@ -234,10 +208,9 @@ check split_again husk disk moved 0 where=vhost-user:$D/again
 : >$D/moved.out
 echo again >&5
 await 60 grep -q ^written: $D/moved.out && ok split_rebooted || not_ok split_rebooted "$(tail -n 1 $D/moved.out | tr -d '\r') $(tail -n 1 $D/moved.err)"
-same split_rebooted_sums "$(tr -d '\r' <$D/moved.out | sed -n 's/^sums: //p')" "$payload"
+same split_rebooted_sums "$(sums moved)" "$payload"
 echo end >&5
-exec 5>&-
-wait $run && ok split_moved_off || not_ok split_moved_off "status $?: $(tail -n 1 $D/moved.err)"
+ended split_moved_off moved
 same split_lines "$(wc -l <$D/moved.err)" 2
 end $back again
 check split_again_fsck e2fsck -fn $D/raw
@@ -246,8 +219,7 @@ check split_again_fsck e2fsck -fn $D/raw
 
 initrd $(command -v husk-backend) <<'END'
 #!/bin/sh
-exec 2>&1
-stty -echo
+. /guest/lib
 echo "up:"
 while read line; do
 	case $line in
@@ -258,9 +230,8 @@ while read line; do
 done
 END
 mv $D/initrd $D/service.initrd
-rm -f $D/raw $D/service
-truncate -s 64M $D/raw
-mke2fs -q -t ext4 $D/raw
+new_disk $D/raw
+rm -f $D/service
 mkfifo $D/service
 husk run --name service --kernel "$first" --initrd $D/service.initrd --disk $D/raw --export --cmdline "$APPEND" \
 	<$D/service >$D/service.out 2>$D/service.err &
@@ -271,8 +242,7 @@ echo serve >&6
 await 60 grep -q ^serving: $D/service.out || not_ok split_service "$(tail -n 1 $D/service.out) $(cat $D/service.err)"
 initrd <<'END'
 #!/bin/sh
-exec 2>&1
-stty -echo
+. /guest/lib
 mount -t ext4 /dev/vda /mnt
 if [ -e /mnt/file1 ]; then
 	echo "after: $(md5sum /mnt/file1 | cut -d' ' -f1) $(ls /mnt | grep -c file)"
@@ -284,20 +254,14 @@ echo "write through" >/sys/block/vda/cache_type
 echo "write back" >/sys/block/vda/cache_type
 for i in 1 2 3 4; do (cat /dev/vdb >/mnt/file$i; fsync /mnt/file$i) & done
 wait
-sync
-echo 3 >/proc/sys/vm/drop_caches
-for i in 1 2 3 4; do md5sum /mnt/file$i; done | cut -d' ' -f1 | sort -u | sed 's/^/sums: /'
+sum_files
 (while :; do dd if=/dev/zero of=/mnt/junk bs=64k count=40 oflag=direct 2>/dev/null; done) &
 echo "written:"
 read line
 reboot -f
 END
-start_type
-husk run --name client --cpus 2 --kernel "$first" --initrd $D/initrd --disk disk,where=vm:service,queues=2 --disk $D/payload,readonly \
-	--cmdline "$APPEND" <$D/type >$D/client.out 2>$D/client.err &
-run=$!
-exec 5>$D/type
-await 90 grep -q ^written: $D/client.out || not_ok split_vm_written "$(tail -n 1 $D/client.out | tr -d '\r') $(cat $D/client.err)"
+typed client "$first" --cpus 2 --disk disk,where=vm:service,queues=2 --disk $D/payload,readonly
+reached split_vm_written client written
 husk show client >$D/show
 grep -q "number=0 file=disk .*vm=service back_end=connected kicks=direct calls=direct" $D/show && ok split_vm_show || not_ok split_vm_show "$(grep number=0 $D/show)"
 # the program that serves it is killed, and another one goes on
@@ -306,10 +270,9 @@ await 20 grep -q ^again: $D/service.out || not_ok split_vm_again "$(tail -n 1 $D
 sleep 1
 refused split_vm_busy 3 'no back-end|timed out' timeout 20 husk run --name second --kernel "$first" --disk disk,where=vm:service
 echo >&5
-wait $run && ok split_vm_off || not_ok split_vm_off "status $?: $(tail -n 1 $D/client.err)"
-exec 5>&-
+ended split_vm_off client
 same split_vm_first "$(said client vda)" "husk-backend write back"
-same split_vm_sums "$(tr -d '\r' <$D/client.out | sed -n 's/^sums: //p')" "$payload"
+same split_vm_sums "$(sums client)" "$payload"
 same split_vm_after "$(said client after)" "$payload 4"
 same split_vm_quiet "$(cat $D/client.err)" ""
 # the next client, which is killed at work; then the service

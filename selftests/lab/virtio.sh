@@ -67,9 +67,8 @@ END
 
 all_devices() {
 	k=${1##*-}
-	rm -f $D/raw $D/qcow2
-	truncate -s 64M $D/raw
-	mke2fs -q -t ext4 $D/raw
+	rm -f $D/qcow2
+	new_disk $D/raw
 	head -c 1048576 /dev/urandom >$D/ro
 	qemu-img create -q -f qcow2 $D/qcow2 64M
 	# an input that stays open: at its end nc would close the connection
@@ -162,22 +161,11 @@ done
 
 # ---- a reset while the disk is written ----
 
-rm -f $D/raw
-truncate -s 64M $D/raw
-mke2fs -q -t ext4 $D/raw
+new_disk $D/raw
 initrd <<'END'
 #!/bin/sh
-exec 2>&1
-mount -t ext4 /dev/vda /mnt
-if [ -e /mnt/file ]; then
-	echo "after: $(md5sum /mnt/file | cut -d' ' -f1)"
-	umount /mnt
-	exit
-fi
-cat /dev/vdb >/mnt/file && fsync /mnt/file && sync
-(dd if=/dev/zero of=/mnt/junk bs=64k count=500 oflag=direct) &
-usleep 100000
-reboot -f
+. /guest/lib
+reset_while_writing /dev/vda /dev/vdb
 END
 guest reset "$first" 120 --disk $D/raw --disk $D/ro,readonly --net tap=tap0 --rng --balloon --vsock 42 --console virtio
 status=$?
@@ -189,17 +177,9 @@ check virtio_reset_fsck e2fsck -fn $D/raw
 k=faults
 initrd <<'END'
 #!/bin/sh
-exec 2>&1
-# a disk whose file is cut off, one whose file system is full, one that ends by itself
-echo "before: $(md5sum /dev/vda | cut -d' ' -f1)"
-dd if=/dev/zero of=/dev/vdb bs=64k count=16 conv=fsync 2>/dev/null && echo "flushed: yes"
-echo "cut:"
-read go
-echo 3 >/proc/sys/vm/drop_caches
-dd if=/dev/vda of=/dev/null bs=64k 2>/dev/null && echo "read: whole" || echo "read: error"
-dd if=/dev/vda of=/dev/null bs=64k count=1 2>/dev/null && echo "first: whole"
-dd if=/dev/zero of=/dev/vdb bs=1M count=48 oflag=direct 2>/dev/null && echo "write: whole" || echo "write: error"
-dd if=/dev/vdb of=/dev/null bs=64k count=16 iflag=direct 2>/dev/null && echo "again: whole"
+. /guest/lib
+# and a disk that ends by itself
+fail_disks /dev/vda /dev/vdb
 dd if=/dev/vdc of=/dev/null bs=64k iflag=direct 2>/dev/null && echo "nbd: whole" || echo "nbd: error"
 END
 rm -f $D/raw
@@ -208,11 +188,7 @@ mkdir -p $D/small
 mount -t tmpfs -o size=8M tmpfs $D/small
 truncate -s 64M $D/small/disk
 qemu-img create -q -f qcow2 $D/qcow2 64M
-mkfifo $D/type
-husk run --name faults --kernel "$first" --initrd $D/initrd --disk $D/raw --disk $D/small/disk --disk $D/qcow2,format=qcow2 \
-	--cmdline "console=ttyS0 quiet panic=-1" <$D/type >$D/faults.out 2>$D/faults.err &
-run=$!
-exec 5>$D/type
+typed faults "$first" --disk $D/raw --disk $D/small/disk --disk $D/qcow2,format=qcow2
 if await 60 grep -q cut: $D/faults.out; then
 	refused virtio_locked 3 'in use' husk run --name other --kernel "$first" --disk $D/raw
 	refused virtio_locked_qcow2 '[34]' 'lock|qemu-nbd' husk run --name other --kernel "$first" --disk $D/qcow2,format=qcow2
@@ -231,9 +207,7 @@ rm $D/type
 same virtio_cut_read "$(said faults read) $(said faults first)" "error whole"
 same virtio_full_write "$(said faults write) $(said faults again)" "error whole"
 same virtio_nbd_gone "$(said faults nbd)" error
-for line in 'disk .*/raw: read' 'disk .*small/disk: write.*No space' 'qemu-nbd is gone'; do
-	grep -q "$line" $D/faults.err && ok "virtio_line_${line##* }" || not_ok "virtio_line_${line##* }" "nothing like '$line' was said"
-done
+complained virtio 'disk .*/raw: read' 'disk .*small/disk: write.*No space' 'qemu-nbd is gone'
 [ "$(wc -l <$D/faults.err)" -le 8 ] && ok virtio_lines || not_ok virtio_lines "$(wc -l <$D/faults.err) lines"
 cmp -s -n 1048576 $D/small/disk /dev/zero && ok virtio_flushed_stays || not_ok virtio_flushed_stays "not what was flushed"
 umount $D/small
