@@ -36,7 +36,7 @@ long long machine_now_ms(void)
 static struct {
 	const char *what;
 	uint32_t request;
-	enum { GOOD, OTHER_REQUEST, NO_REPLY_FLAG, OTHER_VERSION, LONGER, HUGE_LENGTH, SHORT, NOTHING, HANG_UP, TRICKLE, REFUSE, FDS } how;
+	enum { GOOD, OTHER_REQUEST, NO_REPLY_FLAG, OTHER_VERSION, LONGER, HUGE_LENGTH, SHORT, NOTHING, HANG_UP, TRICKLE, REFUSE, FDS, SLOW } how;
 } harm;
 
 static uint64_t features, protocol, queues;
@@ -73,6 +73,8 @@ static void answer(struct message *msg, uint32_t size)
 		hdr.msg_control = &rights;
 		hdr.msg_controllen = sizeof(rights);
 	}
+	if (harm.how == SLOW)
+		nanosleep(&(struct timespec){ .tv_nsec = 60000000 }, NULL);
 	if (how == HANG_UP)
 		shutdown(theirs, SHUT_RDWR);
 	for (size_t i = 0; how == TRICKLE && i < iov.iov_len; i++) {
@@ -139,9 +141,12 @@ static int talk(void)
 	theirs = ends[1];
 	pthread_create(&thread, NULL, serve, NULL);
 	errno = 0;
-	err = vhost_user_begin(&u, &machine) < 0 || vhost_user_get_config(&u, config, sizeof(config)) < 0 ||
-	      vhost_user_set_features(&u, 1ULL << 32) < 0 || vhost_user_start(&u, 3, &ring, 1, 1) < 0 ||
-	      vhost_user_stop(&u, 3, &base) < 0 ? errno : 0;
+	err = vhost_user_begin(&u, &machine) < 0 || vhost_user_get_config(&u, config, sizeof(config)) < 0 ? errno : 0;
+	if (!err && harm.how != SLOW)
+		vhost_user_task(&u);
+	if (!err && (vhost_user_set_features(&u, 1ULL << 32) < 0 || vhost_user_start(&u, 3, &ring, 1, 1) < 0 ||
+	    vhost_user_stop(&u, 3, &base) < 0))
+		err = errno;
 	if (!err && (config[59] != 0xab || base != 77 || !vhost_user_quiet(&u) || u.queues > HUSK_DISK_QUEUES_MAX))
 		err = EINVAL;
 	shutdown(ends[0], SHUT_RDWR);
@@ -223,6 +228,8 @@ int main(void)
 	expect_harm("nothing", GET_CONFIG, NOTHING, ETIMEDOUT);
 	expect_harm("short", GET_CONFIG, SHORT, ETIMEDOUT);
 	expect_harm("trickle", GET_CONFIG, TRICKLE, ETIMEDOUT);
+	/* each of its answers would be in time */
+	expect_harm("slow", 0, SLOW, ETIMEDOUT);
 	expect_harm("refuse", SET_MEM_TABLE, REFUSE, EREMOTEIO);
 	printf("%d passed, %d failed\n", passed, failed);
 	return failed != 0;

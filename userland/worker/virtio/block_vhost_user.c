@@ -122,6 +122,7 @@ static int start_queues(struct block *b)
 {
 	struct block_vhost_user *u = b->vhost_user;
 
+	vhost_user_task(&u->user);
 	if (vhost_user_set_features(&u->user, b->virtio.accepted) < 0 || set_cache(b) < 0)
 		return -1;
 	for (unsigned int i = 0; i < b->virtio.queues; i++)
@@ -186,10 +187,8 @@ static void settle(struct block *b)
 /* Until what it has taken is given back. -1: it is not */
 static int drain(const struct block_vhost_user *u, const struct pvio_ring *ring, uint16_t base)
 {
-	long long deadline = machine_now_ms() + DRAIN_MS;
-
 	while (index_of(ring->used_part) != base)
-		if (!wait_more(u, deadline)) {
+		if (!wait_more(u, u->user.deadline)) {
 			errno = ETIMEDOUT;
 			return -1;
 		}
@@ -198,12 +197,13 @@ static int drain(const struct block_vhost_user *u, const struct pvio_ring *ring,
 
 static int stop_queues(struct block *b)
 {
-	const struct block_vhost_user *u = b->vhost_user;
+	struct block_vhost_user *u = b->vhost_user;
 	uint16_t base[HUSK_DISK_QUEUES_MAX];
 
 	for (unsigned int i = 0; i < b->virtio.queues; i++)
-		queue_fds_update(&b->vhost_user->queue[i], false);
+		queue_fds_update(&u->queue[i], false);
 	settle(b);
+	vhost_user_task(&u->user);
 	for (unsigned int i = 0; i < b->virtio.queues; i++)
 		if (b->virtio.queue[i].ring.running && vhost_user_stop(&u->user, i, &base[i]) < 0)
 			return -1;

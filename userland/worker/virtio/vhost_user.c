@@ -9,7 +9,7 @@
 #include "worker/virtio/vhost_user.h"
 #include "worker/virtio/vhost_user_msg.h"
 
-#define PATIENCE_MS	5000	/* of an answer, as a whole */
+#define PATIENCE_MS	5000	/* with all answers of a task: the machine stands still meanwhile */
 
 /*
  * The back-end knows rings and memory by addresses of ours. They need not be those where the memory is mapped, which
@@ -33,7 +33,6 @@ static int wait_for(int fd, short events, long long deadline)
 
 static int send_message(const struct vhost_user *u, const struct message *msg, const int *fds, unsigned int count)
 {
-	long long deadline = machine_now_ms() + PATIENCE_MS;
 	union { struct cmsghdr head; char room[CMSG_SPACE(FDS_MAX * sizeof(int))]; } rights = {
 		.head = { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(count * sizeof(int)) },
 	};
@@ -53,14 +52,14 @@ static int send_message(const struct vhost_user *u, const struct message *msg, c
 		n = sendmsg(u->fd, &hdr, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n > 0)
 			done += n;
-		else if ((errno != EAGAIN && errno != EINTR) || wait_for(u->fd, POLLOUT, deadline) < 0)
+		else if ((errno != EAGAIN && errno != EINTR) || wait_for(u->fd, POLLOUT, u->deadline) < 0)
 			return -1;
 	}
 	return 0;
 }
 
 /* Descriptors that come along are not taken. */
-static int receive(const struct vhost_user *u, void *to, size_t length, long long deadline)
+static int receive(const struct vhost_user *u, void *to, size_t length)
 {
 	size_t done = 0;
 
@@ -71,7 +70,7 @@ static int receive(const struct vhost_user *u, void *to, size_t length, long lon
 			errno = ECONNRESET;
 		if (n > 0)
 			done += n;
-		else if (!n || (errno != EAGAIN && errno != EINTR) || wait_for(u->fd, POLLIN, deadline) < 0)
+		else if (!n || (errno != EAGAIN && errno != EINTR) || wait_for(u->fd, POLLIN, u->deadline) < 0)
 			return -1;
 	}
 	return 0;
@@ -80,13 +79,12 @@ static int receive(const struct vhost_user *u, void *to, size_t length, long lon
 /* An answer of this length, or none that counts */
 static int receive_reply(const struct vhost_user *u, struct message *msg, uint32_t size)
 {
-	long long deadline = machine_now_ms() + PATIENCE_MS;
 	uint32_t request = msg->request;
 
-	if (receive(u, msg, HEAD, deadline) < 0)
+	if (receive(u, msg, HEAD) < 0)
 		return -1;
 	if (msg->request == request && (msg->flags & (VERSION_MASK | REPLY)) == (VERSION | REPLY) && msg->size == size)
-		return receive(u, (char *)msg + HEAD, size, deadline);
+		return receive(u, (char *)msg + HEAD, size);
 	errno = EPROTO;
 	return -1;
 }
@@ -164,10 +162,16 @@ static int set_memory(struct vhost_user *u, const struct machine *m)
 	return order(u, &msg, sizeof(msg.memory) - unused, fds, msg.memory.count);
 }
 
+void vhost_user_task(struct vhost_user *u)
+{
+	u->deadline = machine_now_ms() + PATIENCE_MS;
+}
+
 int vhost_user_begin(struct vhost_user *u, const struct machine *m)
 {
 	uint64_t theirs, queues = 1;
 
+	vhost_user_task(u);
 	u->protocol = 0;
 	if (order(u, &(struct message){ .request = SET_OWNER }, 0, NULL, 0) < 0 || ask_number(u, GET_FEATURES, &u->features) < 0)
 		return -1;

@@ -21,10 +21,13 @@ struct vhost_user {
 	uint64_t features;	/* the device's, that the back-end has */
 	uint64_t protocol;	/* that of vhost-user which both know */
 	unsigned int queues;	/* that it serves, at most */
+	long long deadline;	/* ms: when it has answered all of the task */
 };
 
+/* A task begins, of some of what follows: it has a few seconds for all of it, not for each answer */
+void vhost_user_task(struct vhost_user *u);
 /* All of these answer 0, or -1 with errno: then the connection is of no use any more */
-/* The first words on a connection, which u->fd is, and the guest's memory. ENOTSUP: it lacks what we need */
+/* A task: the first words on a connection, which u->fd is, and the guest's memory. ENOTSUP: it lacks what we need */
 int vhost_user_begin(struct vhost_user *u, const struct machine *m);
 int vhost_user_get_config(const struct vhost_user *u, void *config, unsigned int size);
 int vhost_user_set_config(const struct vhost_user *u, unsigned int offset, uint8_t value);
