@@ -6,13 +6,18 @@
 #include "worker/machine.h"
 #include "worker/virtio/queue_fds.h"
 
+/*
+ * Each signal is an edge, and the counter stays: a read of it could wait. The other end has the same open file, and can
+ * take O_NONBLOCK from it, and the count before us.
+ */
+#define CALL_EVENTS	(EPOLLIN | EPOLLET)
+
 static void call_ready(void *ctx, uint32_t events)
 {
 	struct queue_fds *q = ctx;
-	uint64_t count;
 
 	(void)events;
-	if (read(q->call.fd, &count, sizeof(count)) == sizeof(count) && virtio_running(q->virtio))
+	if (virtio_running(q->virtio))
 		virtio_interrupt(q->virtio, q->virtio->queue[q->index].vector, 1);
 }
 
@@ -57,7 +62,7 @@ static void set_call(struct queue_fds *q, bool open)
 	if (q->direct && !direct)
 		husk_vm_irqfd(m->vm, q->call.fd, q->gsi, 0, HUSK_IRQFD_DEASSIGN);
 	q->direct = direct;
-	loop_change(&m->loop, &q->call, direct ? 0 : EPOLLIN);
+	loop_change(&m->loop, &q->call, direct ? 0 : CALL_EVENTS);
 }
 
 void queue_fds_update(struct queue_fds *q, bool running)
@@ -76,7 +81,7 @@ void queue_fds_init(struct queue_fds *q, struct virtio *v, unsigned int index)
 int queue_fds_open(struct queue_fds *q)
 {
 	q->kick = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	q->call = (struct watch){ eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), EPOLLIN, call_ready, q };
+	q->call = (struct watch){ eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK), CALL_EVENTS, call_ready, q };
 	return q->kick < 0 || q->call.fd < 0 ? -1 : loop_add(&q->virtio->machine->loop, &q->call);
 }
 
