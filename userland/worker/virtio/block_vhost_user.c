@@ -14,6 +14,7 @@
 #include "worker/export_page.h"
 #include "worker/machine.h"
 #include "worker/virtio/block.h"
+#include "worker/virtio/kicker.h"
 #include "worker/virtio/queue_fds.h"
 #include "worker/virtio/vhost_user.h"
 
@@ -32,6 +33,7 @@ struct block_vhost_user {
 	struct watch watch;		/* of the connection */
 	bool running;			/* the driver wants it served */
 	struct queue_fds queue[HUSK_DISK_QUEUES_MAX];
+	struct kicker kicker;
 };
 
 /* Of the avail or the used ring (virtio 1.2, 2.7.6, 2.7.8) */
@@ -105,7 +107,7 @@ static void connection_ready(void *ctx, uint32_t events)
 
 static void vhost_user_kick(struct block *b, unsigned int queue)
 {
-	queue_fds_kick(&b->vhost_user->queue[queue]);
+	kicker_kick(&b->vhost_user->kicker, queue);
 }
 
 /* The driver's choice of a cache */
@@ -136,6 +138,8 @@ static bool vhost_user_place_start(struct block *b)
 {
 	struct block_vhost_user *u = b->vhost_user;
 
+	if (kicker_start(&u->kicker) < 0)
+		return false;
 	u->running = true;
 	if (u->user.fd < 0)
 		return true;
@@ -175,11 +179,11 @@ static bool in_flight(const struct block *b)
  */
 static void settle(struct block *b)
 {
-	const struct block_vhost_user *u = b->vhost_user;
+	struct block_vhost_user *u = b->vhost_user;
 	long long deadline = machine_now_ms() + DRAIN_MS;
 
 	for (unsigned int i = 0; i < b->virtio.queues && in_flight(b); i++)
-		queue_fds_kick(&u->queue[i]);
+		kicker_kick(&u->kicker, i);
 	while (in_flight(b) && wait_more(u, deadline))
 		;
 }
@@ -247,6 +251,7 @@ static void vhost_user_place_close(struct block *b)
 	struct block_vhost_user *u = b->vhost_user;
 
 	hang_up(u);
+	kicker_close(&u->kicker);
 	for (unsigned int i = 0; i < b->virtio.queues; i++)
 		queue_fds_close(&u->queue[i]);
 	free(u);
@@ -370,6 +375,8 @@ static enum husk_status open_all(struct block *b)
 	for (unsigned int i = 0; i < b->virtio.queues; i++)
 		if (queue_fds_open(&u->queue[i]) < 0)
 			return fail(HUSK_STATUS_FAIL, "--disk %s: no eventfd: %s", path, strerror(errno));
+	if (kicker_open(&u->kicker, u->queue) < 0)
+		return fail(HUSK_STATUS_FAIL, "--disk %s: no eventfd: %s", path, strerror(errno));
 	fill(b, &c);
 	return HUSK_STATUS_OK;
 }
@@ -382,7 +389,7 @@ enum husk_status block_vhost_user_open(struct block *b)
 		return fail(HUSK_STATUS_FAIL, "out of memory");
 	b->vhost_user = u;
 	u->block = b;
-	u->user.fd = u->watch.fd = u->disk.fd = -1;
+	u->user.fd = u->watch.fd = u->disk.fd = u->kicker.wake = -1;
 	u->disk.options = b->options;
 	for (unsigned int i = 0; i < HUSK_DISK_QUEUES_MAX; i++)
 		queue_fds_init(&u->queue[i], &b->virtio, i);
