@@ -174,12 +174,23 @@ static void end_client(int fd)
 	rounds();
 }
 
+/* The client's memory is at one place, always the same, without a hole in which something else could come to be. */
+static bool window_kept(void)
+{
+	static uint8_t *window;
+
+	if (!window)
+		window = export->window;
+	return window && export->window == window && (!export->memory || export->memory == window) && !madvise(window, EXPORT_WINDOW, MADV_COLD);
+}
+
 static void test_memory(const char *name, uint64_t file_bytes, int seals, uint64_t bytes, bool good)
 {
 	int fd = client_connect(), file = memory_file(file_bytes, seals);
 
 	map_memory(fd, file, bytes);
 	check(name, good ? export->memory && slots[SLOT_WINDOW] == bytes && export->page->session & 1 : !export->memory && export->client.fd < 0);
+	check("export_window", window_kept());
 	close(file);
 	close(fd);
 	rounds();
@@ -187,6 +198,7 @@ static void test_memory(const char *name, uint64_t file_bytes, int seals, uint64
 		check("export_held", export->memory && !(export->page->session & 1));
 	guest_sees();
 	rounds();
+	check("export_window_after", window_kept());
 	check("export_let_go", !export->memory && !slots[SLOT_WINDOW] && export->client.fd < 0);
 }
 

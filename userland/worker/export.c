@@ -2,10 +2,12 @@
 /* --export: the device. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "worker/config.h"
@@ -98,13 +100,29 @@ int export_set_call(struct export *e, unsigned int queue, int fd)
 
 /* ---- the client's memory ---- */
 
-/* Whoever has the file can't make it shorter, so that no access to it fails. */
+/*
+ * The module may know addresses in it for longer than it is there: those of rings which the guest has put there. So nothing
+ * else is ever at these: who has no client's memory there has none at all.
+ */
+static bool clear_window(struct export *e)
+{
+	const int fixed = e->window ? MAP_FIXED : 0;
+	void *window = mmap(e->window, EXPORT_WINDOW, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | fixed, -1, 0);
+
+	if (window == MAP_FAILED)
+		return false;
+	e->window = window;
+	return true;
+}
+
+/* Whoever has the file can't make it shorter, so that no access to it fails; nor are there huge pages that could run out. */
 static bool file_fine(int fd, uint64_t offset, uint64_t bytes)
 {
 	int seals = fcntl(fd, F_GET_SEALS);
+	struct statfs fs;
 	struct stat st;
 
-	return seals >= 0 && seals & F_SEAL_SHRINK && !fstat(fd, &st) && !(offset % PAGE) && offset <= (uint64_t)st.st_size &&
+	return !fstatfs(fd, &fs) && fs.f_type == TMPFS_MAGIC && seals >= 0 && seals & F_SEAL_SHRINK && !fstat(fd, &st) && !(offset % PAGE) && offset <= (uint64_t)st.st_size &&
 	       bytes <= (uint64_t)st.st_size - offset;
 }
 
@@ -115,11 +133,14 @@ int export_map(struct export *e, int fd, uint64_t offset, uint64_t bytes)
 	errno = EINVAL;
 	if (e->memory || !bytes || bytes % PAGE || bytes > EXPORT_WINDOW || !file_fine(fd, offset, bytes))
 		return -1;
+	/* what can be wrong with the file is wrong now, and not when it has taken the window's place */
 	memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, offset);
 	if (memory == MAP_FAILED)
 		return -1;
 	madvise(memory, bytes, MADV_DONTDUMP);
-	e->memory = memory;
+	if (mremap(memory, bytes, bytes, MREMAP_MAYMOVE | MREMAP_FIXED, e->window) == MAP_FAILED)
+		abort();	/* there may be a hole */
+	e->memory = e->window;
 	e->bytes = bytes;
 	place_all(e);
 	e->page->bytes = bytes;
@@ -129,13 +150,12 @@ int export_map(struct export *e, int fd, uint64_t offset, uint64_t bytes)
 
 static void unmap(struct export *e)
 {
-	uint8_t *memory = e->memory;
-
-	if (!memory)
+	if (!e->memory)
 		return;
 	e->memory = NULL;
 	place_all(e);
-	munmap(memory, e->bytes);
+	if (!clear_window(e))
+		abort();
 	e->bytes = 0;
 }
 
@@ -219,7 +239,7 @@ static enum husk_status export_create(struct machine *m, void *options)
 	for (unsigned int i = 0; i < EXPORT_QUEUES; i++)
 		e->line[i].call = -1;
 	e->page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (e->page == MAP_FAILED)
+	if (e->page == MAP_FAILED || !clear_window(e))
 		return fail(HUSK_STATUS_FAIL, "out of memory");
 	clear_page(e);
 	/* 0x4855 is no vendor's; class 0xff: none of the classes */

@@ -30,7 +30,8 @@ struct export {
 	struct export_page *page;	/* shared with the guest: its half is read once */
 	uint64_t page_at, window_at;	/* where they are in the guest's memory; 0: nowhere */
 
-	uint8_t *memory;		/* the client's; NULL: none */
+	uint8_t *window;		/* where the client's memory is in the worker, and nothing else ever */
+	uint8_t *memory;		/* the client's: window; NULL: none */
 	uint64_t bytes, client_base;	/* how much; the address that the client's worker has it at */
 	struct export_line line[EXPORT_QUEUES];
 

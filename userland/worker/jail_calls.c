@@ -43,7 +43,7 @@ static const struct {
 	/* disks: what a ring may be asked for is settled, see disk_raw.c */
 	{ SCMP_SYS(io_uring_enter), JAIL_DISK },
 	{ SCMP_SYS(wait4), JAIL_CHILD }, { SCMP_SYS(recvmsg), JAIL_CHILD | JAIL_VHOST_USER },
-	{ SCMP_SYS(sendmsg), JAIL_CHILD | JAIL_VHOST_USER },
+	{ SCMP_SYS(sendmsg), JAIL_CHILD | JAIL_VHOST_USER }, { SCMP_SYS(fstatfs), JAIL_VHOST_USER },
 };
 
 /* ioctl(2): husk's; a tap's that a driver may ask for; of vhost's where the rings are and that it runs: the rest is set */
