@@ -91,8 +91,9 @@ equal jail_files "$(ls -l /proc/$pid/fd | grep -oE '/(run|tmp|lab|etc|var|dev|sy
 	"/dev/null /run/husk/logs/web.console /run/husk/logs/web.end /run/husk/logs/web.log /run/husk/vms/web.vm /tmp/kernel "
 sed 's/^\[service\]/[service]\nmemory-max = 128K/; s/^uuid.*//' /etc/husk/vms/web.conf >/etc/husk/vms/tight.conf
 refused jail_memory_max $FAIL 'signal 9' husk start tight
-sed 's/^\[service\]/[service]\ncpu-max = 10/; s/^uuid.*//' /etc/husk/vms/web.conf >/etc/husk/vms/tight.conf
+sed 's/^\[service\]/[service]\ncpu-max = 10/; s/^\[vm\]/[vm]\nexport = yes/; s/^uuid.*//' /etc/husk/vms/web.conf >/etc/husk/vms/tight.conf
 check jail_cpu_start husk start tight
+equal jail_memory_export "$(cat /sys/fs/cgroup/husk/vm-tight/memory.max)" "$((48 * 1048576 * 9 / 8 + 128 * 1048576 + 256 * 1048576))"
 types tight s
 until_ jail_cpu_max 10 grep -q 'nr_throttled [1-9]' /sys/fs/cgroup/husk/vm-tight/cpu.stat
 check jail_cpu_kill husk kill tight

@@ -40,17 +40,18 @@ static void refused(const char *name, const char *text, int line, const char *wo
 static void test_values(void)
 {
 	taken("whole", "# a comment\n; another\n[vm]\nmemory = 512M\n  disk=/a,readonly\ndisk = /b;c\ncmdline = a=b # c ; d\nrng = yes\n"
-	      "balloon = no\ncpus = 3\n\n[service]\nrestart = on-failure\nstop-timeout = 60\nowner = alice\ncpu-max = 250\nmemory-max = 1G\n");
+	      "balloon = no\ncpus = 3\nexport = yes\n\n[service]\nrestart = on-failure\nstop-timeout = 60\nowner = alice\ncpu-max = 250\nmemory-max = 1G\n");
 	check("name", !strcmp(d.name, "web"));
-	check("options", d.argc == 6 && !strcmp(d.argv[0], "--memory=512M") && !strcmp(d.argv[1], "--disk=/a,readonly") &&
+	check("options", d.argc == 7 && !strcmp(d.argv[0], "--memory=512M") && !strcmp(d.argv[1], "--disk=/a,readonly") &&
 	      !strcmp(d.argv[2], "--disk=/b;c") && !strcmp(d.argv[3], "--cmdline=a=b # c ; d") && !strcmp(d.argv[4], "--rng") &&
-	      !strcmp(d.argv[5], "--cpus=3") && !d.argv[6]);
+	      !strcmp(d.argv[5], "--cpus=3") && !strcmp(d.argv[6], "--export") && !d.argv[7]);
+	check("export", d.exports);
 	check("sizes", d.memory == 512ULL << 20 && d.cpus == 3);
 	check("service", d.restart == HUSK_RESTART_ON_FAILURE && d.stop_timeout == 60 && !strcmp(d.owner, "alice") && d.cpu_max == 250 &&
 	      d.memory_max == 1ULL << 30);
 	taken("empty", "");
 	check("defaults", !d.argc && d.restart == HUSK_RESTART_NEVER && d.stop_timeout == HUSK_STOP_TIMEOUT && !*d.owner && !d.cpu_max &&
-	      !d.memory_max && !d.memory && !d.cpus);
+	      !d.memory_max && !d.memory && !d.cpus && !d.exports);
 }
 
 static void test_refused(void)

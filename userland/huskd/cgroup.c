@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "huskd/huskd.h"
+#include "worker/export_page.h"
 
 #define MIB		(1ULL << 20)
 #define MEMORY_DEFAULT	(256 * MIB)	/* of the worker */
@@ -53,14 +54,24 @@ static int make_parent(void)
 	return done ? 0 : -1;
 }
 
-static int set_limits(const struct husk_definition *d)
+/*
+ * A page of a client's memory is charged to who touches it first: a client that never has, and has all of it read into,
+ * would have the VM that serves it killed.
+ */
+static unsigned long long memory_max(const struct husk_definition *d)
 {
 	unsigned long long memory = d->memory ? d->memory : MEMORY_DEFAULT;
+
+	return d->memory_max ? d->memory_max : memory + memory / 8 + WORKER_MEMORY + (d->exports ? EXPORT_WINDOW : 0);
+}
+
+static int set_limits(const struct husk_definition *d)
+{
 	unsigned int cpus = d->cpus ? d->cpus : 1, percent = d->cpu_max ? d->cpu_max : 100 * (cpus + 1);
 	char text[64];
 	int ret = 0;
 
-	snprintf(text, sizeof(text), "%llu", d->memory_max ? (unsigned long long)d->memory_max : memory + memory / 8 + WORKER_MEMORY);
+	snprintf(text, sizeof(text), "%llu", memory_max(d));
 	ret |= put(d->name, "memory.max", text);
 	snprintf(text, sizeof(text), "%llu %d", percent * (PERIOD_US / 100ULL), PERIOD_US);
 	ret |= put(d->name, "cpu.max", text);

@@ -72,6 +72,8 @@ static int option(struct reading *r, const char *name, const char *value)
 		r->d->memory = husk_parse_size(value);
 	if (!strcmp(name, "cpus"))
 		r->d->cpus = atoi(value);
+	if (!strcmp(name, "export"))
+		r->d->exports = !strcmp(value, "yes");
 	if (options[i].argument)
 		return add(r, name, value);
 	if (!strcmp(value, "yes"))

@@ -39,11 +39,12 @@ enum husk_restart {
  * @argc: how many
  * @memory: bytes, 0: not given
  * @cpus: 0: not given
+ * @exports: it serves a disk of another VM, whose memory may be charged to it
  * @restart: when to start it again
  * @stop_timeout: seconds that 'husk stop' gives it
  * @owner: the user whose VM it is, "" for root
  * @cpu_max: percent of a CPU that worker and guest get together; 0: 100 for each vCPU and 100
- * @memory_max: bytes that they get; 0: what the guest has, and some for the worker
+ * @memory_max: bytes that they get; 0: what the guest has, and one that it serves, and some for the worker
  */
 struct husk_definition {
 	char name[HUSK_NAME_LEN];
@@ -51,6 +52,7 @@ struct husk_definition {
 	size_t argc;
 	uint64_t memory;
 	unsigned int cpus;
+	bool exports;
 	enum husk_restart restart;
 	unsigned int stop_timeout;
 	char owner[33];
