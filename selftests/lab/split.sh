@@ -12,26 +12,13 @@ first=${images%%
 modprobe -a ext4 loop
 APPEND="console=ttyS0 quiet panic=-1"	# of those that "typed" is not for
 
-# serve SOCKET FILE OPTION...: the back-end of a file, in the background; $back is its process
-serve() {
-	_socket=$D/$1 _file=$2
-	shift 2
-	_options=
-	for _o; do _options=$_options,$_o; done
-	qemu-storage-daemon --blockdev driver=file,filename=$_file,node-name=disk,cache.direct=off \
-		--export type=vhost-user-blk,id=disk,node-name=disk,addr.type=unix,addr.path=$_socket$_options >>$D/back.out 2>&1 &
-	back=$!
-	await 20 test -S $_socket || not_ok split_serve "$(tail -n 1 $D/back.out)"
-}
-# end the back-end, and not its guest
-end() { kill "$1" && wait "$1"; rm -f $D/$2; }
 worker_of() { for _p in $(pidof husk-vm); do tr '\0' ' ' </proc/$_p/cmdline | grep -q -e "--name.$1 " && echo $_p; done; }
 
 # ---- a guest's disk: several queues, caches, a reset while it is busy, and what is there after it ----
 
 head -c 5999616 /dev/urandom >$D/payload
 payload=$(sum $D/payload)
-serve data $D/payload
+serve data $D/payload || not_ok split_serve "$(tail -n 1 $D/back.out)"
 data=$back
 initrd <<'END'
 #!/bin/sh
@@ -217,29 +204,8 @@ check split_again_fsck e2fsck -fn $D/raw
 
 # ---- a disk that another VM serves ----
 
-initrd $(command -v husk-backend) <<'END'
-#!/bin/sh
-. /guest/lib
-echo "up:"
-while read line; do
-	case $line in
-	serve) /guest/husk-backend /dev/vda & echo "serving:" ;;
-	again) kill -9 $(pidof husk-backend); /guest/husk-backend /dev/vda & echo "again:" ;;
-	end) sync; exit ;;
-	esac
-done
-END
-mv $D/initrd $D/service.initrd
 new_disk $D/raw
-rm -f $D/service
-mkfifo $D/service
-husk run --name service --kernel "$first" --initrd $D/service.initrd --disk $D/raw --export --cmdline "$APPEND" \
-	<$D/service >$D/service.out 2>$D/service.err &
-service=$!
-exec 6>$D/service
-await 60 grep -q ^up: $D/service.out
-echo serve >&6
-await 60 grep -q ^serving: $D/service.out || not_ok split_service "$(tail -n 1 $D/service.out) $(cat $D/service.err)"
+service "$first" $D/raw || not_ok split_service "$(tail -n 1 $D/service.out) $(cat $D/service.err)"
 initrd <<'END'
 #!/bin/sh
 . /guest/lib
@@ -289,9 +255,7 @@ for n in 1 2; do
 	await 60 grep -q ^busy: $D/next$n.out && ok split_vm_next$n || not_ok split_vm_next$n "$(tail -n 1 $D/next$n.out) $(cat $D/next$n.err)"
 	[ $n = 2 ] || { kill -9 $(worker_of next1); wait $run; }
 done
-echo end >&6
-exec 6>&-
-wait $service && ok split_service_off || not_ok split_service_off "status $?: $(tail -n 1 $D/service.err)"
+end_service && ok split_service_off || not_ok split_service_off "status $?: $(tail -n 1 $D/service.err)"
 same split_vm_next_sum "$(said next1 vda) $(said next2 vda)" "$(head -c 6553600 $D/raw | md5sum | cut -d' ' -f1) $(head -c 6553600 $D/raw | md5sum | cut -d' ' -f1)"
 gone2() { grep -q 'disk disk: the back-end.*where=vm:NAME' $D/next2.err; }
 await 10 gone2 && ok split_vm_gone || not_ok split_vm_gone "$(cat $D/next2.err)"

@@ -143,3 +143,48 @@ await() {	# SECONDS COMMAND...: until it succeeds
 	return 1
 }
 append=
+
+# ---- what serves a disk in the worker's place ----
+
+# serve SOCKET FILE OPTION...: by vhost-user, in the background; $back is its process. FILE may have options of the block layer behind it
+serve() {
+	_socket=$D/$1 _file=$2
+	shift 2
+	_options=
+	for _o; do _options=$_options,$_o; done
+	[ -b ${_file%%,*} ] && _driver=host_device || _driver=file
+	qemu-storage-daemon --blockdev driver=$_driver,filename=$_file,node-name=disk \
+		--export type=vhost-user-blk,id=disk,node-name=disk,addr.type=unix,addr.path=$_socket$_options >>$D/back.out 2>&1 &
+	back=$!
+	await 20 test -S $_socket
+}
+# end the back-end, and not its guest
+end() { kill "$1" && wait "$1"; rm -f $D/$2; }
+
+# service IMAGE DISK: a VM, whose process is $service, that serves its disk for others. On its console, 6, it reads what to do
+service() {
+	mkdir -p $D/of_service
+	# beside the other's initramfs
+	(D=$D/of_service; initrd $(command -v husk-backend)) <<'END'
+#!/bin/sh
+. /guest/lib
+echo "up:"
+while read line; do
+	case $line in
+	serve) /guest/husk-backend /dev/vda & echo "serving:" ;;
+	again) kill -9 $(pidof husk-backend); /guest/husk-backend /dev/vda & echo "again:" ;;
+	end) sync; exit ;;
+	esac
+done
+END
+	rm -f $D/service
+	mkfifo $D/service
+	husk run --name service --kernel "$1" --initrd $D/of_service/initrd --disk $2 --export --cmdline "console=ttyS0 quiet panic=-1" \
+		<$D/service >$D/service.out 2>$D/service.err &
+	service=$!
+	exec 6>$D/service
+	await 60 grep -q ^up: $D/service.out
+	echo serve >&6
+	await 60 grep -q ^serving: $D/service.out
+}
+end_service() { echo end >&6; exec 6>&-; wait $service; }
