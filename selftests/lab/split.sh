@@ -164,7 +164,7 @@ same split_killed_line "$(grep -c 'back-end is gone: .*requests wait' $D/moved.e
 echo read >&5
 sleep 1
 same split_waits "$(said moved vda)" ""
-head -c 32M /dev/zero >$D/other
+truncate -s 32M $D/other
 serve other $D/other writable=on
 refused split_other 3 'another disk' husk disk moved 0 where=vhost-user:$D/other
 end $back other
