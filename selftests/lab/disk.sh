@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Disks that the kernel serves: a hostile driver without a guest, then Debian's kernels as guests.
 . ./lib.sh
-load || { not_ok disk_load "$(dmesg | tail -n 1)"; exit 0; }
+load $device_options || { not_ok disk_load "$(dmesg | tail -n 1)"; exit 0; }
 D=/tmp/disk
 rm -rf /tmp/virtio	# of the group before, in RAM
 mkdir -p $D/host $D/small $D/plain $D/mnt

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Disks that the kernel serves as pvSCSI adapters: a hostile driver without a guest, then Debian's kernels with their vmw_pvscsi.
 . ./lib.sh
-load || { not_ok pvscsi_load "$(dmesg | tail -n 1)"; exit 0; }
+load $device_options || { not_ok pvscsi_load "$(dmesg | tail -n 1)"; exit 0; }
 D=/tmp/pvscsi
 mkdir -p $D/host $D/small $D/mnt
 images=$(ls /lab/guest/vmlinuz-* 2>/dev/null)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # Network cards, where their frames are moved by the worker and by the host kernel's vhost: Debian's kernels as guests.
 . ./lib.sh
-load || { not_ok vhost_load "$(dmesg | tail -n 1)"; exit 0; }
+load $device_options || { not_ok vhost_load "$(dmesg | tail -n 1)"; exit 0; }
 D=/tmp/vhost
 rm -rf /tmp/virtio /tmp/disk	# of the groups before, in RAM
 mkdir -p $D

@@ -2,9 +2,7 @@
 # PCI and virtio devices as Debian's kernels use them: data both ways with checksums, and what
 # happens when the host's side fails.
 . ./lib.sh
-# Bochs loses a virtual interrupt whose delivery faults (x2apic_stack), and here memory is taken away again and again.
-case $LAB_MACHINE in bochs-vmx) options=mask=apic_accel ;; *) options= ;; esac
-load $options || { not_ok virtio_load "$(dmesg | tail -n 1)"; exit 0; }
+load $device_options || { not_ok virtio_load "$(dmesg | tail -n 1)"; exit 0; }
 D=/tmp/virtio
 mkdir -p $D
 images=$(ls /lab/guest/vmlinuz-* 2>/dev/null)
