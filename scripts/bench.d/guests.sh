@@ -1,16 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0
+# shellcheck shell=bash disable=SC2154
 # What guests' disks and networks cost (scripts/bench sources it). A row: test of io_load or net_load, what it is.
 # One machine for each way to do it: in QEMU a busy guest, KVM's too, now and then waits for ever for a lock that nobody has.
 # So what is not measured then is tried again.
 
 io_rows() {
 	cat <<-'ROWS'
-	read1:read:4096:1:2000|random reads of 4K, one at a time
-	read32:read:4096:32:4000|random reads of 4K, 32 at once
-	write1:write:4096:1:2000|random writes of 4K, one at a time
-	write32:write:4096:32:4000|random writes of 4K, 32 at once
-	scan1:scan:131072:1:500|reads of 128K in order, one at a time
+	read1:read:4096:1:1000|random reads of 4K, one at a time
+	read32:read:4096:32:2000|random reads of 4K, 32 at once
+	write1:write:4096:1:1000|random writes of 4K, one at a time
+	write32:write:4096:32:2000|random writes of 4K, 32 at once
+	scan1:scan:131072:1:300|reads of 128K in order, one at a time
 	ROWS
+}
+# A share for each of so many: queues that are in use (jobs on as many of a guest's 8 CPUs), disks of one VM, VMs at once
+growth_rows() {
+	local n
+	for n in 1 2 4 8; do echo "n$n:read:4096:32:4000:$n|$n"; done
+}
+vms_rows() {
+	local n
+	for n in 1 2 4 8; do echo "vms$n:read:4096:32:$((4000 / n))|$n"; done
 }
 io_null=null:read:4096:1:0
 
@@ -29,7 +39,12 @@ net_null=null:rr:1:0
 # values FILE ROWS: lines "HOW NAME COUNT INSTRUCTIONS PER_SECOND" for each request: less what asking costs
 values() {
 	awk '
-	FNR == NR { split($0, f, "|"); n = split(f[1], t, ":"); count[t[1]] = t[5] != "" ? t[5] : t[4]; next }
+	FNR == NR {
+		split($0, f, "|")
+		n = split(f[1], t, ":")
+		count[t[1]] = (n > 4 ? t[5] : t[4]) * (t[1] ~ /^vms/ ? substr(t[1], 4) : 1)
+		next
+	}
 	$6 != "ok" { next }
 	$3 == "null" { asking[$2] = $5; next }
 	($3 in count) { printf "%s %s %d %d %d\n", $2, $3, count[$3], ($5 - asking[$2]) / count[$3], count[$3] * 1e9 / $4 }
@@ -75,7 +90,7 @@ guests_table() {
 	awk -v title="$3" -v hows="$4" -v less="$5" -v share="$6" '
 	BEGIN {
 		columns = split(hows, how, " ")
-		for (i = 1; i <= columns; i++) { split(how[i], h, "="); how[i] = h[1]; head[i] = h[2] }
+		for (i = 1; i <= columns; i++) { split(how[i], pair, "="); how[i] = pair[1]; head[i] = pair[2] }
 	}
 	FILENAME == ARGV[1] { cost[$1, $2] = $4; rate[$1, $2] = $5; next }
 	{ split($0, f, "|"); what[++rows] = f[2]; sub(":.*", "", f[1]); name[rows] = f[1] }
@@ -83,11 +98,12 @@ guests_table() {
 		printf "%-46s", what
 		for (i = 1; i <= columns; i++) printf " %10s", head[i]
 	}
-	function cells(r, value, minus,	i) {
+	function cells(r, value, minus,	i, n) {
 		printf "%-46s", what[r]
-		for (i = 1; i <= columns; i++)
-			printf " %10s", !((how[i], name[r]) in value) ? "-" :
-				value[how[i], name[r]] - (minus != "" && how[i] != minus ? value[minus, name[r]] : 0)
+		for (i = 1; i <= columns; i++) {
+			n = value[how[i], name[r]]
+			printf " %10s", n == "" ? "-" : n - (minus != "" && how[i] != minus ? value[minus, name[r]] : 0)
+		}
 	}
 	function least(r,	i, k, n) {
 		for (i = 1; i <= columns; i++)
@@ -124,9 +140,43 @@ measure_net() {
 # costs nothing. KVM is compared as it costs less, whether QEMU's thread polls or not.
 measure_io() {
 	local file=$OUT/io-$kernel
-	measure_guests "$file" bench_io.sh $io_null io_rows 150 bare kernel worker kvm kvm_no_poll
+	measure_guests "$file" bench_io.sh $io_null io_rows 120 bare kernel kvm worker vhost_user vm kvm_no_poll
 	guests_table "$file" io_rows "a disk: instructions of the host for each" \
-		"kernel=kernel worker=worker kvm=KVM+QEMU kvm_no_poll=no-poll bare=the-guest" bare 0.5
+		"kernel=kernel worker=worker vhost_user=vhost-user vm=VM kvm=KVM+QEMU kvm_no_poll=no-poll bare=the-guest" bare 0.5
 	echo
 	[ -z "$(left "$file" kernel $io_null io_rows)" ]
+}
+
+# growth_table FILE WHAT ROWS
+growth_table() {
+	values "$1" "$3" | awk -v what="$2" '
+	{ sub("_.*", "", $1); sub("[a-z]*", "", $2); cost[$1, $2] = $4; rate[$1, $2] = $5 }
+	function row(title, value, how,	n) {
+		printf "%-46s", title
+		for (n = 1; n <= 8; n *= 2) printf " %10s", ((how, n) in value) ? value[how, n] : "-"
+		printf "\n"
+	}
+	END {
+		row(what ": husk", cost, "kernel")
+		row(what ": KVM+QEMU", cost, "kvm")
+		row("a second, " what ": husk", rate, "kernel")
+		row("a second, " what ": KVM+QEMU", rate, "kvm")
+	}'
+}
+
+# The guests are in it
+measure_growth() {
+	local what rows status=0
+	for what in queues devices vms; do
+		rows=growth_rows
+		[ $what != vms ] || rows=vms_rows
+		measure_guests "$OUT/$what-$kernel" bench_io.sh $io_null $rows 250 kernel_$what kvm_$what
+		[ -z "$(left "$OUT/$what-$kernel" kernel_$what $io_null $rows)" ] || status=1
+	done
+	printf '%-46s %10s %10s %10s %10s\n' "random reads of 4K, 32 at once, of all: each with" 1 2 4 8
+	growth_table "$OUT/queues-$kernel" "queues in use, of 8 CPUs" growth_rows
+	growth_table "$OUT/devices-$kernel" "disks of a VM" growth_rows
+	growth_table "$OUT/vms-$kernel" "VMs with a disk each" vms_rows
+	echo
+	return $status
 }

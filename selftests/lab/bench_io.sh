@@ -1,26 +1,85 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0
 # bench_io.sh HOW TEST...: in the lab, with --icount: what a guest's disk costs, by KVM with QEMU (kvm; kvm_no_poll: its
-# thread does not poll), or by husk's kernel or worker; bare: the guest's own part. scripts/bench reads the lines:
+# thread does not poll), by husk's kernel or worker, by another process (vhost_user, which is qemu-storage-daemon) or by
+# another VM (vm); bare: the guest's own part. kernel_queues and so on: what there can be more of. scripts/bench reads the
+# lines:
 #	io HOW NAME TICKS BUSY ok
 # TICKS are the time by the guest's clock, a ns for each instruction of the machine and for as long when its CPU was halted.
-# BUSY are instructions of the whole machine around it, the guest's included; a test of the name null has those for asking.
-# The disk takes no time: null_blk, which has no data either.
+# BUSY are instructions of the whole machine around it, the guests' included; a test of the name null has those for asking.
+# A disk takes no time: null_blk, which has no data either.
 how=$1 kind=io
 shift
 . /lab/groups/bench_lib.sh
-modprobe null_blk nr_devices=1 gb=1
+many=8 cpus=1 disks=1 queues=1
+case $how in
+*_queues) cpus=$many queues=$many ;;
+*_devices) disks=$many ;;
+*_vms) guests=$many memory=128 ;;
+esac
+modprobe null_blk nr_devices=$many gb=1
 append="$append io=$(echo "$*" | tr ' ' ,)"
 
+# The disk of the first guest, or disks; each other guest has the next one
+numbers() { seq $((i - 1)) $((i + disks - 2)); }
+
+# On one thread, QEMU's way to have many
 kvm() {	# OPTIONS of the thread
-	measure qemu -object "iothread,id=io$1" -drive file=/dev/nullb0,format=raw,if=none,id=disk,cache=none,aio=io_uring \
-		-device virtio-blk-pci,drive=disk,iothread=io
+	_options=
+	for _n in $(numbers); do
+		_options="$_options -drive file=/dev/nullb$_n,format=raw,if=none,id=disk$_n,cache=none,aio=io_uring"
+		_options="$_options -device virtio-blk-pci,drive=disk$_n,iothread=io,num-queues=$queues"
+	done
+	qemu -smp $cpus -object "iothread,id=io$1" $_options
+}
+
+kernel() {
+	_options=
+	for _n in $(numbers); do _options="$_options --disk /dev/nullb$_n,where=kernel,queues=$queues"; done
+	husk_run --cpus $cpus $_options
+}
+
+await() {	# COMMAND...: until it succeeds
+	for _n in $(seq 100); do
+		"$@" 2>/dev/null && return
+		sleep 0.2
+	done
+	cat /tmp/service.out
+	return 1
+}
+
+vhost_user() {
+	qemu-storage-daemon --blockdev driver=host_device,filename=/dev/nullb0,node-name=disk,cache.direct=on,aio=io_uring \
+		--export type=vhost-user-blk,id=disk,node-name=disk,addr.type=unix,addr.path=/tmp/socket,writable=on &
+	await test -S /tmp/socket || return
+	measure husk_run --disk disk,where=vhost-user:/tmp/socket
+	kill $!
+}
+
+# The VM that serves has its disk by husk's kernel
+vm() {
+	mkdir -p /tmp/service/guest
+	cp "$(command -v husk-backend)" /tmp/service/guest/
+	printf '#!/bin/sh\nstty -echo\n/guest/husk-backend /dev/vda &\necho serving:\nread line\n' >/tmp/service/guest/run
+	chmod 755 /tmp/service/guest/run
+	(cd /tmp/service && find guest | cpio -o -H newc 2>/dev/null | gzip >../service.gz)
+	cat /lab/guest/initrd.gz /tmp/service.gz >/tmp/service.initrd
+	mkfifo /tmp/service.type
+	sleep 100000 <>/tmp/service.type &
+	keys="$keys $!"
+	husk run --name service --memory 256M --kernel "$image" --initrd /tmp/service.initrd --cmdline "$append" \
+		--disk /dev/nullb0,where=kernel --export </tmp/service.type >/tmp/service.out 2>&1 &
+	await grep -q ^serving: /tmp/service.out || return
+	measure husk_run --disk disk,where=vm:service
+	husk kill service
 }
 
 begin || exit
 case $how in
 bare) measure $T/io_load "$LAB_DISK" "$@" ;;	# the same kernel and program, and a device that costs no instructions here
-kvm) kvm "" ;;
-kvm_no_poll) kvm ,poll-max-ns=0 ;;
-*) measure husk_run --disk "/dev/nullb0,where=$how" ;;
+kvm_no_poll) measure kvm ,poll-max-ns=0 ;;
+kvm*) measure kvm "" ;;
+kernel*) measure kernel ;;
+worker) measure husk_run --disk /dev/nullb0,where=worker ;;
+*) $how ;;
 esac

@@ -5,4 +5,4 @@ stty -echo
 tests() { sed -n "s/.* $1=\([^ ]*\).*/\1/p" /proc/cmdline | tr , ' '; }
 net=$(tests net)
 [ -z "$net" ] || exec /guest/net_load guest eth0 10.9.0.2 10.9.0.1 $net
-exec /guest/io_load /dev/vda $(tests io)
+exec /guest/io_load "$(ls /dev/vd? | tr '\n' ,)" $(tests io)
