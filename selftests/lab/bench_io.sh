@@ -51,9 +51,10 @@ await() {	# COMMAND...: until it succeeds
 vhost_user() {
 	qemu-storage-daemon --blockdev driver=host_device,filename=/dev/nullb0,node-name=disk,cache.direct=on,aio=io_uring \
 		--export type=vhost-user-blk,id=disk,node-name=disk,addr.type=unix,addr.path=/tmp/socket,writable=on &
+	_back=$!
 	await test -S /tmp/socket || return
 	measure husk_run --disk disk,where=vhost-user:/tmp/socket
-	kill $!
+	kill $_back
 }
 
 # The VM that serves has its disk by husk's kernel
