@@ -36,7 +36,7 @@ net_rows() {
 }
 net_null=null:rr:1:0
 
-# values FILE ROWS: lines "HOW NAME COUNT INSTRUCTIONS PER_SECOND" for each request: less what asking costs
+# values FILE ROWS: lines "HOW NAME COUNT INSTRUCTIONS PER_SECOND" for each request: less what asking costs, at least
 values() {
 	awk '
 	FNR == NR {
@@ -46,9 +46,15 @@ values() {
 		next
 	}
 	$6 != "ok" { next }
-	$3 == "null" { asking[$2] = $5; next }
-	($3 in count) { printf "%s %s %d %d %d\n", $2, $3, count[$3], ($5 - asking[$2]) / count[$3], count[$3] * 1e9 / $4 }
-	' <("$2") "$1"
+	$3 == "null" { if (!asking[$2] || $5 < asking[$2]) asking[$2] = $5; next }
+	($3 in count) { line[++lines] = $0 }
+	END {
+		for (i = 1; i <= lines; i++) {
+			split(line[i], f, " ")
+			n = count[f[3]]
+			printf "%s %s %d %d %d\n", f[2], f[3], n, (f[5] - asking[f[2]]) / n, n * 1e9 / f[4]
+		}
+	}' <("$2") "$1"
 }
 
 # left FILE HOW NULL ROWS: the tests that have no result yet; each machine has a null
@@ -102,7 +108,7 @@ guests_table() {
 		printf "%-46s", what[r]
 		for (i = 1; i <= columns; i++) {
 			n = value[how[i], name[r]]
-			printf " %10s", n == "" ? "-" : n - (minus != "" && how[i] != minus ? value[minus, name[r]] : 0)
+			printf " %10s", n == "" || (minus == "" && how[i] == less) ? "-" : n - (minus != "" && how[i] != minus ? value[minus, name[r]] : 0)
 		}
 	}
 	function least(r,	i, k, n) {
