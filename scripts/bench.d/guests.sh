@@ -13,14 +13,10 @@ io_rows() {
 	scan1:scan:131072:1:300|reads of 128K in order, one at a time
 	ROWS
 }
-# A share for each of so many: queues that are in use (jobs on as many of a guest's 8 CPUs), disks of one VM, VMs at once
+# A share for each of so many disks of one VM
 growth_rows() {
 	local n
 	for n in 1 2 4 8; do echo "n$n:read:4096:32:4000:$n|$n"; done
-}
-vms_rows() {
-	local n
-	for n in 1 2 4 8; do echo "vms$n:read:4096:32:$((4000 / n))|$n"; done
 }
 io_null=null:read:4096:1:0
 
@@ -42,7 +38,7 @@ values() {
 	FNR == NR {
 		split($0, f, "|")
 		n = split(f[1], t, ":")
-		count[t[1]] = (n > 4 ? t[5] : t[4]) * (t[1] ~ /^vms/ ? substr(t[1], 4) : 1)
+		count[t[1]] = n > 4 ? t[5] : t[4]
 		next
 	}
 	$6 != "ok" { next }
@@ -170,19 +166,12 @@ growth_table() {
 	}'
 }
 
-# The guests are in it
+# The guest is in it
 measure_growth() {
-	local what rows status=0
-	for what in queues devices vms; do
-		rows=growth_rows
-		[ $what != vms ] || rows=vms_rows
-		measure_guests "$OUT/$what-$kernel" bench_io.sh $io_null $rows 250 kernel_$what kvm_$what
-		[ -z "$(left "$OUT/$what-$kernel" kernel_$what $io_null $rows)" ] || status=1
-	done
+	local file=$OUT/devices-$kernel
+	measure_guests "$file" bench_io.sh $io_null growth_rows 120 kernel_devices kvm_devices
 	printf '%-46s %10s %10s %10s %10s\n' "random reads of 4K, 32 at once, of all: each with" 1 2 4 8
-	growth_table "$OUT/queues-$kernel" "queues in use, of 8 CPUs" growth_rows
-	growth_table "$OUT/devices-$kernel" "disks of a VM" growth_rows
-	growth_table "$OUT/vms-$kernel" "VMs with a disk each" vms_rows
+	growth_table "$file" "disks of a VM" growth_rows
 	echo
-	return $status
+	[ -z "$(left "$file" kernel_devices $io_null growth_rows)" ]
 }

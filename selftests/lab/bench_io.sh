@@ -2,8 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 # bench_io.sh HOW TEST...: in the lab, with --icount: what a guest's disk costs, by KVM with QEMU (kvm; kvm_no_poll: its
 # thread does not poll), by husk's kernel or worker, by another process (vhost_user, which is qemu-storage-daemon) or by
-# another VM (vm); bare: the guest's own part. kernel_queues and so on: what there can be more of. scripts/bench reads the
-# lines:
+# another VM (vm); bare: the guest's own part. kernel_devices, kvm_devices: a guest with 8 disks. scripts/bench reads the lines:
 #	io HOW NAME TICKS BUSY ok
 # TICKS are the time by the guest's clock, a ns for each instruction of the machine and for as long when its CPU was halted.
 # BUSY are instructions of the whole machine around it, the guests' included; a test of the name null has those for asking.
@@ -11,32 +10,24 @@
 how=$1 kind=io
 shift
 . /lab/groups/bench_lib.sh
-many=8 cpus=1 disks=1 queues=1
-case $how in
-*_queues) cpus=$many queues=$many ;;
-*_devices) disks=$many ;;
-*_vms) guests=$many memory=128 ;;
-esac
-modprobe null_blk nr_devices=$many gb=1
+case $how in *_devices) disks=8 ;; *) disks=1 ;; esac
+modprobe null_blk nr_devices=$disks gb=1
 append="$append io=$(echo "$*" | tr ' ' ,)"
-
-# The disk of the first guest, or disks; each other guest has the next one
-numbers() { seq $((i - 1)) $((i + disks - 2)); }
 
 # On one thread, QEMU's way to have many
 kvm() {	# OPTIONS of the thread
 	_options=
-	for _n in $(numbers); do
+	for _n in $(seq 0 $((disks - 1))); do
 		_options="$_options -drive file=/dev/nullb$_n,format=raw,if=none,id=disk$_n,cache=none,aio=io_uring"
-		_options="$_options -device virtio-blk-pci,drive=disk$_n,iothread=io,num-queues=$queues"
+		_options="$_options -device virtio-blk-pci,drive=disk$_n,iothread=io"
 	done
-	qemu -smp $cpus -object "iothread,id=io$1" $_options
+	qemu -object "iothread,id=io$1" $_options
 }
 
 kernel() {
 	_options=
-	for _n in $(numbers); do _options="$_options --disk /dev/nullb$_n,where=kernel,queues=$queues"; done
-	husk_run --cpus $cpus $_options
+	for _n in $(seq 0 $((disks - 1))); do _options="$_options --disk /dev/nullb$_n,where=kernel"; done
+	husk_run $_options
 }
 
 await() {	# COMMAND...: until it succeeds
@@ -67,12 +58,13 @@ vm() {
 	cat /lab/guest/initrd.gz /tmp/service.gz >/tmp/service.initrd
 	mkfifo /tmp/service.type
 	sleep 100000 <>/tmp/service.type &
-	keys="$keys $!"
+	keys=$!
 	husk run --name service --memory 256M --kernel "$image" --initrd /tmp/service.initrd --cmdline "$append" \
 		--disk /dev/nullb0,where=kernel --export </tmp/service.type >/tmp/service.out 2>&1 &
 	await grep -q ^serving: /tmp/service.out || return
 	measure husk_run --disk disk,where=vm:service
 	husk kill service
+	kill $keys
 }
 
 begin || exit

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * io_load DEVICE[,DEVICE]... NAME:OP:BLOCK:DEPTH:COUNT[:JOBS]...: direct I/O in a guest. For each test it says "ready
- * NAME", waits for a line ("no": does nothing then), says "done NAME TICKS" of its TSC, which in the lab's counting mode is
- * a ns each, and waits for another line. OP: read, write (at random places), scan (read one after the other). Jobs share
+ * NAME", waits for a line, says "done NAME TICKS" of its TSC, which in the lab's counting mode is a ns each,
+ * and waits for another line. OP: read, write (at random places), scan (read one after the other). Jobs share
  * depth and count; each is a process on a CPU of its own as far as there are CPUs, and has the next device.
  */
 #include <fcntl.h>
@@ -122,7 +122,7 @@ static pid_t job_start(const struct test *t, unsigned long n, const int begin[2]
 	_exit(read(begin[0], &byte, 1) || work(t));
 }
 
-/* Wait for the host's word; tests of one job are done here. */
+/* One job is done here. */
 static int run(const struct test *t)
 {
 	struct test share = *t;
@@ -144,8 +144,6 @@ static int run(const struct test *t)
 	if (!fgets(line, sizeof(line), stdin))
 		return -1;
 	start = __rdtsc();
-	if (!strncmp(line, "no", 2))
-		share.count = 0;
 	close(begin[1]);
 	close(begin[0]);
 	if (t->jobs == 1)
