@@ -16,8 +16,8 @@ modprobe -a ext4 btrfs loop dm_mod dm_log_writes
 # What --disk takes, and who serves it then; what the guest calls this disk and the next two; in a check that is not to take
 # long, quarters of the load, and the test that is left out
 PLACES="
-kernel FILE,where=kernel,queues=2 nobody vda vdb vdc 4 -
-worker FILE,where=worker,queues=2 nobody vda vdb vdc 4 -
+kernel FILE,where=kernel,queues=2 nobody vda vdb vdc 2 -
+worker FILE,where=worker,queues=2 nobody vda vdb vdc 1 -
 vhost-user FILE,where=vhost-user:$D/socket,queues=2 daemon vda vdb vdc 1 btrfs
 vm FILE,where=vm:service,queues=2 service vda vdb vdc 1 btrfs
 pvscsi FILE,bus=pvscsi nobody sda vda vdb 1 -
