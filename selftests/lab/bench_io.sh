@@ -2,31 +2,47 @@
 # SPDX-License-Identifier: GPL-2.0
 # bench_io.sh HOW TEST...: in the lab, with --icount: what a guest's disk costs, by KVM with QEMU (kvm; kvm_no_poll: its
 # thread does not poll), by husk's kernel or worker, by another process (vhost_user, which is qemu-storage-daemon) or by
-# another VM (vm); bare: the guest's own part. kernel_devices, kvm_devices: a guest with 8 disks. scripts/bench reads the lines:
+# another VM (vm); bare: the guest's own part. kernel_x, kvm_x, where x is devices: a guest with 8 disks; queues: as many as the
+# test has jobs, and vCPUs; vms: as many VMs, each with a disk and its share. scripts/bench reads the lines:
 #	io HOW NAME TICKS BUSY ok
-# TICKS are the time by the guest's clock, a ns for each instruction of the machine and for as long when its CPU was halted.
+# TICKS are the time by the guest's TSC, one for each instruction of the machine and for as long when its CPU was halted.
 # BUSY are instructions of the whole machine around it, the guests' included; a test of the name null has those for asking.
 # A disk takes no time: null_blk, which has no data either.
 how=$1 kind=io
 shift
 . /lab/groups/bench_lib.sh
-case $how in *_devices) disks=8 ;; *) disks=1 ;; esac
-modprobe null_blk nr_devices=$disks gb=1
+disks=0 queues=1
+case $how in
+*_devices) disks=$(seq 0 7) ;;
+*_queues | *_vms)	# one test in a boot, and what asking costs
+	IFS=: read -r name op block depth count jobs <<-END
+	$2
+	END
+	case $how in
+	*_queues) cpus=$jobs queues=$jobs ;;
+	*_vms) guests=$jobs jobs=1 ;;
+	esac
+	set -- "$1" "$name:$op:$block:$((depth / guests)):$((count / guests)):$jobs"
+	;;
+esac
+modprobe null_blk nr_devices=8 gb=1
 append="$append io=$(echo "$*" | tr ' ' ,)"
+# of this guest
+disks() { [ $guests = 1 ] && echo $disks || echo $((guest - 1)); }
 
 # On one thread, QEMU's way to have many
 kvm() {	# OPTIONS of the thread
 	_options=
-	for _n in $(seq 0 $((disks - 1))); do
+	for _n in $(disks); do
 		_options="$_options -drive file=/dev/nullb$_n,format=raw,if=none,id=disk$_n,cache=none,aio=io_uring"
-		_options="$_options -device virtio-blk-pci,drive=disk$_n,iothread=io"
+		_options="$_options -device virtio-blk-pci,drive=disk$_n,iothread=io,num-queues=$queues"
 	done
 	qemu -object "iothread,id=io$1" $_options
 }
 
 kernel() {
 	_options=
-	for _n in $(seq 0 $((disks - 1))); do _options="$_options --disk /dev/nullb$_n,where=kernel"; done
+	for _n in $(disks); do _options="$_options --disk /dev/nullb$_n,where=kernel,queues=$queues"; done
 	husk_run $_options
 }
 
