@@ -156,18 +156,18 @@ static bool disk_work_ends(struct husk_disk *disk, bool dead)
 
 long disk_work(struct husk_disk *disk)
 {
-	bool dead;
+	for (;;) {
+		bool dead = READ_ONCE(disk->vm->dead), more;
 
-	while (!disk_work_ends(disk, dead = READ_ONCE(disk->vm->dead))) {
-		bool more = disk_work_round(disk);
-
+		if (disk_work_ends(disk, dead))
+			return dead ? -EIO : 0;
+		more = disk_work_round(disk);
 		if (signal_pending(current) || test_thread_flag(TIF_NOTIFY_RESUME))
 			return -EINTR;
 		if (!more)
 			disk_wait_work(disk);
 		cond_resched();
 	}
-	return dead ? -EIO : 0;
 }
 
 void disk_drop_works(struct husk_disk *disk)
