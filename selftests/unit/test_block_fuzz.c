@@ -471,13 +471,10 @@ static void run_seed(u64 seed, bool quiet)
 
 int main(int argc, char **argv)
 {
-	unsigned long first = argc > 1 ? strtoul(argv[1], NULL, 0) : 1;
-	unsigned long count = argc > 2 ? strtoul(argv[2], NULL, 0) : 20000;
+	unsigned long first, count;
 	bool deep;
 
-	guest_init();
-	for (unsigned long i = 0; i < 2 * count && !bad; i++)
-		run_seed(first + i / 2, i % 2);
+	guest_fuzz(argc, argv, run_seed, &bad, &first, &count);
 	if (!bad)
 		printf("ok block_fuzz\n");
 	deep = answers[0] > count && answers[1] > count / 8 && answers[2] > count / 8 && broken_rings > count / 8 &&

@@ -135,7 +135,7 @@ static const struct disk_ops slow_ops = { "slow", slow_submit, slow_commit, slow
 enum husk_status disk_open_qcow2(struct disk **disk, const struct disk_options *options, struct loop *loop)
 {
 	slow.disk = (struct disk){ .ops = &slow_ops, .options = options, .loop = loop, .size = SLOW_SIZE,
-		.block = DISK_SECTOR, .physical = DISK_SECTOR };
+		.block = PVIO_SECTOR, .physical = PVIO_SECTOR };
 	*disk = &slow.disk;
 	return HUSK_STATUS_OK;
 }

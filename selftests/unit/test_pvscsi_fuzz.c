@@ -300,13 +300,10 @@ static void run_seed(u64 seed, bool quiet)
 
 int main(int argc, char **argv)
 {
-	unsigned long first = argc > 1 ? strtoul(argv[1], NULL, 0) : 1;
-	unsigned long count = argc > 2 ? strtoul(argv[2], NULL, 0) : 20000;
+	unsigned long first, count;
 	bool deep = true;
 
-	guest_init();
-	for (unsigned long i = 0; i < 2 * count && !bad; i++)
-		run_seed(first + i / 2, i % 2);
+	guest_fuzz(argc, argv, run_seed, &bad, &first, &count);
 	if (!bad)
 		printf("ok pvscsi_fuzz\n");
 	printf("# %lu seeds from %lu; done %lu answered %lu failed %lu read %lu write %lu flush %lu discard %lu zero %lu\n", count, first,

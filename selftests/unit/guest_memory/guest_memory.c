@@ -136,3 +136,12 @@ void guest_write(void *at, const void *from, size_t bytes)
 	if (!checked(at, bytes, true)->noise)
 		memcpy(at, from, bytes);
 }
+
+void guest_fuzz(int argc, char **argv, void (*run)(u64 seed, bool quiet), const unsigned long *bad, unsigned long *first, unsigned long *count)
+{
+	*first = argc > 1 ? strtoul(argv[1], NULL, 0) : 1;
+	*count = argc > 2 ? strtoul(argv[2], NULL, 0) : 20000;
+	guest_init();
+	for (unsigned long i = 0; i < 2 * *count && !*bad; i++)
+		run(*first + i / 2, i % 2);
+}

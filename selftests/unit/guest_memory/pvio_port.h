@@ -53,6 +53,8 @@ extern struct pvio_memory guest;
 /* The piece that has all of these bytes, or NULL */
 const struct guest_piece *guest_piece_of(const void *at, u64 bytes);
 void guest_init(void);
+/* A fuzzer's seeds, "[FIRST [COUNT]]", each with a driver that keeps still and one that changes what was read, until there is something bad */
+void guest_fuzz(int argc, char **argv, void (*run)(u64 seed, bool quiet), const unsigned long *bad, unsigned long *first, unsigned long *count);
 u32 guest_random(u64 *state);
 /* Mostly in a piece */
 u64 guest_some_address(u64 *state);
