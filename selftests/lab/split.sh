@@ -155,6 +155,7 @@ while ! grep -q ^written: $D/moved.out && [ $moves -lt 100 ]; do
 done
 await 60 grep -q ^written: $D/moved.out && [ $moves -gt 2 ] && ok split_moves || not_ok split_moves "$moves moves: $(tail -n 1 $D/moved.out | tr -d '\r') $(tail -n 1 $D/moved.err)"
 same split_moved_sums "$(sums moved)" "$payload"
+same split_moved_socket "$(husk show moved | grep number=0 | grep -c socket=)" 0	# that is the first one's
 same split_moved_quiet "$(cat $D/moved.err)" ""
 gone() { husk show moved | grep -q 'number=0 .*back_end=gone'; }
 kill -9 $back

@@ -32,6 +32,7 @@ struct block_vhost_user {
 	struct vhost_user user;
 	struct watch watch;		/* of the connection */
 	bool running;			/* the driver wants it served */
+	bool replaced;			/* by a back-end that has come as a connection: we know no name of it */
 	struct queue_fds queue[HUSK_DISK_QUEUES_MAX];
 	struct kicker kicker;
 };
@@ -240,7 +241,8 @@ static void vhost_user_place_show(struct block *b, struct show *show)
 {
 	const struct block_vhost_user *u = b->vhost_user;
 
-	show_text(show, b->options->vm ? "vm" : "socket", b->options->vm ? b->options->vm : b->options->peer);
+	if (!u->replaced)
+		show_text(show, b->options->vm ? "vm" : "socket", b->options->vm ? b->options->vm : b->options->peer);
 	show_text(show, "back_end", u->user.fd >= 0 ? "connected" : "gone");
 	show_text(show, "kicks", u->queue[0].port ? "direct" : "worker");
 	show_text(show, "calls", u->queue[0].direct ? "direct" : "worker");
@@ -273,7 +275,7 @@ static const char *read_config(struct block *b, struct vhost_user *user, struct 
 	if (user->queues < b->virtio.queues ||
 	    (b->virtio.queues > 1 && (!(user->features & PVIO_BLOCK_F(MQ)) || c->num_queues < b->virtio.queues)))
 		return "it has fewer queues";
-	if (c->capacity > UINT64_MAX / DISK_SECTOR)
+	if (c->capacity > UINT64_MAX / PVIO_SECTOR)
 		return "it has an impossible size";
 	c->num_queues = b->virtio.queues;
 	return NULL;
@@ -310,14 +312,14 @@ static void fill(struct block *b, const struct block_config *c)
 	((struct block_config *)v->config)->writeback = 1;
 	if (v->offered & PVIO_BLOCK_F(CONFIG_WCE))
 		v->config_writable[offsetof(struct block_config, writeback)] = 0xff;
-	u->disk.size = c->capacity * DISK_SECTOR;
+	u->disk.size = c->capacity * PVIO_SECTOR;
 	b->disk = &u->disk;
 }
 
 /* Of the same size, with all that the driver was told of */
 static bool fits(const struct block *b, const struct vhost_user *user, const struct block_config *c)
 {
-	return c->capacity * DISK_SECTOR == b->disk->size && !(b->virtio.offered & ~user->features);
+	return c->capacity * PVIO_SECTOR == b->disk->size && !(b->virtio.offered & ~user->features);
 }
 
 /* The old one, if it is there, does what it has begun. */
@@ -328,6 +330,7 @@ static const char *replace(struct block *b, const struct vhost_user *user)
 
 	vhost_user_place_stop(b);
 	hang_up(u);
+	u->replaced = true;
 	if (take_over(u, user) < 0) {
 		why = strerror(errno);
 		hang_up(u);
