@@ -193,14 +193,14 @@ static int open_disk(const char *path)
 	if (disk < 0)
 		return -1;
 	end = lseek(disk, 0, SEEK_END);
-	disk_size = end > 0 ? end & ~(DISK_SECTOR - 1ULL) : 0;
+	disk_size = end > 0 ? end & ~(PVIO_SECTOR - 1ULL) : 0;
 	return disk_size ? 0 : -1;
 }
 
 static void offer(void)
 {
 	struct block_config c = {
-		.capacity = disk_size / DISK_SECTOR, .seg_max = PVIO_RING_MAX - 2, .blk_size = DISK_SECTOR, .writeback = 1, .num_queues = EXPORT_QUEUES,
+		.capacity = disk_size / PVIO_SECTOR, .seg_max = PVIO_RING_MAX - 2, .blk_size = PVIO_SECTOR, .writeback = 1, .num_queues = EXPORT_QUEUES,
 		.min_io_size = 1,
 	};
 

@@ -122,7 +122,8 @@ static bool file_fine(int fd, uint64_t offset, uint64_t bytes)
 	struct statfs fs;
 	struct stat st;
 
-	return !fstatfs(fd, &fs) && fs.f_type == TMPFS_MAGIC && seals >= 0 && seals & F_SEAL_SHRINK && !fstat(fd, &st) && !(offset % PAGE) && offset <= (uint64_t)st.st_size &&
+	return !fstatfs(fd, &fs) && fs.f_type == TMPFS_MAGIC && seals >= 0 && seals & F_SEAL_SHRINK &&
+	       !fstat(fd, &st) && !(offset % PAGE) && offset <= (uint64_t)st.st_size &&
 	       bytes <= (uint64_t)st.st_size - offset;
 }
 

@@ -120,7 +120,7 @@ static void fill_config(struct virtio *v, const struct disk *d, unsigned int que
 	struct block_config *c = (struct block_config *)v->config;
 
 	v->config_len = sizeof(*c);
-	c->capacity = d->size / DISK_SECTOR;
+	c->capacity = d->size / PVIO_SECTOR;
 	c->seg_max = DISK_REQUESTS - 2;
 	c->blk_size = d->block;
 	if (d->physical > d->block)
@@ -128,10 +128,10 @@ static void fill_config(struct virtio *v, const struct disk *d, unsigned int que
 	c->min_io_size = d->physical > d->block ? d->physical / d->block : 1;
 	c->writeback = 1;
 	c->num_queues = queues;
-	c->max_discard_sectors = PVIO_DISCARD_MAX / DISK_SECTOR;
-	c->max_write_zeroes_sectors = PVIO_ZEROES_MAX / DISK_SECTOR;
+	c->max_discard_sectors = PVIO_DISCARD_MAX / PVIO_SECTOR;
+	c->max_write_zeroes_sectors = PVIO_ZEROES_MAX / PVIO_SECTOR;
 	c->max_discard_seg = c->max_write_zeroes_seg = 1;
-	c->discard_sector_alignment = (d->physical > d->block ? d->physical : d->block) / DISK_SECTOR;
+	c->discard_sector_alignment = (d->physical > d->block ? d->physical : d->block) / PVIO_SECTOR;
 	c->write_zeroes_may_unmap = 1;
 	v->config_writable[offsetof(struct block_config, writeback)] = 0xff;
 }

@@ -6,7 +6,6 @@
 #ifndef HUSK_WORKER_BLOCK_H
 #define HUSK_WORKER_BLOCK_H
 
-#include "pvio/block.h"
 #include "worker/virtio/disk.h"
 #include "worker/virtio/virtio.h"
 

@@ -11,9 +11,9 @@
 #include <sys/uio.h>
 
 #include "lib/status.h"
+#include "pvio/block.h"
 #include "worker/loop.h"
 
-#define DISK_SECTOR	512
 #define DISK_REQUESTS	256		/* in flight, at most: the queue's size */
 
 enum disk_op { DISK_READ, DISK_WRITE, DISK_FLUSH, DISK_TRIM, DISK_ZERO };

@@ -367,7 +367,7 @@ static int handshake(struct nbd *n)
 	    send(n->watch.fd, &reply, sizeof(reply), MSG_NOSIGNAL) != sizeof(reply) ||
 	    receive_all(n->watch.fd, &export, sizeof(export)) < 0)
 		return -1;
-	n->disk.size = be64toh(export.size) & ~(DISK_SECTOR - 1ULL);
+	n->disk.size = be64toh(export.size) & ~(PVIO_SECTOR - 1ULL);
 	return n->disk.size ? 0 : -1;
 }
 
@@ -436,7 +436,7 @@ enum husk_status disk_open_qcow2(struct disk **disk, const struct disk_options *
 	n->disk.ops = &nbd_ops;
 	n->disk.options = options;
 	n->disk.loop = loop;
-	n->disk.block = DISK_SECTOR;
+	n->disk.block = PVIO_SECTOR;
 	n->disk.physical = 4096;
 	n->watch = (struct watch){ -1, EPOLLIN, nbd_ready, n };
 	why = access(options->path, options->readonly ? R_OK : R_OK | W_OK) < 0 ? strerror(errno) :

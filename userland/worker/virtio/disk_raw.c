@@ -13,7 +13,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "pvio/block.h"
 #include "worker/machine.h"
 #include "worker/virtio/disk.h"
 
@@ -276,15 +275,15 @@ static int direct_block(int fd)
 	struct statx stx;
 
 	if (statx(fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &stx) < 0 || !(stx.stx_mask & STATX_DIOALIGN) ||
-	    stx.stx_dio_offset_align < DISK_SECTOR)
-		return DISK_SECTOR;
+	    stx.stx_dio_offset_align < PVIO_SECTOR)
+		return PVIO_SECTOR;
 	return stx.stx_dio_offset_align;
 }
 
 static enum husk_status measure(struct disk *disk, int fd, const struct disk_options *o, const struct stat *st)
 {
 	uint64_t size = st->st_size;
-	int block = o->in_kernel || o->movable ? direct_block(fd) : DISK_SECTOR;
+	int block = o->in_kernel || o->movable ? direct_block(fd) : PVIO_SECTOR;
 	unsigned int physical = 4096;
 
 	if (S_ISBLK(st->st_mode) &&
