@@ -55,13 +55,14 @@ static noinline enum husk_verdict husk_leaf_pio_irqchip(struct husk_vcpu *vcpu)
 	return HUSK_RETIRE;
 }
 
-/* Not inlined, as above: a guest's doorbell? */
-static noinline bool husk_leaf_pio_eventfd(struct husk_vcpu *vcpu)
+/* A guest's doorbell? */
+static __always_inline bool husk_leaf_pio_doorbell(struct husk_vcpu *vcpu)
 {
+	const struct husk_ioeventfd_set *set = rcu_dereference_sched(vcpu->vm->ioeventfds[HUSK_IOEVENTFD_PORTS]);
 	const struct husk_exit_info *exit = &vcpu->exit;
 
-	if (!exit->pio.write || !husk_ioeventfd_write_fast(vcpu, HUSK_IOEVENTFD_PORTS, exit->pio.port, exit->pio.width,
-							   (u32)vcpu->regs.gpr[0] & husk_pio_mask[exit->pio.width]))
+	if (!set || !exit->pio.write ||
+	    !husk_ioeventfd_write_fast(vcpu, set, exit->pio.port, exit->pio.width, (u32)vcpu->regs.gpr[0] & husk_pio_mask[exit->pio.width]))
 		return false;
 	if (trace_husk_pio_enabled())
 		husk_traced_pio(vcpu, HUSK_LEVEL_FAST, vcpu->regs.gpr[0]);
@@ -74,7 +75,7 @@ static enum husk_verdict husk_leaf_pio(struct husk_vcpu *vcpu)
 		return HUSK_DISPATCH;
 	if (husk_irqchip_owns_port(vcpu->exit.pio.port))
 		return husk_leaf_pio_irqchip(vcpu);
-	if (rcu_access_pointer(vcpu->vm->ioeventfds[HUSK_IOEVENTFD_PORTS]) && husk_leaf_pio_eventfd(vcpu))
+	if (husk_leaf_pio_doorbell(vcpu))
 		return HUSK_RETIRE;
 	return husk_leaf_pio_worker(vcpu);
 }

@@ -38,18 +38,19 @@ static bool memory_bytes(struct husk_vcpu *vcpu, u8 insn[16])
 
 static enum husk_verdict memory_ring(struct husk_vcpu *vcpu)
 {
+	/* Interrupts are off, which RCU waits for. */
+	const struct husk_ioeventfd_set *set = rcu_dereference_sched(vcpu->vm->ioeventfds[HUSK_IOEVENTFD_MEMORY]);
 	u64 data, gpa = vcpu->exit.gpa;
 	u8 width, insn[16] = {};
 
-	/* Interrupts are off, which RCU waits for. */
-	if (husk_slots_find(rcu_dereference_sched(vcpu->vm->mem.slots), gpa))
+	if (!set || husk_slots_find(rcu_dereference_sched(vcpu->vm->mem.slots), gpa))
 		return HUSK_DISPATCH;
 	husk_fetch(vcpu, HUSK_SYS_CR);
 	if (husk_code_size(&vcpu->sys) != 8 || !memory_bytes(vcpu, insn) ||
 	    !husk_emulate_is_store(vcpu->emul, insn, gpa, &width, &data))
 		return HUSK_DISPATCH;
 	if (!husk_irqchip_mmio(vcpu, gpa, width, true, &data) &&
-	    !husk_ioeventfd_write_fast(vcpu, HUSK_IOEVENTFD_MEMORY, gpa, width, data))
+	    !husk_ioeventfd_write_fast(vcpu, set, gpa, width, data))
 		return HUSK_DISPATCH;
 	vcpu->exit.reason = HUSK_REASON_MMIO;
 	vcpu->regs.rip += vcpu->emul->decoded.length;

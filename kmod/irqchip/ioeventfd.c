@@ -34,41 +34,31 @@ struct husk_ioeventfd_set {
 	struct rcu_head rcu;
 	u32 mask;		/* places less one, a power of two less one */
 	bool value, width, any;	/* are there entries of these kinds? */
+	u8 space;
 	struct ioeventfd entry[];
 };
 
 /* ---- use ---- */
 
-static __always_inline u32 ioeventfd_hash(u64 addr, u16 kind, u64 data)
+static __always_inline u32 ioeventfd_hash(u64 addr, u64 data)
 {
-	return (addr + kind + (data << 32)) * 0x9e3779b97f4a7c15ULL >> 40;
+	return (addr + (data << 32)) * 0x9e3779b97f4a7c15ULL >> 40;
 }
 
+/* Return: the entry, or a free place, which is all zero */
 static __always_inline const struct ioeventfd *
 ioeventfd_seek(const struct husk_ioeventfd_set *set, u64 addr, u16 kind, u64 data)
 {
-	u32 i = ioeventfd_hash(addr, kind, data);
-	const struct ioeventfd *e;
+	u32 i = ioeventfd_hash(addr, data);
 
-	for (e = &set->entry[i & set->mask]; e->taken; e = &set->entry[++i & set->mask])
-		if (e->addr == addr && e->kind == kind && e->data == data)
+	for (;; i++) {
+		const struct ioeventfd *e = &set->entry[i & set->mask];
+
+		if (e->addr == addr && e->kind == kind && (!(kind & KIND_VALUE) || e->data == data))
 			return e;
-	return NULL;
-}
-
-/* No write fits two entries. */
-static __always_inline const struct ioeventfd *
-ioeventfd_find(const struct husk_ioeventfd_set *set, u64 addr, u8 width, u64 data)
-{
-	const struct ioeventfd *e = NULL;
-
-	if (set->width)
-		e = ioeventfd_seek(set, addr, width, 0);
-	if (!e && set->any)
-		e = ioeventfd_seek(set, addr, 0, 0);
-	if (!e && set->value)
-		e = ioeventfd_seek(set, addr, width | KIND_VALUE, data);
-	return e;
+		if (!e->taken)
+			return e;
+	}
 }
 
 static __always_inline bool ioeventfd_ring(const struct ioeventfd *e)
@@ -84,10 +74,30 @@ static __always_inline bool ioeventfd_ring(const struct ioeventfd *e)
 	return true;
 }
 
+/* No write fits two entries. */
+static __always_inline bool ioeventfd_write(const struct husk_ioeventfd_set *set, u64 addr, u8 width, u64 data)
+{
+	if (set->width && ioeventfd_ring(ioeventfd_seek(set, addr, width, 0)))
+		return true;
+	if (set->any && ioeventfd_ring(ioeventfd_seek(set, addr, 0, 0)))
+		return true;
+	return set->value && ioeventfd_ring(ioeventfd_seek(set, addr, width | KIND_VALUE, data));
+}
+
+static noinline __cold bool
+ioeventfd_traced(struct husk_vcpu *vcpu, const struct husk_ioeventfd_set *set, u64 addr, u8 width, u64 data)
+{
+	bool hit = ioeventfd_write(set, addr, width, data);
+
+	if (hit)
+		trace_husk_doorbell(vcpu->vm->id, vcpu->id, set->space, addr, width, data);
+	return hit;
+}
+
 /**
  * husk_ioeventfd_write_fast - does a guest's write signal an eventfd?
  * @vcpu: the writer; its thread is here
- * @space: ports or memory
+ * @set: the VM's doorbells in ports or in memory
  * @addr: first byte
  * @width: 1, 2, 4 or 8
  * @data: zero-extended
@@ -96,24 +106,22 @@ static __always_inline bool ioeventfd_ring(const struct ioeventfd *e)
  *
  * Return: true: that was all.
  */
-bool husk_ioeventfd_write_fast(struct husk_vcpu *vcpu, enum husk_ioeventfd_space space, u64 addr, u8 width, u64 data)
+bool husk_ioeventfd_write_fast(struct husk_vcpu *vcpu, const struct husk_ioeventfd_set *set, u64 addr, u8 width, u64 data)
 {
-	const struct husk_ioeventfd_set *set = rcu_dereference_sched(vcpu->vm->ioeventfds[space]);
-	const struct ioeventfd *e = set ? ioeventfd_find(set, addr, width, data) : NULL;
-
-	if (!e || !ioeventfd_ring(e))
-		return false;
-	trace_husk_doorbell(vcpu->vm->id, vcpu->id, space, addr, width, data);
-	return true;
+	if (trace_husk_doorbell_enabled())
+		return ioeventfd_traced(vcpu, set, addr, width, data);
+	return ioeventfd_write(set, addr, width, data);
 }
 
-/* The same with interrupts on */
+/* The same with interrupts on; there need be no set. */
 bool husk_ioeventfd_write(struct husk_vcpu *vcpu, enum husk_ioeventfd_space space, u64 addr, u8 width, u64 data)
 {
+	const struct husk_ioeventfd_set *set;
 	bool hit;
 
 	rcu_read_lock_sched();
-	hit = husk_ioeventfd_write_fast(vcpu, space, addr, width, data);
+	set = rcu_dereference_sched(vcpu->vm->ioeventfds[space]);
+	hit = set && husk_ioeventfd_write_fast(vcpu, set, addr, width, data);
 	rcu_read_unlock_sched();
 	return hit;
 }
@@ -144,7 +152,7 @@ static bool ioeventfd_equal(const struct ioeventfd *a, const struct ioeventfd *b
 
 static void ioeventfd_add(struct husk_ioeventfd_set *set, const struct ioeventfd *e)
 {
-	u32 i = ioeventfd_hash(e->addr, e->kind, e->data);
+	u32 i = ioeventfd_hash(e->addr, e->data);
 
 	while (set->entry[i & set->mask].taken)
 		i++;
@@ -156,13 +164,14 @@ static void ioeventfd_add(struct husk_ioeventfd_set *set, const struct ioeventfd
 	set->value |= !!(e->kind & KIND_VALUE);
 }
 
-static struct husk_ioeventfd_set *ioeventfd_set(struct husk_vm *vm, struct husk_ioeventfd_set __rcu **at)
+static struct husk_ioeventfd_set *ioeventfd_set(struct husk_vm *vm, enum husk_ioeventfd_space space)
 {
-	return rcu_dereference_protected(*at, lockdep_is_held(&vm->lock));
+	return rcu_dereference_protected(vm->ioeventfds[space], lockdep_is_held(&vm->lock));
 }
 
 /* A copy of a set, or an empty one, with room for one more */
-static struct husk_ioeventfd_set *ioeventfd_copy(const struct husk_ioeventfd_set *old, u32 count, const struct ioeventfd *without)
+static struct husk_ioeventfd_set *
+ioeventfd_copy(const struct husk_ioeventfd_set *old, u32 count, const struct ioeventfd *without, enum husk_ioeventfd_space space)
 {
 	u32 i, places = roundup_pow_of_two(2 * (count + 1));
 	struct husk_ioeventfd_set *set = kvzalloc(struct_size(set, entry, places), GFP_KERNEL_ACCOUNT);
@@ -170,6 +179,7 @@ static struct husk_ioeventfd_set *ioeventfd_copy(const struct husk_ioeventfd_set
 	if (!set)
 		return NULL;
 	set->mask = places - 1;
+	set->space = space;
 	for (i = 0; old && i <= old->mask; i++)
 		if (ioeventfd_alive(&old->entry[i]) && &old->entry[i] != without)
 			ioeventfd_add(set, &old->entry[i]);
@@ -177,9 +187,9 @@ static struct husk_ioeventfd_set *ioeventfd_copy(const struct husk_ioeventfd_set
 }
 
 /* Takes over the eventfd on success. */
-static int ioeventfd_assign(struct husk_vm *vm, struct husk_ioeventfd_set __rcu **at, const struct ioeventfd *add)
+static int ioeventfd_assign(struct husk_vm *vm, enum husk_ioeventfd_space space, const struct ioeventfd *add)
 {
-	struct husk_ioeventfd_set *old = ioeventfd_set(vm, at), *new;
+	struct husk_ioeventfd_set *old = ioeventfd_set(vm, space), *new;
 	u32 i, count = 0;
 
 	for (i = 0; old && i <= old->mask; i++) {
@@ -191,11 +201,11 @@ static int ioeventfd_assign(struct husk_vm *vm, struct husk_ioeventfd_set __rcu 
 	}
 	if (count >= HUSK_IOEVENTFDS_MAX)
 		return -ENOSPC;
-	new = ioeventfd_copy(old, count, NULL);
+	new = ioeventfd_copy(old, count, NULL, space);
 	if (!new)
 		return -ENOMEM;
 	ioeventfd_add(new, add);
-	rcu_assign_pointer(*at, new);
+	rcu_assign_pointer(vm->ioeventfds[space], new);
 	if (old)
 		kvfree_rcu(old, rcu);
 	return 0;
@@ -208,9 +218,9 @@ static void ioeventfd_put(const struct ioeventfd *e)
 }
 
 /* Without entries there is no set. */
-static int ioeventfd_deassign(struct husk_vm *vm, struct husk_ioeventfd_set __rcu **at, const struct ioeventfd *remove)
+static int ioeventfd_deassign(struct husk_vm *vm, enum husk_ioeventfd_space space, const struct ioeventfd *remove)
 {
-	struct husk_ioeventfd_set *old = ioeventfd_set(vm, at), *new = NULL;
+	struct husk_ioeventfd_set *old = ioeventfd_set(vm, space), *new = NULL;
 	const struct ioeventfd *found = NULL;
 	u32 i, count = 0;
 
@@ -222,11 +232,11 @@ static int ioeventfd_deassign(struct husk_vm *vm, struct husk_ioeventfd_set __rc
 	if (!found)
 		return -ENOENT;
 	if (count > 1) {
-		new = ioeventfd_copy(old, count, found);
+		new = ioeventfd_copy(old, count, found, space);
 		if (!new)
 			return -ENOMEM;
 	}
-	rcu_assign_pointer(*at, new);
+	rcu_assign_pointer(vm->ioeventfds[space], new);
 	synchronize_rcu();	/* before the eventfd goes */
 	ioeventfd_put(found);
 	kvfree(old);
@@ -260,10 +270,9 @@ static bool ioeventfd_valid(const struct husk_ioeventfd *arg)
 
 static long ioeventfd_change(struct husk_vm *vm, const struct husk_ioeventfd *arg, const struct ioeventfd *e)
 {
-	struct husk_ioeventfd_set __rcu **at;
+	enum husk_ioeventfd_space space = arg->flags & HUSK_IOEVENTFD_PIO ? HUSK_IOEVENTFD_PORTS : HUSK_IOEVENTFD_MEMORY;
 
-	at = &vm->ioeventfds[arg->flags & HUSK_IOEVENTFD_PIO ? HUSK_IOEVENTFD_PORTS : HUSK_IOEVENTFD_MEMORY];
-	return arg->flags & HUSK_IOEVENTFD_DEASSIGN ? ioeventfd_deassign(vm, at, e) : ioeventfd_assign(vm, at, e);
+	return arg->flags & HUSK_IOEVENTFD_DEASSIGN ? ioeventfd_deassign(vm, space, e) : ioeventfd_assign(vm, space, e);
 }
 
 /* While the file is held the disk does not end. */
@@ -321,7 +330,7 @@ void husk_ioeventfd_forget(struct husk_vm *vm, const struct husk_disk *disk)
 	u32 i;
 
 	for (space = 0; space < HUSK_IOEVENTFD_SPACES; space++) {
-		struct husk_ioeventfd_set *set = ioeventfd_set(vm, &vm->ioeventfds[space]);
+		struct husk_ioeventfd_set *set = ioeventfd_set(vm, space);
 
 		for (i = 0; set && i <= set->mask; i++)
 			if (set->entry[i].disk == disk)

@@ -56,7 +56,7 @@ struct husk_disk;
 void husk_ioeventfd_forget(struct husk_vm *vm, const struct husk_disk *disk);
 void husk_ioeventfd_fini(struct husk_vm *vm);
 /* F: a guest's write. true: it signalled an eventfd, and is done */
-bool husk_ioeventfd_write_fast(struct husk_vcpu *vcpu, enum husk_ioeventfd_space space, u64 addr, u8 width, u64 data);
+bool husk_ioeventfd_write_fast(struct husk_vcpu *vcpu, const struct husk_ioeventfd_set *set, u64 addr, u8 width, u64 data);
 bool husk_ioeventfd_write(struct husk_vcpu *vcpu, enum husk_ioeventfd_space space, u64 addr, u8 width, u64 data);
 
 /*
