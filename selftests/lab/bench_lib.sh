@@ -55,6 +55,6 @@ husk_run() {	# OPTION...
 begin() {
 	case $how in
 	kvm*) modprobe kvm halt_poll_ns=0 && kvm_on ;;
-	*) insmod /lab/husk.ko ;;
+	*) insmod /lab/husk.ko $device_options ;;
 	esac
 }

@@ -278,7 +278,7 @@ fi
 
 # whoever attached it is killed: it stays. The VM's process is killed: it goes
 id2=$(husk policy attach --on pio fast1 $P)
-pkill -9 -f "hold fast1" || kill -9 $(husk show --json fast1 | grep -o '"owner_pid": [0-9]*' | cut -d' ' -f2)
+kill -9 $(husk show --json fast1 | grep -o '"owner_pid": [0-9]*' | cut -d' ' -f2)
 until_is gone fast1
 husk policy list --json | grep -q "\"id\": $id2," && not_ok decide_killed "it is listed" || ok decide_killed
 

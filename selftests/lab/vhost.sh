@@ -21,7 +21,7 @@ head -c 6000000 /dev/urandom >$D/payload
 payload=$(sum $D/payload)
 head -c 2000000 $D/payload >$D/part
 part=$(sum $D/part)
-busybox httpd -p 80 -h $D
+serve_files 80
 
 # ---- what can't be begun with ----
 
@@ -359,7 +359,7 @@ wait $daemon
 await 10 rmmod vhost_net && ok vhost_module || not_ok vhost_module "vhost_net is in use"
 ip link del tap0
 ip link del tap1
-pkill -f 'busybox httpd'
+kill $servers
 rm -rf $D
 [ "$(refs)" = 0 ] && ok vhost_refs || not_ok vhost_refs "$(refs) references left"
 check vhost_unload unload

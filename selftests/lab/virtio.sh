@@ -18,7 +18,7 @@ head -c 6000000 /dev/urandom >$D/payload
 payload=$(sum $D/payload)
 modprobe -a tun vhost_vsock ext4 loop
 ip tuntap add tap0 mode tap user 1000 && ip addr add 10.9.0.1/24 dev tap0 && ip link set tap0 up
-busybox httpd -p 10.9.0.1:80 -h $D
+serve_files 10.9.0.1:80
 
 initrd /lab/tests/vsock <<'END'
 #!/bin/sh
@@ -266,8 +266,8 @@ chmod 660 /dev/husk
 chmod 666 /dev/net/tun
 ip link set lo up
 ip link add d0 type dummy && ip addr add 10.8.0.1/24 dev d0 && ip addr add 10.8.0.2/24 dev d0 && ip link set d0 up && ip route add default via 10.8.0.254
-busybox httpd -p 127.0.0.1:8080 -h $D
-busybox httpd -p 10.8.0.2:8080 -h $D
+serve_files 127.0.0.1:8080
+serve_files 10.8.0.2:8080
 real_root timeout -s KILL $((90 * ${SLOW:-1})) setpriv --reuid=1001 --regid=1001 --groups=900 husk run --name user --kernel "$first" --initrd $D/initrd \
 	--net user,hostfwd=tcp:2222:22 --cmdline "console=ttyS0 quiet panic=-1" </dev/null >$D/user.out 2>$D/user.err &
 run=$!
@@ -296,7 +296,8 @@ ip tuntap add tap1 mode tap user 1002	# one that is nobody's is free to all
 refused virtio_tap_rights 4 'no right to it' setpriv --reuid=1001 --regid=1001 --groups=900 husk run --kernel "$first" --net tap=tap1
 ip link del tap0
 ip link del tap1
-pkill -f 'busybox httpd'
+ip link del d0
+kill $servers
 pidof passt >/dev/null && not_ok virtio_user_children "passt is left" || ok virtio_user_children
 
 check virtio_unload unload

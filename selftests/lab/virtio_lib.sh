@@ -4,6 +4,12 @@
 # same NAME VALUE WANTED
 same() { [ "$2" = "$3" ] && ok "$1" || not_ok "$1" "'$2', not '$3'"; }
 
+# serve_files [ADDRESS:]PORT: by HTTP, what is in $D; to be ended as one of $servers
+serve_files() {
+	busybox httpd -f -p $1 -h $D &
+	servers="$servers $!"
+}
+
 # initrd SCRIPT FILE...: the guest's initramfs with a script that its init runs, and programs
 initrd() {
 	rm -rf $D/root
