@@ -206,8 +206,17 @@ check split_again_fsck e2fsck -fn $D/raw
 
 # ---- a disk that another VM serves ----
 
+exits_of() { husk show --json $1 | grep -o '"count": *[0-9]*' | awk -F: '{ n += $2 } END { print n }'; }
+
 new_disk $D/raw
 service "$first" $D/raw || not_ok split_service "$(tail -n 1 $D/service.out) $(cat $D/service.err)"
+# it looked for requests 500 times a second if it were not interrupted
+sleep 2
+exits=$(exits_of service)
+sleep 2
+exits=$(($(exits_of service) - exits))
+echo "# exits of a service VM without work, in 2 s: $exits"
+[ $exits -lt 500 ] && ok split_service_rests || not_ok split_service_rests "$exits exits in 2 s"
 initrd <<'END'
 #!/bin/sh
 . /guest/lib
@@ -257,6 +266,9 @@ for n in 1 2; do
 	await 60 grep -q ^busy: $D/next$n.out && ok split_vm_next$n || not_ok split_vm_next$n "$(tail -n 1 $D/next$n.out) $(cat $D/next$n.err)"
 	[ $n = 2 ] || { kill -9 $(worker_of next1); wait $run; }
 done
+echo interrupts >&6
+await 20 grep -q ^interrupts: $D/service.out
+[ "$(said service interrupts)" -gt 2 ] && ok split_service_interrupts || not_ok split_service_interrupts "$(said service interrupts)"
 end_service && ok split_service_off || not_ok split_service_off "status $?: $(tail -n 1 $D/service.err)"
 same split_vm_next_sum "$(said next1 vda) $(said next2 vda)" "$(head -c 6553600 $D/raw | md5sum | cut -d' ' -f1) $(head -c 6553600 $D/raw | md5sum | cut -d' ' -f1)"
 gone2() { grep -q 'disk disk: the back-end.*where=vm:NAME' $D/next2.err; }

@@ -179,6 +179,7 @@ while read line; do
 	case $line in
 	serve) /guest/husk-backend /dev/vda & echo "serving:" ;;
 	again) kill -9 $(pidof husk-backend); /guest/husk-backend /dev/vda & echo "again:" ;;
+	interrupts) echo "interrupts: $(awk '/uio_pci_generic/ { print $2 }' /proc/interrupts)" ;;
 	end) sync; exit ;;
 	esac
 done

@@ -3,14 +3,18 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "backend/device.h"
 
-#define DEVICES	"/sys/bus/pci/devices"
+#define DEVICES		"/sys/bus/pci/devices"
+#define COMMAND		4	/* in configuration space */
+#define COMMAND_NO_INTX	0x04	/* of its second byte */
 
 static unsigned long number(const char *device, const char *file)
 {
@@ -56,8 +60,94 @@ static void enable(const char *device)
 		close(fd);
 }
 
+/* ---- interrupts: Linux's driver for programs ---- */
+
+static bool bind_driver(void)
+{
+	static const char id[] = "4855 0001";	/* EXPORT_VENDOR, EXPORT_DEVICE */
+	int fd = open("/sys/bus/pci/drivers/uio_pci_generic/new_id", O_WRONLY | O_CLOEXEC);
+	bool bound = fd >= 0 && (write(fd, id, sizeof(id) - 1) > 0 || errno == EEXIST);
+
+	if (fd >= 0)
+		close(fd);
+	return bound;
+}
+
+static void load_driver(void)
+{
+	char *const argv[] = { "modprobe", "-q", "uio_pci_generic", NULL };
+	pid_t pid;
+
+	if (!posix_spawnp(&pid, argv[0], NULL, NULL, argv, environ))
+		waitpid(pid, NULL, 0);
+}
+
+static int open_irq(const char *device)
+{
+	char path[300];
+	struct dirent *entry;
+	int fd = -1;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), DEVICES "/%.200s/uio", device);
+	dir = opendir(path);
+	while (dir && fd < 0 && (entry = readdir(dir))) {
+		snprintf(path, sizeof(path), "/dev/%.200s", entry->d_name);
+		if (*entry->d_name != '.')
+			fd = open(path, O_RDONLY | O_CLOEXEC);
+	}
+	if (dir)
+		closedir(dir);
+	return fd;
+}
+
+static void open_interrupts(struct device *d, const char *name)
+{
+	char path[300];
+
+	if (!bind_driver()) {
+		load_driver();
+		bind_driver();
+	}
+	snprintf(path, sizeof(path), DEVICES "/%.200s/config", name);
+	d->config = open(path, O_RDWR | O_CLOEXEC);
+	d->irq = d->config < 0 ? -1 : open_irq(name);
+	d->masked = true;	/* a process before this one may have been interrupted */
+}
+
+static void unmask(struct device *d)
+{
+	uint8_t high;
+
+	if (pread(d->config, &high, 1, COMMAND + 1) != 1)
+		return;
+	high &= ~COMMAND_NO_INTX;
+	d->masked = pwrite(d->config, &high, 1, COMMAND + 1) != 1;
+}
+
+bool device_arm(struct device *d)
+{
+	if (d->irq < 0)
+		return false;
+	d->doorbells[EXPORT_AT_WAIT / 4] = 1;
+	if (d->masked)
+		unmask(d);
+	return !d->masked;
+}
+
+void device_wait(struct device *d)
+{
+	uint32_t count;
+
+	/* interrupted by a signal or not: who waited looks */
+	d->masked = read(d->irq, &count, sizeof(count)) == sizeof(count);
+}
+
+/* ---- the device ---- */
+
 static const char *open_device(struct device *d, const char *name)
 {
+	open_interrupts(d, name);
 	enable(name);
 	d->page = map(name, "resource0", sizeof(*d->page));
 	d->doorbells = map(name, "resource1", sizeof(*d->page));

@@ -18,8 +18,8 @@
 #include "worker/virtio/block.h"
 
 #define WEIGHT		64		/* requests of a queue at a time */
-#define SPINS		300		/* looks without work, before it sleeps between them */
-#define SLEEP_MIN	20000		/* ns */
+#define SPINS		300		/* looks without work, before it sleeps */
+#define SLEEP_MIN	20000		/* ns; where it can't be interrupted */
 #define SLEEP_MAX	2000000
 #define OFFERED		(PVIO_BLOCK_F(SEG_MAX) | PVIO_BLOCK_F(BLK_SIZE) | PVIO_BLOCK_F(FLUSH) | PVIO_BLOCK_F(TOPOLOGY) | \
 			 PVIO_BLOCK_F(CONFIG_WCE) | PVIO_BLOCK_F(MQ) | VIRTIO_FEATURE_INDIRECT | VIRTIO_FEATURE_EVENT_INDEX | \
@@ -121,7 +121,7 @@ static bool serve(unsigned int queue)
 	return n;
 }
 
-/* We look for ourselves: kicks would only cost the client an exit each. */
+/* While we look for ourselves kicks would only cost the client an exit each. */
 static void start(unsigned int queue)
 {
 	struct export_queue q = device.page->queue[queue];
@@ -155,12 +155,28 @@ static void take_change(uint32_t change)
 	device_seen(&device, change);
 }
 
-static void rest(unsigned int idle)
+/* true: there is a chain already */
+static bool want_kicks(bool want)
+{
+	bool waits = false;
+
+	for (unsigned int i = 0; i < EXPORT_QUEUES; i++)
+		waits |= pvio_ring_want_kicks(&ring[i], want);
+	return waits;
+}
+
+static void rest(unsigned int idle, uint32_t seen)
 {
 	struct timespec pause = { .tv_nsec = SLEEP_MIN };
 
 	if (idle < SPINS)
 		return;
+	if (device_arm(&device)) {
+		if (!want_kicks(true) && device_change(&device) == seen)
+			device_wait(&device);
+		want_kicks(false);
+		return;
+	}
 	for (idle = (idle - SPINS) / 64; idle && pause.tv_nsec < SLEEP_MAX; idle--)
 		pause.tv_nsec *= 2;
 	nanosleep(&pause, NULL);
@@ -181,7 +197,7 @@ static void run(void)
 		for (unsigned int i = 0; i < EXPORT_QUEUES; i++)
 			busy |= serve(i);
 		idle = busy ? 0 : idle + 1;
-		rest(idle);
+		rest(idle, seen);
 	}
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -39,9 +40,18 @@ uint64_t export_features(const struct export *e)
 	return __atomic_load_n(&e->page->offered, __ATOMIC_RELAXED) & FEATURES;
 }
 
+static void interrupt(struct export *e)
+{
+	if (!e->armed)
+		return;
+	e->armed = false;
+	pci_set_intx(&e->pci, true);
+}
+
 void export_changed(struct export *e)
 {
 	__atomic_store_n(&e->page->change, e->page->change + 1, __ATOMIC_RELEASE);
+	interrupt(e);
 }
 
 bool export_seen(const struct export *e)
@@ -96,6 +106,54 @@ int export_set_call(struct export *e, unsigned int queue, int fd)
 	line->call = fd;
 	place_all(e);
 	return fd >= 0 && e->pci.bar[BAR_DOORBELL].mapped && !line->address ? -1 : 0;
+}
+
+/* ---- the client's kicks ---- */
+
+static void unwatch(struct export_line *line)
+{
+	if (line->watched)
+		loop_remove(&line->export->machine->loop, &line->kick);
+	line->watched = false;
+}
+
+/* The next ones are looked at when the guest has asked again: so they keep neither of us from anything. */
+static void kicked(void *ctx, uint32_t events)
+{
+	struct export_line *line = ctx;
+
+	(void)events;
+	unwatch(line);
+	interrupt(line->export);
+}
+
+void export_set_kick(struct export *e, unsigned int queue, int fd)
+{
+	struct export_line *line = &e->line[queue];
+
+	unwatch(line);
+	if (line->kick.fd >= 0)
+		close(line->kick.fd);
+	line->kick = (struct watch){ fd, EPOLLIN, kicked, line };
+	interrupt(e);
+}
+
+/* What the client sent as an eventfd may be any file: of none does a read wait, and one that can't be read so never kicks. */
+static void watch_kicks(struct export_line *line)
+{
+	uint64_t kicks;
+	struct iovec iov = { &kicks, sizeof(kicks) };
+
+	if (line->kick.fd >= 0 && !line->watched && (preadv2(line->kick.fd, &iov, 1, -1, RWF_NOWAIT) > 0 || errno == EAGAIN))
+		line->watched = !loop_add(&line->export->machine->loop, &line->kick);
+}
+
+static void arm(struct export *e)
+{
+	pci_set_intx(&e->pci, false);
+	e->armed = true;
+	for (unsigned int i = 0; i < EXPORT_QUEUES; i++)
+		watch_kicks(&e->line[i]);
 }
 
 /* ---- the client's memory ---- */
@@ -164,6 +222,7 @@ void export_leave(struct export *e)
 {
 	for (unsigned int i = 0; i < EXPORT_QUEUES; i++) {
 		export_set_call(e, i, -1);
+		export_set_kick(e, i, -1);
 		e->page->queue[i].running = 0;
 	}
 	e->sessions = (e->sessions | 1) + 1;
@@ -181,6 +240,8 @@ static void doorbell(void *ctx, uint64_t offset, unsigned int width, uint64_t va
 
 	(void)width;
 	(void)value;
+	if (offset == EXPORT_AT_WAIT)
+		arm(e);
 	if (offset != EXPORT_AT_NOTIFY)
 		return;
 	if (e->client.fd < 0 && export_seen(e))
@@ -209,6 +270,7 @@ static void reset(struct pci_device *dev)
 {
 	struct export *e = export_of(dev);
 
+	e->armed = false;
 	export_hang_up(e);
 	unmap(e);
 	clear_page(e);
@@ -238,13 +300,14 @@ static enum husk_status export_create(struct machine *m, void *options)
 	e->machine = m;
 	e->fd = e->listener.fd = e->client.fd = -1;
 	for (unsigned int i = 0; i < EXPORT_QUEUES; i++)
-		e->line[i].call = -1;
+		e->line[i] = (struct export_line){ .export = e, .call = -1, .kick.fd = -1 };
 	e->page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (e->page == MAP_FAILED || !clear_window(e))
 		return fail(HUSK_STATUS_FAIL, "out of memory");
 	clear_page(e);
 	/* 0x4855 is no vendor's; class 0xff: none of the classes */
 	pci_init_device(&e->pci, EXPORT_VENDOR, EXPORT_DEVICE, 0xff0000, 1);
+	e->pci.config[PCI_PIN] = 1;
 	e->pci.ops = &ops;
 	e->pci.name = "export";
 	add_bars(e);

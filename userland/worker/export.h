@@ -19,7 +19,10 @@ struct show;
 
 /* A queue of the client's */
 struct export_line {
+	struct export *export;
 	int call;		/* its eventfd; -1: none yet */
+	struct watch kick;	/* by the client; fd -1: it gave none */
+	bool watched;
 	uint64_t address;	/* where the module signals it; 0: nowhere */
 	struct export_queue queue;	/* to be, once it is enabled */
 };
@@ -41,6 +44,7 @@ struct export {
 	size_t have;			/* bytes of it */
 	int fd;				/* that came with it; -1: none */
 	bool waits;			/* for the guest to see a change, to answer msg */
+	bool armed;			/* the guest wants an interrupt */
 	uint32_t sessions;
 };
 
@@ -57,6 +61,8 @@ int export_map(struct export *e, int fd, uint64_t offset, uint64_t bytes);
 void export_leave(struct export *e);
 /* An eventfd for a queue's interrupt, which is ours now, -1: none. -1: it is none */
 int export_set_call(struct export *e, unsigned int queue, int fd);
+/* One for its kicks, likewise */
+void export_set_kick(struct export *e, unsigned int queue, int fd);
 
 /* export_server.c */
 enum husk_status export_listen(struct export *e);

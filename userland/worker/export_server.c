@@ -132,10 +132,13 @@ static enum verdict set_addr(struct export *e)
 	return DONE;
 }
 
-/* The guest looks, and needs none. */
 static enum verdict set_kick(struct export *e)
 {
-	return queue_of(e, e->msg.number & 0xff) ? DONE : REFUSED;
+	if (!queue_of(e, e->msg.number & 0xff))
+		return REFUSED;
+	export_set_kick(e, e->msg.number & 0xff, e->fd);
+	e->fd = -1;
+	return DONE;
 }
 
 static enum verdict set_call(struct export *e)

@@ -20,7 +20,7 @@ static const struct {
 } calls[] = {
 	/* descriptors that are there */
 	{ SCMP_SYS(read), ANY }, { SCMP_SYS(write), ANY }, { SCMP_SYS(readv), ANY }, { SCMP_SYS(writev), ANY },
-	{ SCMP_SYS(pread64), ANY }, { SCMP_SYS(pwrite64), ANY }, { SCMP_SYS(lseek), ANY }, { SCMP_SYS(close), ANY },
+	{ SCMP_SYS(preadv2), JAIL_VHOST_USER }, { SCMP_SYS(pread64), ANY }, { SCMP_SYS(pwrite64), ANY }, { SCMP_SYS(lseek), ANY }, { SCMP_SYS(close), ANY },
 	{ SCMP_SYS(dup2), ANY }, { SCMP_SYS(fstat), ANY }, { SCMP_SYS(newfstatat), ANY }, { SCMP_SYS(fcntl), ANY },
 	{ SCMP_SYS(poll), ANY }, { SCMP_SYS(ppoll), ANY },
 	{ SCMP_SYS(epoll_wait), ANY }, { SCMP_SYS(epoll_pwait), ANY }, { SCMP_SYS(epoll_ctl), ANY },
