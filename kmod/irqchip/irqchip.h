@@ -52,6 +52,7 @@ void husk_irqfd_fini(struct husk_vm *vm);
 void husk_irqfd_acked(struct husk_vm *vm, enum husk_route_kind chip, u32 inputs);
 long husk_ioeventfd(struct husk_vm *vm, const struct husk_ioeventfd *arg);	/* HUSK_VM_IOEVENTFD */
 struct husk_disk;
+struct husk_ioeventfd_set;
 /* A disk ends: doorbells that lead to it are undone; under vm->lock */
 void husk_ioeventfd_forget(struct husk_vm *vm, const struct husk_disk *disk);
 void husk_ioeventfd_fini(struct husk_vm *vm);

@@ -25,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "asleep.h"
 #include "husk.h"
 
 #define BYTES		(1ULL << 30)
@@ -357,7 +358,7 @@ static void worker(const char *path)
 
 	sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = ignore }, NULL);
 	check("work_start", !set_up_served(&d, path), errno);
-	usleep(100000);
+	others_asleep();
 	check("work_second", work_once(&d) == EBUSY, errno);
 	check("work_flush", !request_wait(&d, FLUSH, 0, DATA, 0), d.ram[STATUS]);
 	range = (struct range *)(d.ram + DATA);
@@ -377,7 +378,7 @@ static void worker(const char *path)
 	check("work_without", !request_wait(&d, FLUSH, 0, DATA, 0), d.ram[STATUS]);
 
 	pthread_create(&d.worker, NULL, work_and_go, &d);
-	usleep(100000);
+	others_asleep();
 	pthread_kill(d.worker, SIGUSR1);
 	pthread_join(d.worker, &err);
 	check("work_signal", (long)err == EINTR, (long)err);

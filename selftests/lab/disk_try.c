@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "asleep.h"
 #include "disk_lib.h"
 
 #define ENTRIES		64
@@ -290,7 +291,7 @@ static void run_alone(void)
 
 	sigaction(SIGUSR1, &action, NULL);
 	pthread_create(&thread, NULL, run_once, NULL);
-	usleep(100000);
+	others_asleep();
 	check("run_busy", ioctl(disk, HUSK_DISK_RUN, &arg) < 0 && errno == EBUSY, errno);
 	check("start_busy", start(FEATURES) == -EBUSY, 0);
 	pthread_kill(thread, SIGUSR1);

@@ -217,13 +217,19 @@ sleep 2
 exits=$(($(exits_of service) - exits))
 echo "# exits of a service VM without work, in 2 s: $exits"
 [ $exits -lt 500 ] && ok split_service_rests || not_ok split_service_rests "$exits exits in 2 s"
-initrd <<'END'
+initrd $T/zero <<'END'
 #!/bin/sh
 . /guest/lib
 mount -t ext4 /dev/vda /mnt
 if [ -e /mnt/file1 ]; then
 	echo "after: $(md5sum /mnt/file1 | cut -d' ' -f1) $(ls /mnt | grep -c file)"
+	rm /mnt/file4
+	fstrim /mnt && echo "trimmed: yes"
 	umount /mnt
+	dd if=/dev/vda of=/tmp/begin bs=64k count=4 2>/dev/null
+	/guest/zero /dev/vda 4096 126976
+	echo "zeroed: $(cat /sys/block/vda/queue/write_zeroes_max_bytes) $(head -c 262144 /dev/vda | cmp -l - /tmp/begin | awk '$1 > 4096 && $1 <= 131072 && $2 == 0 { n++; next } { other++ } END { print (n > 0) + 0, other + 0 }')"
+	dd if=/tmp/begin of=/dev/vda bs=64k conv=fsync 2>/dev/null
 	exit
 fi
 echo "vda: $(cat /sys/block/vda/serial) $(cat /sys/block/vda/queue/write_cache)"
@@ -251,6 +257,8 @@ ended split_vm_off client
 same split_vm_first "$(said client vda)" "husk-backend write back"
 same split_vm_sums "$(sums client)" "$payload"
 same split_vm_after "$(said client after)" "$payload 4"
+same split_vm_trimmed "$(said client trimmed)" yes
+same split_vm_zeroed "$(said client zeroed)" "16777216 1 0"
 same split_vm_quiet "$(cat $D/client.err)" ""
 # the next client, which is killed at work; then the service
 initrd <<'END'

@@ -18,6 +18,7 @@ static struct config config;
 static struct export *export;
 static unsigned int slots[8];	/* bytes of each */
 static unsigned int doorbells;
+static bool level;		/* of INTx */
 static uint64_t seed = 1;
 
 static void crashed(int signo)
@@ -60,14 +61,24 @@ int husk_vm_ioeventfd(int vm, int fd, __u64 addr, __u32 width, __u64 data, __u32
 	char link[64], to[64] = "";
 
 	(void)vm;
-	(void)addr;
 	(void)width;
 	(void)data;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	errno = EINVAL;
 	if (readlink(link, to, sizeof(to) - 1) < 0 || !strstr(to, "eventfd"))
+		return -1;
+	errno = ENOENT;
+	if (!addr)
 		return -1;
 	doorbells += flags & HUSK_IOEVENTFD_DEASSIGN ? -1 : 1;
 	return 0;
+}
+
+static void gsi(void *ctx, unsigned int gsi, bool now)
+{
+	(void)ctx;
+	(void)gsi;
+	level = now;
 }
 
 static uint32_t random32(void)
@@ -108,8 +119,11 @@ static int client_connect(void)
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	snprintf(addr.sun_path, sizeof(addr.sun_path), "%.*s.disk", (int)strlen(config.control) - 5, config.control);
-	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0)
+	if (connect(fd, (struct sockaddr *)&addr, sizeof(addr)) < 0) {
+		/* enough wait */
+		close(fd);
 		return -1;
+	}
 	rounds();
 	return fd;
 }
@@ -234,6 +248,53 @@ static void test_stop(void)
 	check("export_left", export->client.fd < 0 && !export->memory && !doorbells && !export->waits);
 }
 
+static void guest_waits(void)
+{
+	doorbell(export, EXPORT_AT_WAIT, 4, 1);
+}
+
+static bool kick(int fd)
+{
+	bool sent = eventfd_write(fd, 1) == 0;
+
+	rounds();
+	return sent && level;
+}
+
+static void test_kicks(void)
+{
+	int fd = client_connect(), file = memory_file(1 << 20, F_SEAL_SHRINK), event = eventfd(0, EFD_NONBLOCK);
+	struct message msg = { .number = 1 };
+
+	client_send(fd, &msg, SET_VRING_KICK, 8, file);
+	check("export_kick_file", export->client.fd < 0);
+	end_client(fd);
+	fd = client_connect();
+	msg.number = 1;
+	client_send(fd, &msg, SET_VRING_KICK, 8, event);
+	check("export_kick_unasked", !level && !kick(event));
+	guest_waits();
+	rounds();
+	check("export_kick_before", !level);
+	check("export_kick", kick(event));
+	check("export_kick_again", kick(event) && !export->line[1].watched);
+	guest_waits();
+	check("export_kick_lowered", !level && export->line[1].watched);
+	export_changed(export);
+	check("export_kick_change", level);
+	guest_waits();
+	pci_put16(&export->pci, PCI_COMMAND, pci_get16(&export->pci, PCI_COMMAND) | PCI_COMMAND_NO_INTX);
+	check("export_kick_masked", !kick(event) && export->pci.config[PCI_STATUS] & PCI_STATUS_INTX);
+	pci_put16(&export->pci, PCI_COMMAND, pci_get16(&export->pci, PCI_COMMAND) & ~PCI_COMMAND_NO_INTX);
+	guest_waits();
+	/* it keeps the eventfd when it goes */
+	close(file);
+	end_client(fd);
+	guest_waits();
+	check("export_kick_left", !kick(event) && export->line[1].kick.fd < 0);
+	close(event);
+}
+
 /* Anything, by both of them */
 static void test_random(void)
 {
@@ -258,6 +319,8 @@ static void test_random(void)
 				((uint32_t *)export->page)[random32() % 1024] = random32() % 3;
 			guest_ready();
 			if (random32() % 2)
+				guest_waits();
+			if (random32() % 2)
 				guest_sees();
 			if (open_fds() > longest)
 				longest = open_fds();
@@ -268,7 +331,8 @@ static void test_random(void)
 		}
 		end_client(fd);
 	}
-	check("export_random_fds", open_fds() == before && longest < before + 20);
+	/* a connection, and two eventfds for each queue */
+	check("export_random_fds", open_fds() == before && longest < before + 24);
 	check("export_random_doorbells", !doorbells);
 }
 
@@ -282,7 +346,7 @@ int main(void)
 	machine.config = &config;
 	pthread_mutex_init(&machine.lock, NULL);
 	loop_init(&machine.loop, &machine.lock);
-	pci_init(&machine.chipset.pci, &(struct pci_wires){ &machine.ports, &machine.memory, NULL, NULL });
+	pci_init(&machine.chipset.pci, &(struct pci_wires){ &machine.ports, &machine.memory, gsi, NULL });
 	check("export_created", option_export(&config, NULL) == HUSK_STATUS_OK && config.jail_devices & JAIL_VHOST_USER);
 	for (int i = 0; i < PCI_SLOTS; i++)
 		if (machine.chipset.pci.device[i])
@@ -303,6 +367,7 @@ int main(void)
 	test_memory("export_odd", 1 << 20, F_SEAL_SHRINK, 1000, false);
 	test_memory("export_large", 512ULL << 20, F_SEAL_SHRINK, 512ULL << 20, false);
 	test_stop();
+	test_kicks();
 	test_random();
 	snprintf(config.control + strlen(config.control) - 5, 6, ".disk");
 	unlink(config.control);

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include "backend/device.h"
 
 #define DEVICES		"/sys/bus/pci/devices"
+#define WAIT_MS		1000	/* for an interrupt at most, then it looks */
 #define COMMAND		4	/* in configuration space */
 #define COMMAND_NO_INTX	0x04	/* of its second byte */
 
@@ -137,10 +139,19 @@ bool device_arm(struct device *d)
 
 void device_wait(struct device *d)
 {
+	struct pollfd irq = { .fd = d->irq, .events = POLLIN };
 	uint32_t count;
 
-	/* interrupted by a signal or not: who waited looks */
-	d->masked = read(d->irq, &count, sizeof(count)) == sizeof(count);
+	/* an interrupt can be lost if another device on its line has no driver */
+	if (poll(&irq, 1, WAIT_MS) <= 0)
+		return;
+	if (read(d->irq, &count, sizeof(count)) == sizeof(count)) {
+		d->masked = true;
+	} else if (errno != EINTR) {
+		/* the driver was taken away */
+		close(d->irq);
+		d->irq = -1;
+	}
 }
 
 /* ---- the device ---- */

@@ -24,7 +24,7 @@ uint32_t device_change(const struct device *d);
 void device_seen(struct device *d, uint32_t change);
 /* Ask for an interrupt: after this there will be one for what comes. false: there are none */
 bool device_arm(struct device *d);
-/* Wait for it */
+/* Wait for it, a second at most */
 void device_wait(struct device *d);
 /* Interrupt the client */
 void device_ring(struct device *d, unsigned int queue);

@@ -24,6 +24,7 @@
 #define OFFERED		(PVIO_BLOCK_F(SEG_MAX) | PVIO_BLOCK_F(BLK_SIZE) | PVIO_BLOCK_F(FLUSH) | PVIO_BLOCK_F(TOPOLOGY) | \
 			 PVIO_BLOCK_F(CONFIG_WCE) | PVIO_BLOCK_F(MQ) | VIRTIO_FEATURE_INDIRECT | VIRTIO_FEATURE_EVENT_INDEX | \
 			 VIRTIO_FEATURE_VERSION_1)
+#define OFFERED_WRITABLE (PVIO_BLOCK_F(DISCARD) | PVIO_BLOCK_F(WRITE_ZEROES))	/* beside these */
 
 static struct device device;
 static struct pvio_memory memory;
@@ -81,14 +82,47 @@ static int flush(const struct pvio_block_request *from)
 	return fdatasync(disk);
 }
 
+/* true: done, or failed otherwise than as what the file can't do, or a device whose blocks are larger */
+static bool punch(const struct pvio_block_request *from, int how, int *ret)
+{
+	*ret = fallocate(disk, how | FALLOC_FL_KEEP_SIZE, from->offset, from->length);
+	return !*ret || (errno != EOPNOTSUPP && errno != EINVAL);
+}
+
+/* A hint (5.2.6.2): what the file can't do is done. */
+static int discard(const struct pvio_block_request *from)
+{
+	int ret;
+
+	return punch(from, FALLOC_FL_PUNCH_HOLE, &ret) ? ret : 0;
+}
+
+static int zeroes(const struct pvio_block_request *from)
+{
+	static uint8_t none[65536];
+	uint64_t done;
+	int ret = 0;
+
+	if ((from->unmap || !punch(from, FALLOC_FL_ZERO_RANGE, &ret)) && !punch(from, FALLOC_FL_PUNCH_HOLE, &ret))
+		for (ret = 0, done = 0; !ret && done < from->length; done += sizeof(none))
+			ret = transfer(true, none, from->length - done < sizeof(none) ? from->length - done : sizeof(none), from->offset + done);
+	return ret || !write_through() ? ret : fdatasync(disk);
+}
+
 static int (*const types[])(const struct pvio_block_request *from) = {
 	[VIRTIO_BLK_T_IN] = data, [VIRTIO_BLK_T_OUT] = data, [VIRTIO_BLK_T_FLUSH] = flush, [VIRTIO_BLK_T_GET_ID] = get_id,
+	[VIRTIO_BLK_T_DISCARD] = discard, [VIRTIO_BLK_T_WRITE_ZEROES] = zeroes,
 };
+
+static uint64_t offered(void)
+{
+	return OFFERED | (readonly ? PVIO_BLOCK_F(RO) : OFFERED_WRITABLE);
+}
 
 /* The client's worker may say that others were negotiated: they are not offered. */
 static void serve_one(struct pvio_ring *r, struct pvio_chain *c)
 {
-	const struct pvio_block block = { .bytes = disk_size, .features = device.page->features & OFFERED, .readonly = readonly };
+	const struct pvio_block block = { .bytes = disk_size, .features = device.page->features & offered(), .readonly = readonly };
 	struct pvio_block_request from;
 	int status = pvio_block_parse(&block, c, &from);
 	uint64_t in_bytes = 0;
@@ -217,12 +251,13 @@ static void offer(void)
 {
 	struct block_config c = {
 		.capacity = disk_size / PVIO_SECTOR, .seg_max = PVIO_RING_MAX - 2, .blk_size = PVIO_SECTOR, .writeback = 1, .num_queues = EXPORT_QUEUES,
-		.min_io_size = 1,
+		.min_io_size = 1, .max_discard_sectors = PVIO_DISCARD_MAX / PVIO_SECTOR, .max_discard_seg = 1, .discard_sector_alignment = 1,
+		.max_write_zeroes_sectors = PVIO_ZEROES_MAX / PVIO_SECTOR, .max_write_zeroes_seg = 1, .write_zeroes_may_unmap = 1,
 	};
 
 	memcpy(device.page->config, &c, sizeof(c));
 	device.page->queues = EXPORT_QUEUES;
-	device.page->offered = OFFERED | (readonly ? PVIO_BLOCK_F(RO) : 0);
+	device.page->offered = offered();
 	device_ready(&device);
 }
 

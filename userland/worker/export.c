@@ -25,7 +25,7 @@
 
 /* What a guest can do of a disk's features */
 #define FEATURES	(PVIO_BLOCK_F(SEG_MAX) | PVIO_BLOCK_F(RO) | PVIO_BLOCK_F(BLK_SIZE) | PVIO_BLOCK_F(FLUSH) | \
-			 PVIO_BLOCK_F(TOPOLOGY) | PVIO_BLOCK_F(CONFIG_WCE) | PVIO_BLOCK_F(MQ) | \
+			 PVIO_BLOCK_F(TOPOLOGY) | PVIO_BLOCK_F(CONFIG_WCE) | PVIO_BLOCK_F(MQ) | PVIO_BLOCK_F(DISCARD) | PVIO_BLOCK_F(WRITE_ZEROES) | \
 			 VIRTIO_FEATURE_INDIRECT | VIRTIO_FEATURE_EVENT_INDEX | VIRTIO_FEATURE_VERSION_1)
 
 unsigned int export_queues(const struct export *e)
@@ -127,25 +127,39 @@ static void kicked(void *ctx, uint32_t events)
 	interrupt(line->export);
 }
 
-void export_set_kick(struct export *e, unsigned int queue, int fd)
+/* The client may send any file, and a read of some could wait for what the client does. The module takes eventfds alone. */
+static bool is_eventfd(const struct export *e, int fd)
+{
+	/* there is no doorbell of ours at 0 */
+	return husk_vm_ioeventfd(e->machine->vm, fd, 0, 4, 0, HUSK_IOEVENTFD_DEASSIGN) < 0 && errno == ENOENT;
+}
+
+int export_set_kick(struct export *e, unsigned int queue, int fd)
 {
 	struct export_line *line = &e->line[queue];
 
+	if (fd >= 0 && !is_eventfd(e, fd))
+		return -1;
 	unwatch(line);
 	if (line->kick.fd >= 0)
 		close(line->kick.fd);
 	line->kick = (struct watch){ fd, EPOLLIN, kicked, line };
 	interrupt(e);
+	return 0;
 }
 
-/* What the client sent as an eventfd may be any file: of none does a read wait, and one that can't be read so never kicks. */
+/* The client can make a read of its eventfd wait, but not this one. Where it can't be watched the guest goes on looking. */
 static void watch_kicks(struct export_line *line)
 {
 	uint64_t kicks;
 	struct iovec iov = { &kicks, sizeof(kicks) };
 
-	if (line->kick.fd >= 0 && !line->watched && (preadv2(line->kick.fd, &iov, 1, -1, RWF_NOWAIT) > 0 || errno == EAGAIN))
-		line->watched = !loop_add(&line->export->machine->loop, &line->kick);
+	if (line->kick.fd < 0 || line->watched)
+		return;
+	line->watched = (preadv2(line->kick.fd, &iov, 1, -1, RWF_NOWAIT) > 0 || errno == EAGAIN) &&
+			!loop_add(&line->export->machine->loop, &line->kick);
+	if (!line->watched)
+		interrupt(line->export);
 }
 
 static void arm(struct export *e)

@@ -61,8 +61,8 @@ int export_map(struct export *e, int fd, uint64_t offset, uint64_t bytes);
 void export_leave(struct export *e);
 /* An eventfd for a queue's interrupt, which is ours now, -1: none. -1: it is none */
 int export_set_call(struct export *e, unsigned int queue, int fd);
-/* One for its kicks, likewise */
-void export_set_kick(struct export *e, unsigned int queue, int fd);
+/* One for its kicks; ours unless -1 is returned: it is none */
+int export_set_kick(struct export *e, unsigned int queue, int fd);
 
 /* export_server.c */
 enum husk_status export_listen(struct export *e);

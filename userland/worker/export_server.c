@@ -136,7 +136,8 @@ static enum verdict set_kick(struct export *e)
 {
 	if (!queue_of(e, e->msg.number & 0xff))
 		return REFUSED;
-	export_set_kick(e, e->msg.number & 0xff, e->fd);
+	if (export_set_kick(e, e->msg.number & 0xff, e->fd) < 0)
+		return REFUSED;
 	e->fd = -1;
 	return DONE;
 }
