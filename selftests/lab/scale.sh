@@ -93,6 +93,6 @@ for vms in $STEPS; do
 done
 husk stop --timeout 60 --all
 sleep 1
-line left "$(ls /run/husk /sys/fs/cgroup/husk | grep -c '^vm')"
+line left "$(ls /run/husk /sys/fs/cgroup/husk | grep -c '^vm[0-9]')"
 stop_daemon
 rmmod husk
