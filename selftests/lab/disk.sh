@@ -29,16 +29,17 @@ modprobe -a vfat nls_cp437 nls_ascii
 mkdir -p $D/fat $D/kept
 truncate -s 64M $D/fat.img
 mkdosfs $D/fat.img >/dev/null
-mount -t vfat -o loop $D/fat.img $D/fat
-truncate -s 16M $D/fat/file
-for fs in host fat; do
-	[ $fs = host ] && file=$D/host/try || file=$D/fat/file
-	check disk_copies_$fs $T/disk_hostile copies $file
-done
+check disk_copies_host $T/disk_hostile copies $D/host/try
+if mount -t vfat -o loop $D/fat.img $D/fat 2>/dev/null; then
+	truncate -s 16M $D/fat/file
+	check disk_copies_fat $T/disk_hostile copies $D/fat/file
+	umount $D/fat
+else
+	skip disk_copies_fat "this kernel has no vfat"
+fi
 # each write has ended what it began
 check disk_freeze timeout 10 fsfreeze --freeze $D/host
 fsfreeze --unfreeze $D/host
-umount $D/fat
 truncate -s 1G $D/host/long
 check disk_kill $T/disk_hostile kill $D/host/long
 check disk_stop $T/disk_hostile stop $D/host/long

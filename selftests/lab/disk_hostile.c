@@ -220,7 +220,10 @@ static void copies(const char *path)
 	struct disk d;
 	int bad = 0;
 
-	check("copies_start", !set_up_served(&d, path), errno);
+	bad = set_up_served(&d, path);
+	check("copies_start", !bad, errno);
+	if (bad)
+		return;
 	for (unsigned int i = 0; i < 50; i++) {
 		memset(d.ram + DATA, i + 1, length + 100);
 		bad += request_wait(&d, OUT, 8 * i, DATA + 3, length) != 0;
@@ -355,9 +358,13 @@ static void worker(const char *path)
 	struct range *range;
 	struct disk d;
 	void *err;
+	int bad;
 
 	sigaction(SIGUSR1, &(struct sigaction){ .sa_handler = ignore }, NULL);
-	check("work_start", !set_up_served(&d, path), errno);
+	bad = set_up_served(&d, path);
+	check("work_start", !bad, errno);
+	if (bad)
+		return;
 	others_asleep();
 	check("work_second", work_once(&d) == EBUSY, errno);
 	check("work_flush", !request_wait(&d, FLUSH, 0, DATA, 0), d.ram[STATUS]);
