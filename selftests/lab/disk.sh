@@ -30,7 +30,8 @@ mkdir -p $D/fat $D/kept
 truncate -s 64M $D/fat.img
 mkdosfs $D/fat.img >/dev/null
 check disk_copies_host $T/disk_hostile copies $D/host/try
-if mount -t vfat -o loop $D/fat.img $D/fat 2>/dev/null; then
+if grep -qw vfat /proc/filesystems; then
+	mount -t vfat -o loop $D/fat.img $D/fat
 	truncate -s 16M $D/fat/file
 	check disk_copies_fat $T/disk_hostile copies $D/fat/file
 	umount $D/fat
