@@ -206,6 +206,15 @@ check split_again_fsck e2fsck -fn $D/raw
 
 # ---- a disk that another VM serves ----
 
+# What follows does not depend on the vendor's CPU, and Bochs did not finish with it in half an hour
+case $LAB_MACHINE in
+bochs-*)
+	skip split_vm "Bochs does a million instructions a second of it"
+	end $data data
+	rm -rf $D
+	check split_unload unload
+	exit 0 ;;
+esac
 exits_of() { husk show --json $1 | grep -o '"count": *[0-9]*' | awk -F: '{ n += $2 } END { print n }'; }
 
 new_disk $D/raw
